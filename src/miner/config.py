@@ -1,0 +1,59 @@
+"""The settings of a run, checked. One dataclass a part; the command line, Spark and library callers all fill these in."""
+
+from dataclasses import dataclass, field
+
+from miner.core.algorithm import Algorithm
+from miner.core.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """Where work comes from. There is no default pool, user or address: without `url`, only `sandbox` will do.
+
+    url             stratum+tcp://host:port (pool or hub), http(s)://host:port/ (node)
+    username        pool user, or RPC user
+    password        never shown: repr leaves it out
+    coinbase_addr   who is paid for blocks mined on a node
+    coinbase_sig    text for the coinbase script
+    retries         how often to try again after a lost connection before giving up; -1: for ever
+    retry_pause     seconds before the first of these tries; later ones wait longer
+    timeout         seconds without any answer after which a peer counts as gone
+    """
+
+    algorithm: Algorithm = field(default_factory=lambda: Algorithm("scrypt", 1024))
+    url: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    coinbase_addr: str = ""
+    coinbase_sig: str = ""
+    sandbox: bool = False
+    longpoll: bool = True
+    scan_time: float = 5.0
+    retries: int = -1
+    retry_pause: float = 30.0
+    timeout: float = 270.0
+
+    def __post_init__(self) -> None:
+        if self.sandbox and self.url:
+            raise UsageError("--sandbox mines an embedded test chain and takes no --url: leave one of them out")
+        if not self.sandbox and not self.url:
+            raise UsageError("no pool or node given: use --url stratum+tcp://HOST:PORT, --url http://HOST:PORT/, or --sandbox")
+        if self.retry_pause < 0 or self.timeout <= 0 or self.scan_time <= 0:
+            raise UsageError("retry pause, timeout and scan time must be positive numbers of seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """How to hash. threads 0: one for each CPU that this process may use. kernel "": the fastest that passes its self-test.
+    nice None: leave the priority as it is."""
+
+    threads: int = 0
+    kernel: str = ""
+    pin: bool = True
+    nice: int | None = 19
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threads <= 4096:
+            raise UsageError(f"thread count {self.threads}: must be from 1 to 4096, or 0 for one a CPU")
+        if self.nice is not None and not -20 <= self.nice <= 19:
+            raise UsageError(f"nice value {self.nice}: must be from -20 to 19")

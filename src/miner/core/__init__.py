@@ -1,0 +1,1 @@
+"""The pure part: what mining is about, without sockets, clocks, threads or native code."""

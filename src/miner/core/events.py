@@ -1,0 +1,86 @@
+"""What `miner.mine()` tells its caller, in the order in which it happened."""
+
+from dataclasses import dataclass
+
+from miner.core.model import Job, ShareResult
+from miner.core.source import Connecting, Disconnected, Finished, Notice
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The engine is ready; no hash is computed before the first job. `cpus` has one number for each pinned thread,
+    and is empty when threads are not pinned."""
+
+    source: str
+    payee: str
+    algorithm: str
+    kernel: str
+    threads: int
+    cpus: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """The threads go over to this job. `restart`: they were told to drop what they had (the chain moved on)."""
+
+    job: Job
+    restart: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hashrate:
+    """A thread computed so many hashes in so many seconds of wall time since its last such event."""
+
+    thread: int
+    hashes: int
+    seconds: float
+
+    @property
+    def hashrate(self) -> float:
+        """H/s."""
+        return self.hashes / self.seconds if self.seconds > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ShareDone:
+    """The source's verdict on a share, the totals with it counted in, and the miner's hashrate in H/s by then."""
+
+    result: ShareResult
+    accepted: int
+    rejected: int
+    stale: int
+    hashrate: float
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFound:
+    """A share that met the network target was accepted. Follows its ShareDone. `block_hash` is display order hex of
+    the block's id (always sha256d of the header, whatever the proof of work)."""
+
+    result: ShareResult
+    block_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something went wrong. If `fatal` it is the last event, and the iterator raises the error behind it."""
+
+    message: str
+    fatal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Last event of a run that ended well: the sums."""
+
+    hashes: int
+    seconds: float
+    hashrate: float
+    accepted: int
+    rejected: int
+    stale: int
+    blocks: int
+
+
+MinerEvent = (Started | Connecting | Disconnected | Notice | Finished | NewJob | Hashrate | ShareDone | BlockFound
+              | Trouble | Totals)

@@ -1,0 +1,106 @@
+"""What flows through the house: Job -> Work -> hit -> Share -> ShareResult. All immutable."""
+
+import enum
+from dataclasses import dataclass
+
+from miner.core.algorithm import Algorithm, sha256d
+from miner.core.header import build_header, fold_branch, with_nonce
+from miner.core.target import nbits_to_target
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a source issued. The coinbase is coinbase1 + extranonce1 + extranonce2 + coinbase2; its sha256d, folded with
+    the merkle branch, is the merkle root. All hashes are in header order (32 bytes, least significant first)."""
+
+    job_id: str
+    algorithm: Algorithm
+    version: int  # int32 as uint32
+    prev_hash: bytes
+    coinbase1: bytes
+    extranonce1: bytes
+    extranonce2_size: int  # bytes, 0 to 16
+    coinbase2: bytes
+    merkle_branch: tuple[bytes, ...]
+    nbits: int
+    ntime: int  # seconds since 1970; the earliest that the source allows us to put into a header
+    clean: bool  # the chain moved on: work on earlier jobs is wasted
+    share_target: int
+    height: int | None = None  # where the source says it
+
+    @property
+    def network_target(self) -> int:
+        return nbits_to_target(self.nbits)
+
+    def coinbase(self, extranonce2: bytes) -> bytes:
+        """The coinbase transaction without witness, as it is hashed into the merkle tree."""
+        if len(extranonce2) != self.extranonce2_size:
+            raise ValueError(f"extranonce2 has {len(extranonce2)} bytes, the job wants {self.extranonce2_size}")
+        return self.coinbase1 + self.extranonce1 + extranonce2 + self.coinbase2
+
+    def work(self, extranonce2: bytes, ntime: int | None = None, version: int | None = None) -> "Work":
+        root = fold_branch(sha256d(self.coinbase(extranonce2)), self.merkle_branch)
+        ntime = self.ntime if ntime is None else ntime
+        version = self.version if version is None else version
+        return Work(self, extranonce2, ntime, version, build_header(version, self.prev_hash, root, ntime, self.nbits))
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A job + one extranonce2 + ntime + version: an 80-byte header whose nonce (here 0) is free."""
+
+    job: Job
+    extranonce2: bytes
+    ntime: int
+    version: int
+    header: bytes
+
+    def share(self, nonce: int) -> "Share":
+        return Share(self, nonce)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A nonce that is to be submitted with its job id, extranonce2, ntime and version."""
+
+    work: Work
+    nonce: int
+
+    @property
+    def job(self) -> Job:
+        return self.work.job
+
+    @property
+    def header(self) -> bytes:
+        return with_nonce(self.work.header, self.nonce)
+
+
+class ShareStatus(enum.Enum):
+    """Disjoint. STALE: the source's code 21 / "job not found", or dropped here because the chain moved on."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True)
+class ShareResult:
+    """What became of a share. `reason` is the source's own word when it was not accepted, cut to a line.
+    `block`: the share's hash met the network target as well."""
+
+    share: Share
+    status: ShareStatus
+    reason: str = ""
+    block: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MinerReport:
+    """What a miner tells of itself: sent up to a hub that asked for it, shown by reports. Hashes are the sum since the
+    miner started; hashrate in H/s over the last seconds."""
+
+    kernel: str
+    threads: int
+    hashes: int
+    hashrate: float
+    host: str = ""

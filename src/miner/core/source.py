@@ -1,0 +1,79 @@
+"""WorkSource: whatever gives jobs and takes shares. A pool, a node, the sandbox chain: all look like this."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from miner.core.algorithm import Algorithm
+from miner.core.model import Job, MinerReport, Share, ShareResult
+
+
+@dataclass(frozen=True, slots=True)
+class Connecting:
+    """The source starts talking to its other end. `what` is minerd's word for it: "Stratum", "long-polling"."""
+
+    what: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """Contact was lost; jobs so far are void. The source itself tries again after `retry_seconds`."""
+
+    reason: str
+    retry_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a person should read, e.g. a pool's client.show_message. One line, printable characters only."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The other end is done with us (the hub of a cluster job ended). No more jobs will come; not an error."""
+
+    reason: str
+
+
+SourceEvent = Job | Connecting | Disconnected | Notice | Finished
+
+
+class WorkSource(ABC):
+    """One consumer opens it as an async context manager, reads `events()` to their end and calls `submit` meanwhile.
+
+    `label` and `payee` are safe to print: they never hold a password. The share target of a job is never harder than
+    its network target, so that no block is missed.
+    """
+
+    algorithm: Algorithm
+    label: str  # where the work comes from, e.g. "stratum+tcp://127.0.0.1:3333"
+    payee: str  # who is paid, in words: "pool user alice", "address rltc1…", "nobody (sandbox chain)"
+
+    @abstractmethod
+    def events(self) -> AsyncIterator[SourceEvent]:
+        """Jobs and what else happens, newest last; ends after `Finished` or `aclose()`. A newer Job replaces the older one,
+        whether it is clean or not. Raises SourceError when the source gives up for good."""
+
+    @abstractmethod
+    async def submit(self, share: Share) -> ShareResult:
+        """Hand in a share and wait (a bounded time) for the verdict. Never raises for the network's sake: a share whose
+        answer was lost comes back STALE with the reason."""
+
+    async def report(self, report: MinerReport) -> None:
+        """Tell the other end how the miner does, where it asked for that; most don't. Never raises."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Let go of everything: connections, tasks. May be called twice."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                        trace: TracebackType | None) -> None:
+        await self.aclose()

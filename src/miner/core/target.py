@@ -1,0 +1,49 @@
+"""Targets, difficulties and the compact form (nBits). A target is an integer, met when `hash <= target`."""
+
+import math
+
+from miner.core.algorithm import Algorithm
+
+MAX_TARGET = (1 << 256) - 1
+
+
+def hash_value(digest: bytes) -> int:
+    """The number that is compared with a target: 32 bytes, least significant first."""
+    return int.from_bytes(digest, "little")
+
+
+def nbits_to_target(nbits: int) -> int:
+    """Bitcoin's compact form (uint32) as a target. Raises ValueError where a node would refuse it too:
+    negative, zero, or above 256 bits (`CheckProofOfWork`)."""
+    size, mantissa = nbits >> 24, nbits & 0x007FFFFF
+    target = mantissa >> 8 * (3 - size) if size <= 3 else mantissa << 8 * (size - 3)
+    if nbits & 0x00800000 or not 0 < target <= MAX_TARGET:
+        raise ValueError(f"nbits {nbits:08x} is no valid target")
+    return target
+
+
+def target_to_nbits(target: int) -> int:
+    """The compact form of a target, rounded towards zero as `arith_uint256::GetCompact` does."""
+    size = (target.bit_length() + 7) // 8
+    mantissa = target << 8 * (3 - size) if size <= 3 else target >> 8 * (size - 3)
+    if mantissa & 0x00800000:
+        mantissa, size = mantissa >> 8, size + 1
+    return size << 24 | mantissa
+
+
+def difficulty_to_target(difficulty: float, algorithm: Algorithm) -> int:
+    """The target of a pool's difficulty. Raises ValueError unless it is a positive, finite number."""
+    if not (math.isfinite(difficulty) and difficulty > 0):
+        raise ValueError(f"difficulty {difficulty!r} is not a positive number")
+    numerator, denominator = float(difficulty).as_integer_ratio()
+    return max(1, min(MAX_TARGET, algorithm.diff1_target * denominator // numerator))
+
+
+def target_to_difficulty(target: int, algorithm: Algorithm) -> float:
+    """`diff1 / target`, in the algorithm's own scale."""
+    return algorithm.diff1_target / target
+
+
+def expected_hashes(target: int) -> float:
+    """How many hashes it takes on average to meet a target."""
+    return (MAX_TARGET + 1) / (target + 1)

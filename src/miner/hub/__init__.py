@@ -1,0 +1,1 @@
+"""The hub: one source's jobs served again, as stratum, to many miners."""

@@ -1,0 +1,1 @@
+"""Mining straight on a node, by getblocktemplate."""

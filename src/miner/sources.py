@@ -1,0 +1,25 @@
+"""A URL says which source it is."""
+
+from urllib.parse import urlsplit
+
+from miner.config import SourceConfig
+from miner.core.errors import UsageError
+from miner.core.source import WorkSource
+
+
+def open_source(config: SourceConfig) -> WorkSource:
+    """The source that the configuration names, not yet connected. Raises UsageError before anything is sent."""
+    if config.sandbox:
+        from miner.sandbox import SandboxSource
+
+        return SandboxSource(config.algorithm)
+    scheme = urlsplit(config.url).scheme
+    if scheme == "stratum+tcp":
+        from miner.stratum.client import StratumSource
+
+        return StratumSource(config)
+    if scheme in ("http", "https"):
+        from miner.node.client import NodeSource
+
+        return NodeSource(config)
+    raise UsageError(f"URL scheme {scheme!r} is not known: use stratum+tcp://HOST:PORT or http://HOST:PORT/")

@@ -1,0 +1,1 @@
+"""Mining on a Spark cluster. The only place that imports pyspark."""

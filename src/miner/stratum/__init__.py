@@ -1,0 +1,1 @@
+"""Stratum version 1: the language of pools, both ends."""
