@@ -1,0 +1,95 @@
+/* The memory that one thread hashes in. */
+#if defined(__linux__)
+#define _GNU_SOURCE
+#endif
+#include <stdlib.h>
+
+#include "portable.h"
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
+#define HUGE_PAGE ((size_t)2 << 20)
+
+size_t miner_scratch_size(const miner_kernel *k, uint32_t n)
+{
+    if (k->algorithm == MINER_SHA256D)
+        return n == 0 ? 0 : SIZE_MAX;
+    return miner_valid_n(n) ? k->scratch_size(n) : SIZE_MAX;
+}
+
+#if defined(__unix__) || defined(__APPLE__)
+/* Whole huge pages, so that the last one can be huge too; small requests stay small. */
+static size_t rounded(size_t size)
+{
+    size_t page = size < HUGE_PAGE / 2 ? (size_t)sysconf(_SC_PAGESIZE) : HUGE_PAGE;
+    return (size + page - 1) / page * page;
+}
+
+static void *map(size_t size, int *huge)
+{
+    size_t slack = size < HUGE_PAGE ? 0 : HUGE_PAGE;
+    char *start = mmap(NULL, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (start == MAP_FAILED)
+        return NULL;
+    if (slack) {
+        size_t before = (HUGE_PAGE - (uintptr_t)start % HUGE_PAGE) % HUGE_PAGE;
+        if (before)
+            munmap(start, before);
+        start += before;
+        munmap(start + size, slack - before);
+#ifdef MADV_HUGEPAGE
+        *huge = madvise(start, size, MADV_HUGEPAGE) == 0;
+#endif
+    }
+    return start;
+}
+
+static void unmap(void *memory, size_t size)
+{
+    munmap(memory, size);
+}
+#else
+#include <malloc.h>
+static size_t rounded(size_t size)
+{
+    return (size + 63) / 64 * 64;
+}
+
+static void *map(size_t size, int *huge)
+{
+    (void)huge;
+    return _aligned_malloc(size, 64);
+}
+
+static void unmap(void *memory, size_t size)
+{
+    (void)size;
+    _aligned_free(memory);
+}
+#endif
+
+int miner_scratch_alloc(miner_scratch *s, const miner_kernel *k, uint32_t n)
+{
+    *s = (miner_scratch){ .n = n };
+    size_t size = miner_scratch_size(k, n);
+    if (size == SIZE_MAX)
+        return MINER_EINVAL;
+    if (size == 0)
+        return MINER_OK;
+    s->size = rounded(size);
+    s->memory = map(s->size, &s->huge);
+    if (s->memory)
+        return MINER_OK;
+    *s = (miner_scratch){ 0 };
+    return MINER_ENOMEM;
+}
+
+void miner_scratch_free(miner_scratch *s)
+{
+    if (s->memory)
+        unmap(s->memory, s->size);
+    *s = (miner_scratch){ 0 };
+}

@@ -1,0 +1,126 @@
+/* The search: kernels propose candidates, the portable code decides. */
+#include <string.h>
+
+#include "portable.h"
+#include "sha256.h"
+
+void miner_prepare(miner_prepared *work, const uint8_t header[80], const uint8_t target[32])
+{
+    for (int i = 0; i < 20; i++)
+        work->words[i] = load_be32(header + 4 * i);
+    memcpy(work->midstate, sha256_iv, sizeof work->midstate);
+    miner_sha256_compress(work->midstate, work->words);
+    work->target_top = swap32(load_be32(target + 28));
+}
+
+/* hash <= target, both least significant byte first. */
+static int meets(const uint8_t hash[32], const uint8_t target[32])
+{
+    for (int i = 31; i >= 0; i--)
+        if (hash[i] != target[i])
+            return hash[i] < target[i];
+    return 1;
+}
+
+/* hit->hash of hit->nonce. 1, or 0 when stopped. The kernel's scratch is free between two scans. */
+static int rehash(const miner_kernel *k, miner_scratch *s, const uint8_t header[80], const miner_stop *stop,
+                  miner_hit *hit)
+{
+    uint8_t full[80];
+    memcpy(full, header, 76);
+    for (int i = 0; i < 4; i++)
+        full[76 + i] = (uint8_t)(hit->nonce >> (8 * i));
+    if (k->algorithm == MINER_SCRYPT)
+        return miner_scrypt_portable_hash(full, s->n, s->memory, stop, hit->hash);
+    miner_sha256d(full, sizeof full, hit->hash);
+    return 1;
+}
+
+/* What miner_search was given, and how far it is. */
+typedef struct {
+    const miner_kernel *kernel;
+    miner_scratch *scratch;
+    const uint8_t *header, *target;
+    miner_stop stop;
+    uint32_t first;
+    uint64_t count, done;       /* nonces asked for and dealt with */
+    miner_hit *hits;
+    size_t max_hits, n_hits;
+} search;
+
+/* Take the hits among a batch's candidates and advance past the batch, or to where the list is full or work is new.
+ * 1: go on; 0: return to the caller. */
+static int take(search *t, uint64_t batch_start, uint64_t candidates)
+{
+    for (unsigned lane = 0; lane < t->kernel->lanes; lane++) {
+        uint64_t offset = batch_start + lane;
+        if (!(candidates >> lane & 1) || offset >= t->count)
+            continue;
+        if (t->n_hits == t->max_hits)
+            return 0;
+        miner_hit *hit = &t->hits[t->n_hits];
+        hit->nonce = t->first + (uint32_t)offset;
+        if (!rehash(t->kernel, t->scratch, t->header, &t->stop, hit)) {
+            t->done = offset;
+            return 0;
+        }
+        if (meets(hit->hash, t->target)) {
+            t->n_hits++;
+            t->done = offset + 1;
+        }
+    }
+    uint64_t end = batch_start + t->kernel->lanes;
+    t->done = end < t->count ? end : t->count;
+    return t->n_hits == 0 || t->n_hits + t->kernel->lanes <= t->max_hits;
+}
+
+static void run(search *t, const miner_prepared *work)
+{
+    const unsigned lanes = t->kernel->lanes;
+    while (t->done < t->count && !miner_stopped(&t->stop)) {
+        uint64_t start = t->done, batches = (t->count - start + lanes - 1) / lanes, candidates = 0;
+        uint64_t scanned = t->kernel->scan(work, t->scratch, t->first + (uint32_t)start, batches, &t->stop, &candidates);
+        if (scanned == 0)
+            return;
+        uint64_t last = start + (scanned - 1) * lanes, end = last + lanes;
+        t->done = last;
+        if (!candidates)
+            t->done = end < t->count ? end : t->count;
+        else if (!take(t, last, candidates))
+            return;
+    }
+}
+
+int miner_search(const miner_kernel *k, miner_scratch *s, const uint8_t header[80], const uint8_t target[32],
+                 uint32_t first, uint64_t count, const _Atomic uint64_t *epoch, uint64_t my_epoch,
+                 miner_hit *hits, size_t max_hits, size_t *n_hits, uint64_t *hashes_done)
+{
+    *n_hits = 0;
+    *hashes_done = 0;
+    if (max_hits == 0 || count > ((uint64_t)1 << 32) - first)
+        return MINER_EINVAL;
+    if (k->algorithm == MINER_SCRYPT && !(miner_valid_n(s->n) && s->memory && s->size >= k->scratch_size(s->n)))
+        return MINER_EINVAL;
+    search t = {
+        .kernel = k, .scratch = s, .header = header, .target = target, .stop = { epoch, my_epoch },
+        .first = first, .count = count, .hits = hits, .max_hits = max_hits,
+    };
+    miner_prepared work;
+    miner_prepare(&work, header, target);
+    run(&t, &work);
+    *n_hits = t.n_hits;
+    *hashes_done = t.done;
+    return t.done < count && miner_stopped(&t.stop) ? MINER_STOPPED : MINER_OK;
+}
+
+int miner_scrypt(const uint8_t header[80], uint32_t n, uint8_t out[32])
+{
+    extern const miner_kernel miner_scrypt_portable;
+    miner_scratch s;
+    int status = miner_scratch_alloc(&s, &miner_scrypt_portable, n);
+    if (status != MINER_OK)
+        return status;
+    miner_scrypt_portable_hash(header, n, s.memory, NULL, out);
+    miner_scratch_free(&s);
+    return MINER_OK;
+}

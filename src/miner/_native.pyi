@@ -1,0 +1,83 @@
+"""The C core: proof-of-work search on this CPU.
+
+Byte order throughout: a header is the 80 bytes that are hashed, with the nonce little-endian at offset 76; hashes and
+targets are 32 bytes, least significant byte first, and a target is met when hash <= target.
+"""
+
+from typing import final
+
+def kernels(algorithm: str) -> tuple[str, ...]:
+    """Names of the kernels this CPU can run for "sha256d" or "scrypt", best first by expectation; "portable" is last.
+
+    Raises ValueError for another algorithm.
+    """
+
+def kernel_lanes(algorithm: str, kernel: str) -> int:
+    """How many nonces the kernel hashes side by side. Raises ValueError as Searcher does."""
+
+def selftest(algorithm: str, kernel: str) -> bool:
+    """Whether the kernel gives known answers in every lane on this CPU (some milliseconds).
+
+    Raises ValueError as Searcher does, MemoryError if there is no memory for the test.
+    """
+
+@final
+class Epoch:
+    """A counter that threads share to say "there is new work": it only grows, starts at 0, and takes no lock."""
+
+    def __init__(self) -> None: ...
+    @property
+    def value(self) -> int: ...
+    def advance(self) -> int:
+        """Add one; searches that were started for an older value return soon. Returns the new value."""
+
+@final
+class Searcher:
+    """What one thread searches with: a kernel and, for scrypt, its scratch memory, allocated once.
+
+    `n` is scrypt's N, a power of two from 2 to 2**20; 0 for sha256d. Not for two threads at once.
+
+    Raises ValueError for an unknown algorithm, an n that doesn't fit it, or a kernel this CPU has not got (the message
+    lists those it has), and MemoryError, with the number of bytes, if the scratch can't be had.
+    """
+
+    algorithm: str
+    n: int
+    kernel: str
+    lanes: int
+    scratch_bytes: int
+    """Bytes mapped; 0 for sha256d."""
+    huge_pages: bool
+    """Whether the system took the wish for huge pages for the scratch."""
+
+    def __init__(self, algorithm: str, n: int, kernel: str) -> None: ...
+    def search(
+        self, header: bytes, target: bytes, first: int, count: int, epoch: Epoch, my_epoch: int
+    ) -> tuple[list[tuple[int, bytes]], int]:
+        """Scan `count` nonces from `first`, without the GIL.
+
+        Returns (hits, hashes_done). hits are (nonce, hash) in ascending order, each hash recomputed by the portable
+        code. It returns early with the first batch that has a hit, and when epoch.value differs from `my_epoch`;
+        the search goes on at first + hashes_done.
+
+        Raises ValueError unless header has 80 bytes, target 32, and 0 <= first, first + count <= 2**32; RuntimeError
+        if another thread is inside this Searcher.
+        """
+
+def sha256d(data: bytes) -> bytes:
+    """SHA-256 of SHA-256 of data, by the portable code."""
+
+def scrypt(header: bytes, n: int) -> bytes:
+    """scrypt(header, header, n, r=1, p=1, 32 bytes; RFC 7914) of an 80-byte header, by the portable code.
+
+    Raises ValueError for another length or n, MemoryError if 128 * n bytes can't be had.
+    """
+
+def pin_thread(cpu: int) -> bool:
+    """Let the calling thread run on this CPU alone. False where the system can't; OSError where it refuses."""
+
+def set_thread_nice(value: int) -> bool:
+    """Set the calling thread's own nice value (Linux). False where threads have none; OSError if it is refused."""
+
+def compiler() -> str:
+    """The compiler that built the kernels, and its version."""
