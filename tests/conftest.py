@@ -1,0 +1,95 @@
+"""What all tests share: what happens where a counterpart is missing, and that no test leaves a process behind.
+
+Tests import `require` from `counterparts`. A test that needs minerd is marked `@pytest.mark.minerd`: nobody packages
+minerd, so CI deselects those tests by design when there is none; everything else must be there in CI.
+"""
+
+import os
+import signal
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import counterparts
+import pytest
+
+# Every process that a test starts inherits this mark, however it forks. A test that makes an environment of its own
+# starts from os.environ, or passes the mark on.
+MARK = "MINER_TEST_RUN"
+PROC = Path("/proc")
+GRACE = 10.0  # seconds for processes that are already on their way out
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ[MARK] = uuid.uuid4().hex
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not counterparts.IN_CI or counterparts.minerd():
+        return
+    left_out = [item for item in items if item.get_closest_marker("minerd")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run if a process that it started is still there, and end that process."""
+    deadline = time.monotonic() + GRACE
+    while (left := dict(_survivors())) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if not left:
+        return
+    for pid in left:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.ensure_newline()
+        for pid, command in left.items():
+            reporter.write_line(f"left behind by a test, killed: {pid} {command}", red=True)
+    session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _survivors() -> Iterator[tuple[int, str]]:
+    """Process number and command line of everything that carries this run's mark or descends from it."""
+    mark = f"{MARK}={os.environ[MARK]}".encode()
+    parents: dict[int, int] = {}
+    marked: set[int] = set()
+    for entry in PROC.iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            state, parent = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[:2]
+            if state == "Z":  # has ended; only its parent's wait is missing
+                continue
+            parents[int(entry.name)] = int(parent)
+            if mark in (entry / "environ").read_bytes().split(b"\0"):
+                marked.add(int(entry.name))
+        except OSError:  # gone meanwhile, or another user's
+            continue
+    for pid in parents:
+        if pid == os.getpid() or not (pid in marked or _descends(pid, parents)):
+            continue
+        command = _command(pid)
+        # multiprocessing's own helper: it ends with this process.
+        if command and "multiprocessing.resource_tracker" not in command:
+            yield pid, command
+
+
+def _descends(pid: int, parents: dict[int, int]) -> bool:
+    while pid := parents.get(pid, 0):
+        if pid == os.getpid():
+            return True
+    return False
+
+
+def _command(pid: int) -> str:
+    try:
+        return (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
