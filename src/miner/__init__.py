@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from miner.config import EngineConfig as EngineConfig
     from miner.config import SourceConfig as SourceConfig
     from miner.engine import Engine as Engine
-    from miner.session import Mining as Mining
-    from miner.session import mine as mine
+    from miner.mining import Mining as Mining
+    from miner.mining import mine as mine
 
 # Loaded at first use, so that `import miner` costs an executor next to nothing.
 _PUBLIC = {
-    "mine": "miner.session",
-    "Mining": "miner.session",
+    "mine": "miner.mining",
+    "Mining": "miner.mining",
     "Engine": "miner.engine",
     "EngineConfig": "miner.config",
     "SourceConfig": "miner.config",

@@ -1,0 +1,111 @@
+"""Which CPUs this process may use, and how several miners on one host share them."""
+
+import contextlib
+import math
+import os
+import sys
+from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_LOCKS = Path("/dev/shm")
+
+
+def allowed_cpus() -> tuple[int, ...]:
+    """The CPU numbers of the affinity mask, which honours cpusets; all of them where the system can't say."""
+    if hasattr(os, "sched_getaffinity"):
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(os.cpu_count() or 1))
+
+
+def cpu_quota(cgroups: Path = _CGROUPS, membership: Path = Path("/proc/self/cgroup")) -> float | None:
+    """How many CPUs' worth of time the control groups grant, or None for no limit. A quota shows neither in the
+    affinity mask nor in os.cpu_count(). Of all groups above this process the tightest holds (cpu.max in version 2,
+    cpu.cfs_quota_us in version 1)."""
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return None
+    quotas = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mount = cgroups / controllers if controllers and (cgroups / controllers).is_dir() else cgroups
+        if controllers and mount == cgroups:
+            mount = cgroups / "cpu"
+        # In a container the path may be the host's: then only the mount's own root can be read, which is enough.
+        group = mount / path.lstrip("/")
+        quotas += [_group_quota(level) for level in (group, *group.parents) if level.is_relative_to(mount)]
+    return min((quota for quota in quotas if quota is not None), default=None)
+
+
+def _group_quota(group: Path) -> float | None:
+    try:
+        if (group / "cpu.max").exists():
+            quota, period = (group / "cpu.max").read_text().split()
+        else:
+            quota = (group / "cpu.cfs_quota_us").read_text()
+            period = (group / "cpu.cfs_period_us").read_text()
+        return int(quota) / int(period) if int(quota) > 0 else None
+    except (OSError, ValueError):  # ValueError: "max"
+        return None
+
+
+def usable_threads() -> int:
+    """How many threads are worth starting: the allowed CPUs, or fewer where a quota grants less time than that."""
+    quota = cpu_quota()
+    allowed = len(allowed_cpus())
+    return allowed if quota is None else max(1, min(allowed, math.ceil(quota)))
+
+
+class CpuClaims:
+    """CPUs that this process has taken for pinning, so that two miners of one host (two executors, say) take different
+    ones. One locked file a CPU in shared memory; the kernel frees the lock of a process that dies, however it dies."""
+
+    def __init__(self, directory: Path = _LOCKS) -> None:
+        self._directory = directory
+        self._held: list[int] = []
+
+    def take(self, count: int) -> tuple[int, ...]:
+        """At most `count` CPU numbers, as many as are free. Where quota or system don't allow pinning: none. Where CPUs
+        can't be claimed (no shared memory): the first ones allowed, as a miner alone on its host would take."""
+        allowed = allowed_cpus()
+        quota = cpu_quota()
+        if sys.platform != "linux" or (quota is not None and quota < len(allowed)):
+            return ()
+        if not os.access(self._directory, os.W_OK):
+            return allowed[:count]
+        taken: list[int] = []
+        for cpu in allowed:
+            if len(taken) == count:
+                break
+            if self._lock(cpu):
+                taken.append(cpu)
+        return tuple(taken)
+
+    def _lock(self, cpu: int) -> bool:
+        path = self._directory / f"sparkminer-cpu{cpu}.lock"
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            try:
+                descriptor = os.open(path, flags | os.O_CREAT, 0o644)
+            except PermissionError:  # another user's file, in a directory that forbids O_CREAT on those
+                descriptor = os.open(path, flags)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return False
+        self._held.append(descriptor)
+        return True
+
+    def release(self) -> None:
+        """Give all of them back."""
+        while self._held:
+            with contextlib.suppress(OSError):
+                os.close(self._held.pop())

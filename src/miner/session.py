@@ -1,0 +1,219 @@
+"""The session: the loop that takes jobs from a source, keeps the engine at work, and hands shares in.
+
+The command line, a Spark partition and a library caller all run this one. It never prints and parses no arguments:
+whatever happens comes out as an event.
+"""
+
+import asyncio
+import collections
+import contextlib
+import dataclasses
+import functools
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from miner.config import EngineConfig
+from miner.core.algorithm import sha256d
+from miner.core.events import BlockFound, Hashrate, MinerEvent, NewJob, ShareDone, Started, Totals, Trouble
+from miner.core.header import display_hash
+from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus, Work
+from miner.core.source import Disconnected, Finished, SourceEvent, WorkSource
+from miner.core.target import hash_value
+from miner.engine import NONCES, Engine, NonceRange
+
+_REPORT_SECONDS = 1.0
+_REST_SECONDS = 5.0  # after a block of ours: how long to wait for the next job before hashing on the old one
+_FAREWELL_SECONDS = 2.0  # at the end: how long to wait for verdicts that are still out
+_MAX_PENDING = 256  # shares without a verdict; a source that answers none of them gets no more
+
+
+class Session:
+    """One source, one engine, until `stop`, the source's end, or `seconds` of wall time."""
+
+    def __init__(self, source: WorkSource, engine: EngineConfig, emit: Callable[[MinerEvent], None],
+                 seconds: float = 0.0) -> None:
+        self._source = source
+        self._engine_config = engine
+        self._emit = emit
+        self._seconds = seconds
+        self._job: Job | None = None
+        self._extranonce2 = 0  # goes on from job to job, so that a job that is sent twice is not hashed twice
+        self._pending: set[asyncio.Task[None]] = set()
+        self._resting_on: bytes | None = None  # previous hash on which a block of ours is out, or accepted
+        self._rest_timer: asyncio.TimerHandle | None = None
+        self._held: collections.deque[Share] = collections.deque(maxlen=16)  # more blocks found on that hash
+        self._counts = dict.fromkeys(ShareStatus, 0)
+        self._blocks = 0
+        self._stopped = asyncio.Event()
+        self._done = False
+
+    def stop(self) -> None:
+        """End the run soon and in order. From the event loop's own thread."""
+        self._stopped.set()
+
+    async def run(self) -> Totals:
+        """Mine. Returns the totals, which it has also emitted; raises MinerError when the source gives up."""
+        loop = asyncio.get_running_loop()
+
+        def call(function: Callable[..., None], *arguments: Any) -> None:  # from the engine's threads
+            loop.call_soon_threadsafe(function, *arguments)
+
+        # Opening the engine tries kernels and allocates scratchpads: not on the loop that keeps connections alive.
+        self._engine = await asyncio.to_thread(
+            Engine, self._source.algorithm, self._engine_config,
+            on_hit=lambda work, nonce, digest: call(self._on_hit, work, nonce, digest),
+            on_hashes=lambda thread, hashes, seconds: call(self._emit, Hashrate(thread, hashes, seconds)),
+            on_exhausted=lambda: call(self._on_exhausted))
+        started = time.monotonic()
+        try:
+            self._emit(Started(self._source.label, self._source.payee, str(self._source.algorithm),
+                               self._engine.kernel, self._engine.threads, self._engine.cpus))
+            async with self._source:
+                await self._mine_until_done()
+                await self._say_farewell()
+        finally:
+            await asyncio.to_thread(self._engine.close)
+        seconds = time.monotonic() - started
+        accepted, rejected, stale = self._counts.values()
+        totals = Totals(self._engine.hashes, seconds, self._engine.hashes / seconds, accepted, rejected, stale,
+                        self._blocks)
+        await asyncio.sleep(0)  # the threads' last Hashrate events come first
+        self._emit(totals)
+        return totals
+
+    async def _mine_until_done(self) -> None:
+        tasks = [asyncio.create_task(self._follow_source()), asyncio.create_task(self._report_regularly()),
+                 asyncio.create_task(self._stopped.wait())]
+        try:
+            done, _ = await asyncio.wait(tasks, timeout=self._seconds or None,
+                                         return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            self._done = True
+            self._engine.pause()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _say_farewell(self) -> None:
+        """Hits that were found before the stop still count: let their verdicts come in, and tell the last figures."""
+        await asyncio.sleep(0)
+        if self._pending:
+            await asyncio.wait(self._pending, timeout=_FAREWELL_SECONDS)
+        for task in self._pending:
+            task.cancel()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._source.report(self._own_report()), _FAREWELL_SECONDS)
+
+    async def _follow_source(self) -> None:
+        async for event in self._source.events():
+            self._on_source_event(event)
+            if isinstance(event, Finished):
+                return
+
+    def _on_source_event(self, event: SourceEvent) -> None:
+        if isinstance(event, Job):
+            self._take_job(event)
+            return
+        if isinstance(event, Disconnected):
+            self._job = None
+            self._engine.pause()
+        self._emit(event)
+
+    def _take_job(self, job: Job) -> None:
+        restart = self._job is None or job.clean or job.prev_hash != self._job.prev_hash
+        self._job = job
+        if job.prev_hash != self._resting_on:
+            self._resume()
+        self._emit(NewJob(job, restart))
+
+    def _ranges(self, job: Job) -> Iterator[NonceRange]:
+        """Every header of a job, a work's nonces in equal parts for the threads. Runs on the engine's threads, under
+        its lock. Without an extranonce2 only the time is left to vary, a second at a time."""
+        target = max(job.share_target, job.network_target)
+        part = -(-NONCES // self._engine.threads)
+        size = job.extranonce2_size
+        rounds = 256**size if size else 600
+        for step in range(rounds):
+            if size:
+                extranonce2 = (self._extranonce2 % rounds).to_bytes(size, "little")
+                self._extranonce2 += 1
+                work = job.work(extranonce2)
+            else:
+                work = job.work(b"", ntime=job.ntime + step)
+            for first in range(0, NONCES, part):
+                yield NonceRange(work, target, first, min(part, NONCES - first))
+
+    def _on_exhausted(self) -> None:
+        self._emit(Trouble("every nonce of this job has been tried: waiting for the source's next job", False))
+
+    def _on_hit(self, work: Work, nonce: int, digest: bytes) -> None:
+        share = work.share(nonce)
+        is_block = hash_value(digest) <= work.job.network_target
+        if self._job is None or work.job.prev_hash != self._job.prev_hash:
+            self._settle_share(ShareResult(share, ShareStatus.STALE, "the chain moved on", is_block))
+        elif is_block and work.job.prev_hash == self._resting_on:
+            self._held.append(share)
+        else:
+            self._submit(share, is_block)
+
+    def _submit(self, share: Share, is_block: bool) -> None:
+        if len(self._pending) >= _MAX_PENDING:
+            self._emit(Trouble(f"{_MAX_PENDING} shares are without an answer: dropped one", False))
+            return
+        if is_block:
+            self._rest_on(share.job.prev_hash)
+        task = asyncio.create_task(self._submit_and_settle(share, is_block))
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
+
+    async def _submit_and_settle(self, share: Share, is_block: bool) -> None:
+        result = await self._source.submit(share)
+        self._settle_share(dataclasses.replace(result, block=is_block))
+        if is_block and result.status is not ShareStatus.ACCEPTED and share.job.prev_hash == self._resting_on:
+            if self._held:
+                self._submit(self._held.popleft(), True)
+            else:
+                self._resume()
+
+    def _rest_on(self, prev_hash: bytes) -> None:
+        """A chain takes one block on each previous hash, so whatever else is found on this one is worthless if ours is
+        good: hash nothing until the next job comes, the block is refused, or the source has had time for either."""
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
+        self._resting_on = prev_hash
+        self._rest_timer = asyncio.get_running_loop().call_later(_REST_SECONDS, self._resume)
+        self._engine.pause()
+
+    def _resume(self) -> None:
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
+        self._rest_timer = self._resting_on = None
+        self._held.clear()
+        if self._job is not None and not self._done:
+            self._engine.assign(self._ranges(self._job))
+
+    def _settle_share(self, result: ShareResult) -> None:
+        self._counts[result.status] += 1
+        accepted, rejected, stale = self._counts.values()
+        self._emit(ShareDone(result, accepted, rejected, stale, self._engine.hashrate))
+        if result.block and result.status is ShareStatus.ACCEPTED:
+            self._blocks += 1
+            self._emit(BlockFound(result, display_hash(sha256d(result.share.header))))
+
+    def _own_report(self) -> MinerReport:
+        return MinerReport(self._engine.kernel, self._engine.threads, self._engine.hashes, self._engine.hashrate,
+                           _host_name())
+
+    async def _report_regularly(self) -> None:
+        while True:
+            await self._source.report(self._own_report())
+            await asyncio.sleep(_REPORT_SECONDS)
+
+
+@functools.cache
+def _host_name() -> str:
+    return socket.gethostname()
