@@ -1,4 +1,4 @@
-"""The settings of a run, checked. One dataclass a part; the command line, Spark and library callers all fill these in."""
+"""The settings of a run, checked: what the command line, Spark and library callers all fill in."""
 
 from dataclasses import dataclass, field
 
@@ -15,6 +15,7 @@ class SourceConfig:
     password        never shown: repr leaves it out
     coinbase_addr   who is paid for blocks mined on a node
     coinbase_sig    text for the coinbase script
+    redirect        follow a pool that sends us to another address (client.reconnect)
     retries         how often to try again after a lost connection before giving up; -1: for ever
     retry_pause     seconds before the first of these tries; later ones wait longer
     timeout         seconds without any answer after which a peer counts as gone
@@ -28,6 +29,7 @@ class SourceConfig:
     coinbase_sig: str = ""
     sandbox: bool = False
     longpoll: bool = True
+    redirect: bool = True
     scan_time: float = 5.0
     retries: int = -1
     retry_pause: float = 30.0
@@ -37,15 +39,21 @@ class SourceConfig:
         if self.sandbox and self.url:
             raise UsageError("--sandbox mines an embedded test chain and takes no --url: leave one of them out")
         if not self.sandbox and not self.url:
-            raise UsageError("no pool or node given: use --url stratum+tcp://HOST:PORT, --url http://HOST:PORT/, or --sandbox")
+            raise UsageError("no pool or node given: use --url stratum+tcp://HOST:PORT, --url http://HOST:PORT/, "
+                             "or --sandbox")
         if self.retry_pause < 0 or self.timeout <= 0 or self.scan_time <= 0:
             raise UsageError("retry pause, timeout and scan time must be positive numbers of seconds")
 
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """How to hash. threads 0: one for each CPU that this process may use. kernel "": the fastest that passes its self-test.
-    nice None: leave the priority as it is."""
+    """How to hash.
+
+    threads  0: one for each CPU that this process may use
+    kernel   "": the fastest that passes its self-test
+    pin      bind each thread to a CPU of its own
+    nice     None: leave the priority as it is
+    """
 
     threads: int = 0
     kernel: str = ""

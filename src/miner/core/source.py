@@ -56,15 +56,15 @@ class WorkSource(ABC):
 
     @abstractmethod
     def events(self) -> AsyncIterator[SourceEvent]:
-        """Jobs and what else happens, newest last; ends after `Finished` or `aclose()`. A newer Job replaces the older one,
-        whether it is clean or not. Raises SourceError when the source gives up for good."""
+        """Jobs and what else happens, newest last; ends after `Finished` or `aclose()`. A newer Job replaces the older
+        one, whether it is clean or not. Raises SourceError when the source gives up for good."""
 
     @abstractmethod
     async def submit(self, share: Share) -> ShareResult:
         """Hand in a share and wait (a bounded time) for the verdict. Never raises for the network's sake: a share whose
         answer was lost comes back STALE with the reason."""
 
-    async def report(self, report: MinerReport) -> None:
+    async def report(self, report: MinerReport) -> None:  # noqa: B027 - most sources have nobody to tell
         """Tell the other end how the miner does, where it asked for that; most don't. Never raises."""
 
     @abstractmethod
