@@ -1,0 +1,1 @@
+"""Tests against real nodes, and the helpers that start them."""
