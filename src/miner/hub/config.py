@@ -1,0 +1,48 @@
+"""The settings of a hub, checked."""
+
+import secrets
+from dataclasses import dataclass, field
+
+from miner.core.errors import UsageError
+from miner.hub.slices import MAX_SLICES
+
+
+@dataclass(frozen=True, slots=True)
+class HubConfig:
+    """Who may join, and how much of the hub one miner may use.
+
+    host                  address to listen on: loopback unless told otherwise
+    port                  0: any free port
+    token                 the password that miners must show; made at random where it is empty; repr leaves it out
+    max_miners            connections at a time, logged in or not
+    login_seconds         a connection that has not logged in by then is closed
+    idle_seconds          a connection that sent nothing for so long is closed (a slow miner may need long for a share)
+    seconds_per_share     what the vardiff aims at for each miner, and
+    max_shares_per_second for all of them together
+    max_buffer            bytes that may wait for a miner that doesn't read; with more it is closed
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    token: str = field(default="", repr=False)
+    max_miners: int = 4096
+    login_seconds: float = 10.0
+    idle_seconds: float = 600.0
+    seconds_per_share: float = 2.0
+    max_shares_per_second: float = 50.0
+    max_buffer: int = 256 * 1024
+
+    def __post_init__(self) -> None:
+        if not self.token:
+            object.__setattr__(self, "token", secrets.token_urlsafe(24))
+        if not (self.token.isascii() and self.token.isprintable() and len(self.token) <= 256):
+            raise UsageError("the hub's token must be at most 256 printable ASCII characters")
+        if not self.host:
+            raise UsageError("the hub's host is empty: name the address to listen on, e.g. 127.0.0.1")
+        if not 0 <= self.port <= 65535:
+            raise UsageError(f"hub port {self.port}: must be from 0 (any free one) to 65535")
+        if not 1 <= self.max_miners <= MAX_SLICES:
+            raise UsageError(f"hub limit of {self.max_miners} miners: must be from 1 to {MAX_SLICES}")
+        for name in ("login_seconds", "idle_seconds", "seconds_per_share", "max_shares_per_second", "max_buffer"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"hub setting {name} must be a positive number, not {getattr(self, name)!r}")

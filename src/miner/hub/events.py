@@ -1,0 +1,106 @@
+"""What a hub tells whoever runs it, in the order in which it happened, and what a snapshot of it holds."""
+
+from dataclasses import dataclass
+
+from miner.core.model import Share, ShareResult, ShareStatus
+from miner.core.source import SourceEvent
+
+
+@dataclass(frozen=True, slots=True)
+class MinerStats:
+    """One miner's row, frozen. It stays after the miner has left; the same name joining again continues it.
+
+    `hashes` and `hashrate` (H/s) are the miner's own figures where it reports them; else (`estimated`) they are worked
+    out from its shares. `since`: when it joined last, seconds since 1970. `host` is its peer address, or the name it
+    reported.
+    """
+
+    name: str
+    host: str
+    agent: str
+    kernel: str
+    threads: int
+    hashes: int
+    hashrate: float
+    estimated: bool
+    accepted: int
+    rejected: int
+    stale: int
+    blocks: int
+    since: float
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HubSnapshot:
+    """A moment of the hub: its miners in the order in which they first joined, and the sums.
+    `hashrate` counts connected miners only, everything else those that left too."""
+
+    miners: tuple[MinerStats, ...]
+    connected: int
+    hashes: int
+    hashrate: float
+    accepted: int
+    rejected: int
+    stale: int
+    blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class MinerJoined:
+    """A miner showed the token and has its slice."""
+
+    miner: MinerStats
+
+
+@dataclass(frozen=True, slots=True)
+class MinerReported:
+    """A miner told how it does. The one kind of event that is dropped where nobody fetches them."""
+
+    miner: MinerStats
+
+
+@dataclass(frozen=True, slots=True)
+class HubShare:
+    """The verdict on a share of `miner` (its name), and the totals of the whole hub with it counted in. `upstream`: the
+    verdict is the source's own; else the hub's. `share` is None where the miner named a job that the hub doesn't know."""
+
+    miner: str
+    status: ShareStatus
+    reason: str
+    block: bool
+    upstream: bool
+    share: Share | None
+    accepted: int
+    rejected: int
+    stale: int
+    hashrate: float
+
+
+@dataclass(frozen=True, slots=True)
+class HubBlock:
+    """A share that met the network target was accepted by the source. Follows its HubShare. `block_hash` is display
+    order hex of the block's id (always sha256d of the header, whatever the proof of work)."""
+
+    miner: str
+    result: ShareResult
+    block_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class MinerLeft:
+    """A miner's connection ended; its row is final unless the name joins again."""
+
+    miner: MinerStats
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HubStopped:
+    """Last event of a hub: its source ended (`reason`), it was closed, or it failed (`failed`)."""
+
+    reason: str
+    failed: bool
+
+
+HubEvent = MinerJoined | MinerReported | HubShare | HubBlock | MinerLeft | HubStopped | SourceEvent

@@ -1,0 +1,105 @@
+"""How hard a miner's shares are: hard enough not to flood the hub, easy enough to see that the miner lives. Pure; the
+caller brings the clock (seconds, any origin).
+
+A share target has a ceiling and a floor. It is never harder than the job's network target, so that no block is missed,
+and not harder than the source's share target either, so that no share that the source pays for is missed; only this
+second rule gives way where keeping it would flood the hub.
+"""
+
+import math
+from dataclasses import dataclass
+
+from miner.core.algorithm import Algorithm
+from miner.core.model import Job
+from miner.core.target import MAX_TARGET, difficulty_to_target, expected_hashes, target_to_difficulty
+
+EASIEST_TARGET = MAX_TARGET >> 1  # every other hash: an easier one would tell nothing
+QUICK_SHARES = 8  # so many much faster than wanted are reason enough for a harder target
+WINDOW_SHARES = 16  # else this many intervals are waited for: fewer are mostly luck
+REPORT_SECONDS = 60.0  # a reported hashrate counts for so long
+TOLERANCE = 1.5  # a change smaller than this factor isn't worth a message
+MAX_RAISE, MAX_EASE = 16.0, 8.0
+
+
+def start_hashes(algorithm: Algorithm) -> float:
+    """Expected hashes a share for a miner of unknown speed: well under a second's work for any CPU thread of today."""
+    return float(1 << 20) if algorithm.name == "sha256d" else max(2.0, (1 << 22) / algorithm.n)
+
+
+@dataclass(frozen=True, slots=True)
+class ShareTarget:
+    """What a miner is told (`difficulty`) and what its shares are judged by (`target`): exactly the same thing."""
+
+    difficulty: float
+    target: int
+
+
+def share_target(job: Job, hashes_per_share: float, flood_hashes: float) -> ShareTarget:
+    """The target for shares of about `hashes_per_share` expected hashes on this job. `flood_hashes`: with fewer the hub
+    would get more shares than it can check, and the source's share target is not a bound any more."""
+    floor = max(job.network_target, min(job.share_target, _target_of(flood_hashes)))
+    target = max(floor, min(_target_of(hashes_per_share), EASIEST_TARGET))
+    difficulty = target_to_difficulty(target, job.algorithm)
+    if difficulty_to_target(difficulty, job.algorithm) < floor:  # the double was rounded to the hard side
+        difficulty = math.nextafter(difficulty, 0.0)
+    return ShareTarget(difficulty, difficulty_to_target(difficulty, job.algorithm))
+
+
+def _target_of(hashes: float) -> int:
+    numerator, denominator = max(1.0, hashes).as_integer_ratio()
+    return max(1, (MAX_TARGET + 1) * denominator // numerator - 1)
+
+
+class Vardiff:
+    """One miner's speed, as seen from its shares and reports, and the share size that follows from it."""
+
+    def __init__(self, algorithm: Algorithm, now: float) -> None:
+        self.hashes_per_share = start_hashes(algorithm)
+        self._least = 2.0
+        self._reported: tuple[float, float] | None = None  # hashrate, when
+        self._before = (0.0, 0.0)  # hashes and seconds of the windows before this one, older ones counting less
+        self._restart(now)
+
+    def _restart(self, now: float) -> None:
+        self._since, self._hashes, self._shares = now, 0.0, 0
+
+    def share(self, target: int) -> None:
+        """A share that met this target came in."""
+        self._hashes += expected_hashes(target)
+        self._shares += 1
+
+    def report(self, hashrate: float, now: float) -> None:
+        """The miner's own word on its speed, H/s."""
+        self._reported = (hashrate, now)
+
+    def hashrate(self, now: float) -> float:
+        """The best guess, H/s; 0 while nothing is known. A report is believed until the shares say at least twice it:
+        to understate one's speed is a way to flood the hub."""
+        hashes, seconds = self._before[0] + self._hashes, self._before[1] + now - self._since
+        seen = hashes / seconds if seconds > 0 else 0.0
+        if self._reported is None or now - self._reported[1] > REPORT_SECONDS:
+            return seen
+        told = self._reported[0]
+        return seen if self._shares >= WINDOW_SHARES and seen > 2 * told else told
+
+    def retune(self, now: float, seconds_per_share: float) -> bool:
+        """Set `hashes_per_share` anew where there is reason to. True when it changed."""
+        elapsed = now - self._since
+        quick = self._shares >= QUICK_SHARES and elapsed < self._shares * seconds_per_share / 4
+        slow = self._shares <= 1 and elapsed > QUICK_SHARES * seconds_per_share
+        told = self._reported is not None and self._reported[1] >= self._since
+        if not (quick or slow or told or elapsed > WINDOW_SHARES * seconds_per_share):
+            return False
+        if told:
+            rate = self.hashrate(now)
+        else:  # a window without a share still says that the miner is slower than this
+            rate = max(self._hashes, self.hashes_per_share / 2) / max(elapsed, 1e-3)
+        wanted = rate * seconds_per_share
+        wanted = min(max(wanted, self.hashes_per_share / MAX_EASE, self._least), self.hashes_per_share * MAX_RAISE)
+        if not told or elapsed > WINDOW_SHARES * seconds_per_share:
+            self._before = (self._before[0] / 2 + self._hashes, self._before[1] / 2 + elapsed)
+            self._restart(now)
+        if 1 / TOLERANCE < wanted / self.hashes_per_share < TOLERANCE:
+            return False
+        self.hashes_per_share = wanted
+        return True
