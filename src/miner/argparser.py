@@ -1,0 +1,142 @@
+"""argparse with getopt's manners and minerd's config file; what kinds of values options have."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from miner.core.errors import UsageError
+
+MAX_CONFIG = 1 << 20  # characters
+MAX_SECRET = 4096
+
+
+class Parser(argparse.ArgumentParser):
+    """No abbreviations, an option's value may start with a dash, and an error is one line (a UsageError). What an
+    unknown option was given is not repeated in it: it may be a mistyped --password."""
+
+    def __init__(self, **settings: Any) -> None:
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message.removeprefix("argument "))
+
+    def parse_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
+        found, extra = self.parse_known_args(args, namespace)
+        if extra:
+            what = "unknown option" if extra[0].startswith("-") else "unexpected argument"
+            raise UsageError(f"{what} {extra[0].partition('=')[0]!r}, see --help")
+        return found
+
+    def parse_known_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
+        return super().parse_known_args(self._joined(sys.argv[1:] if args is None else args), namespace)
+
+    def option(self, token: str) -> argparse.Action | None:
+        """What an option string such as `-u` or `--user` stands for."""
+        return self._option_string_actions.get(token)
+
+    def _joined(self, args: Iterable[str]) -> list[str]:
+        """`-p -x` as `--pass=-x`: argparse would take the value for another option."""
+        joined: list[str] = []
+        rest = iter(args)
+        for token in rest:
+            action = self.option(token)
+            if action is not None and action.nargs is None and (value := next(rest, None)) is not None:
+                name = next(name for name in action.option_strings if name.startswith("--"))
+                token = f"{name}={value}"
+            joined.append(token)
+        return joined
+
+
+class ConfigFile(argparse.Action):
+    """minerd's `-c FILE`: options as a JSON object, read where the option stands, so that what comes later on the line
+    wins. Names are those of the long options without dashes; values are strings, numbers, `true`, and `false` for an
+    option's default."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any,
+                 option_string: str | None = None) -> None:
+        assert isinstance(parser, Parser)
+        for name, setting in _read_config(value).items():
+            action = parser.option(f"--{name}")
+            if action is None or action is self or name in ("help", "version"):
+                raise UsageError(f"{value}: {name!r} is not an option that a config file can set")
+            if setting is False and action.nargs == 0:
+                setattr(namespace, action.dest, action.default)
+                continue
+            try:
+                parser.parse_args([_as_argument(name, setting, action.nargs is None)], namespace)
+            except UsageError as error:
+                raise UsageError(f"{value}: {error}") from None
+
+
+def _as_argument(name: str, setting: object, takes_value: bool) -> str:
+    if takes_value and isinstance(setting, str | int | float) and not isinstance(setting, bool):
+        return f"--{name}={setting}"
+    if not takes_value and setting is True:
+        return f"--{name}"
+    raise UsageError(f"{name!r} must be {'a string or a number' if takes_value else 'true or false'}")
+
+
+def _read_config(path: str) -> dict[str, object]:
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            text = file.read(MAX_CONFIG + 1)
+        if len(text) > MAX_CONFIG:
+            raise UsageError(f"{path}: larger than {MAX_CONFIG} characters, this is no config file")
+        content = json.loads(text)
+    except OSError as error:
+        raise UsageError(f"-c/--config: can't read {path!r}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        where = f" at line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else ""
+        raise UsageError(f"{path}: not JSON{where}") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: must be a JSON object, as in {{\"url\": \"…\", \"threads\": 2}}")
+    return content
+
+
+class Unsupported(argparse.Action):
+    """An option of minerd's that would change where data goes: better refused than ignored."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any,
+                 option_string: str | None = None) -> None:
+        raise UsageError(f"{'/'.join(self.option_strings)} is not supported yet")
+
+
+def integer(low: int, high: int) -> Callable[[str], int]:
+    """An option type: whole numbers from low to high."""
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is no whole number") from None
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"{number} is not from {low} to {high}")
+        return number
+    return parse
+
+
+def seconds(text: str) -> float:
+    """An option type: a duration, 0 or more."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e9:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number of seconds")
+    return number
+
+
+def read_secret(option: str, path: str) -> str:
+    """The first line of a file that holds a password or token."""
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            secret = file.readline(MAX_SECRET + 1).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise UsageError(f"{option}: can't read {path!r}: {reason}") from None
+    if not secret or len(secret) > MAX_SECRET:
+        raise UsageError(f"{option}: the first line of {path!r} must have from 1 to {MAX_SECRET} characters")
+    return secret

@@ -1,0 +1,185 @@
+"""The options that say where work comes from and how to hash: minerd's names and defaults, and ours.
+
+Every command (`python -m miner`, its subcommands, the Spark job) takes them from here, so that each exists once.
+Bad values raise UsageError, and nothing that may hold a password is ever part of its text.
+"""
+
+import argparse
+import getpass
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from miner.argparser import ConfigFile, Parser, Unsupported, integer, read_secret, seconds
+from miner.config import EngineConfig, SourceConfig
+from miner.core.algorithm import Algorithm
+from miner.core.errors import UsageError
+
+URL_SCHEMES = ("stratum+tcp", "http", "https")
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Where work comes from and who is paid. Read back with `source_config`."""
+    group = parser.add_argument_group("work", "There is no default pool, user or address.")
+    add = group.add_argument
+    add("-a", "--algo", type=Algorithm.parse, default=Algorithm.parse("scrypt"), metavar="ALGO",
+        help="scrypt (the default), scrypt:N or sha256d")
+    add("-o", "--url", type=_url, action=_Url, metavar="URL",
+        help="stratum+tcp://HOST:PORT for a pool or hub, http://HOST:PORT/ for a node; "
+             "USER:PASSWORD@ before the host is taken as -O is")
+    add("-O", "--userpass", action=_UserPass, metavar="U:P", help="user name and password, a colon between them")
+    add("-u", "--user", "--username", dest="user", metavar="USERNAME", help="user name for the pool or node")
+    add("-p", "--pass", "--password", dest="password", metavar="PASSWORD",
+        help="password for the pool or node; other users of this machine may see it for a moment, "
+             "which the next two and the environment's MINER_PASSWORD avoid")
+    add("--password-file", metavar="FILE", help="read the password from the first line of FILE")
+    add("--ask-password", action="store_true", help="ask for the password on the terminal")
+    add("--worker-id", type=_worker_id, metavar="NAME", help="the pool sees USERNAME.NAME as the user")
+    add("--coinbase-addr", default="", metavar="ADDR", help="the address that a block mined on a node pays to")
+    add("--coinbase-sig", type=_coinbase_sig, default="", metavar="TEXT",
+        help="text for the coinbase, where the node permits it")
+    add("--sandbox", action="store_true", help="mine an embedded test chain: no pool, no node, no network")
+    _add_network_options(parser)
+
+
+def _add_network_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("network")
+    add = group.add_argument
+    add("-r", "--retries", type=integer(-1, 9999), default=-1, metavar="N",
+        help="how often to try again when the network fails (default: -1, for ever)")
+    add("-R", "--retry-pause", type=integer(1, 9999), default=30, metavar="N",
+        help="seconds to wait before the first new try, and longer before later ones (default: 30)")
+    add("-T", "--timeout", type=integer(1, 99999), default=270, metavar="N",
+        help="seconds of silence after which the other side counts as gone (default: 270)")
+    add("-s", "--scantime", type=integer(1, 9999), default=5, metavar="N",
+        help="seconds between two looks for new work where there is no long polling (default: 5)")
+    add("--no-longpoll", dest="longpoll", action="store_false", help="look for new work every --scantime seconds")
+    add("--no-redirect", dest="redirect", action="store_false",
+        help="stay when a pool sends us to another address")
+    add("--no-gbt", action="store_true", help="don't use getblocktemplate, which leaves nothing for an http:// URL")
+    add("--no-getwork", action="store_true", help="as minerd's; getwork is never used")
+    add("--no-stratum", action="store_true", help="as minerd's; a node's X-Stratum offer is never followed")
+    add("--cert", action=Unsupported, metavar="FILE", help="minerd's, refused: not supported yet")
+    add("-x", "--proxy", action=Unsupported, metavar="PROXY", help="minerd's, refused: not supported yet")
+
+
+def add_engine_options(parser: argparse.ArgumentParser) -> None:
+    """How to hash. Read back with `engine_config`."""
+    group = parser.add_argument_group("hashing")
+    add = group.add_argument
+    add("-t", "--threads", type=integer(1, 4096), default=0, metavar="N",
+        help="number of miner threads (default: the CPUs that this process may use)")
+    add("--kernel", default="", metavar="NAME",
+        help="force a kernel, e.g. portable or avx2 (default: the environment's MINER_KERNEL, else the fastest)")
+    add("--no-pin", dest="pin", action="store_false", help="don't bind threads to CPUs")
+    add("--nice", type=integer(0, 19), default=19, metavar="N",
+        help="how far to step back behind other programs (default: 19, all the way; 0: not at all)")
+
+
+def add_run_options(parser: Parser) -> None:
+    """How long to run, how much to say, and minerd's config file."""
+    group = parser.add_argument_group("run")
+    add = group.add_argument
+    add("--seconds", type=seconds, metavar="N", help="stop after so many seconds (default: 0, when told to)")
+    add("-q", "--quiet", action="store_true", help="leave out the hashrate of each thread")
+    add("-D", "--debug", action="store_true", help="say more")
+    add("-c", "--config", action=ConfigFile, metavar="FILE",
+        help="take options from a JSON file: {\"url\": \"…\", \"threads\": 2, \"quiet\": true}")
+
+
+def source_config(options: argparse.Namespace, environ: Mapping[str, str] = os.environ,
+                  ask: Callable[[str], str] = getpass.getpass) -> SourceConfig:
+    """The settings from what `add_source_options` read. Raises UsageError if something is missing or contradicts."""
+    url = options.url or ""
+    user = options.user or ""
+    scheme = urlsplit(url).scheme
+    if scheme == "stratum+tcp" and not user:
+        raise UsageError("no user given for the pool: use --user NAME, or -O NAME:PASSWORD")
+    if scheme in ("http", "https") and options.no_gbt:
+        raise UsageError("--no-gbt leaves no way to get work from an http URL: getwork is not supported yet")
+    if scheme in ("http", "https") and not options.coinbase_addr:
+        raise UsageError("nobody to pay for blocks on this node: use --coinbase-addr ADDRESS "
+                         "(or, if it is a pool, --url stratum+tcp://HOST:PORT)")
+    if options.worker_id:
+        if not user:
+            raise UsageError("--worker-id is added to a user name: use --user NAME too")
+        user = f"{user}.{options.worker_id}"
+    return SourceConfig(
+        algorithm=options.algo, url=url, username=user, coinbase_addr=options.coinbase_addr,
+        coinbase_sig=options.coinbase_sig, sandbox=options.sandbox, longpoll=options.longpoll,
+        redirect=options.redirect, scan_time=options.scantime, retries=options.retries,
+        retry_pause=options.retry_pause, timeout=options.timeout, password=_password(options, environ, ask))
+
+
+def engine_config(options: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> EngineConfig:
+    """The settings from what `add_engine_options` read."""
+    kernel = options.kernel or environ.get("MINER_KERNEL", "")
+    return EngineConfig(threads=options.threads, kernel=kernel, pin=options.pin, nice=options.nice or None)
+
+
+def _password(options: argparse.Namespace, environ: Mapping[str, str], ask: Callable[[str], str]) -> str:
+    if options.password is not None:
+        return str(options.password)
+    if options.password_file:
+        return read_secret("--password-file", options.password_file)
+    if options.ask_password:
+        try:
+            return ask(f"Password for {options.user or 'the pool or node'}: ")
+        except EOFError:
+            raise UsageError("--ask-password: there is no terminal to ask on") from None
+    return environ.get("MINER_PASSWORD", "")
+
+
+class _Url(argparse.Action):
+    """Stores the URL without its credentials, and those as -O would."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any,
+                 option_string: str | None = None) -> None:
+        namespace.url, credentials = value
+        if credentials is not None:
+            namespace.user, _, namespace.password = credentials.partition(":")
+
+
+class _UserPass(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any,
+                 option_string: str | None = None) -> None:
+        namespace.user, colon, namespace.password = value.partition(":")
+        if not colon:
+            raise UsageError("-O/--userpass must be USERNAME:PASSWORD, with a colon between them")
+
+
+def _url(text: str) -> tuple[str, str | None]:
+    """(URL without credentials, USER:PASSWORD or None). Like minerd, takes the credentials as they are, without
+    percent-decoding, and a URL without a scheme as http."""
+    if not re.fullmatch(r"[!-~]{1,2048}", text):
+        raise UsageError("-o/--url must be from 1 to 2048 ASCII characters without spaces")
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text)
+    scheme = match[1].lower() if match else "http"
+    if scheme not in URL_SCHEMES:
+        raise UsageError(f"URL scheme {scheme!r} is not known: use {', '.join(f'{name}://' for name in URL_SCHEMES)}")
+    authority, slash, path = text[match.end() if match else 0:].partition("/")
+    credentials, at, host = authority.rpartition("@")
+    try:
+        parts = urlsplit(f"{scheme}://{host}")
+        hostname, port = parts.hostname, parts.port
+    except ValueError:  # its text may quote a password that has a slash in it
+        raise UsageError("-o/--url: bad host or port") from None
+    if not hostname or port == 0:
+        raise UsageError(f"-o/--url: there is no {'port' if hostname else 'host'} in it")
+    if port is None and scheme == "stratum+tcp":
+        raise UsageError(f"-o/--url: a pool's address needs a port, as in stratum+tcp://{hostname}:3333")
+    return f"{scheme}://{host}{slash}{path}", credentials if at else None
+
+
+def _worker_id(text: str) -> str:
+    if not re.fullmatch(r"[!-~]{1,128}", text):
+        raise argparse.ArgumentTypeError("must be 1 to 128 printable ASCII characters without spaces")
+    return text
+
+
+def _coinbase_sig(text: str) -> str:
+    if len(text.encode("utf-8", "surrogateescape")) > 80:
+        raise argparse.ArgumentTypeError("must be at most 80 bytes: a coinbase script holds 100 in all")
+    return text
