@@ -1,0 +1,167 @@
+"""Loads the native module when the package was imported from a zip, out of which no system loads native code.
+
+A bundle (see `miner.spark.ship`) has in place of the native module a two-line `_native.py` that calls
+`load_native`. The module's bytes are written once into a directory named by their sha256, and loaded from there.
+What is loaded is code, so nothing is trusted that another user could have put or changed there.
+"""
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import stat
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+NATIVES = "_natives"  # in a bundle: miner/_natives/PLATFORM/_native.SUFFIX
+CACHE_VARIABLE = "MINER_CACHE_DIR"
+
+
+class _Unusable(Exception):
+    """Why one directory won't do; the next one is tried."""
+
+
+def load_native(name: str) -> ModuleType:
+    """Import the native module `name` out of the bundle that this package lives in, into sys.modules. Raises
+    ImportError, which says for each directory that was tried why it won't do."""
+    data, suffix = _native_bytes()
+    reasons = []
+    for directory in _candidates():
+        try:
+            return _load(name, _unpack(directory, data, suffix))
+        except (_Unusable, OSError) as error:
+            reasons.append(f"{directory}: {error}")
+    raise ImportError(f"no directory to load miner's native module from; set {CACHE_VARIABLE} to one that is "
+                      f"yours, writable and not mounted noexec. Tried {'; '.join(reasons)}", name=name)
+
+
+def platform_tag() -> str:
+    """This platform's directory in a bundle: operating system, architecture and, where it isn't the usual one, C
+    library. For example linux-x86_64, linux-aarch64-musl, macosx-arm64, win-amd64."""
+    system, _, machine = sysconfig.get_platform().partition("-")
+    machine = machine.rpartition("-")[2] or "32"  # macOS: drop the release
+    libc = "-musl" if "musl" in (sysconfig.get_config_var("HOST_GNU_TYPE") or "") else ""
+    return f"{system}-{machine}{libc}"
+
+
+def _native_bytes() -> tuple[bytes, str]:
+    """The native module for this platform and interpreter, and its file name's suffix."""
+    loader: Any = __spec__.loader
+    package = Path(__file__).parent
+    for suffix in EXTENSION_SUFFIXES:
+        with contextlib.suppress(OSError):
+            return loader.get_data(str(package / NATIVES / platform_tag() / f"_native{suffix}")), suffix
+    raise ImportError(f"{package} has no native module for {platform_tag()} and Python "
+                      f"{sys.version_info.major}.{sys.version_info.minor} ({', '.join(EXTENSION_SUFFIXES)}): "
+                      "build the bundle with that platform's wheel too")
+
+
+def _candidates() -> Iterator[Path]:
+    """Where the module may be unpacked, best first. Spark's directories go away with the application."""
+    if chosen := os.environ.get(CACHE_VARIABLE):
+        yield Path(chosen)
+    if "SPARK_LOCAL_DIRS" in os.environ:  # Spark sets it for its Python workers
+        yield Path(__file__).parent.parent.parent  # beside the zip
+        with contextlib.suppress(OSError):
+            yield Path.cwd()
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if cache.is_absolute():  # the specification wants relative ones ignored
+        yield cache
+    with contextlib.suppress(RuntimeError):
+        yield Path.home() / ".cache"
+    with contextlib.suppress(OSError):
+        yield Path(tempfile.gettempdir())
+
+
+def _unpack(parent: Path, data: bytes, suffix: str) -> Path:
+    """Have exactly `data` in a file below `parent` that only we can write to. Processes may race here: each
+    replaces the whole file with the same bytes."""
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    parent = parent.resolve()
+    if hasattr(os, "ST_NOEXEC") and os.statvfs(parent).f_flag & os.ST_NOEXEC:
+        raise _Unusable("is mounted noexec")
+    owner = f"-{os.getuid()}" if hasattr(os, "getuid") else ""
+    directory = parent / f"sparkminer{owner}-{hashlib.sha256(data).hexdigest()}"
+    with contextlib.suppress(FileExistsError):
+        directory.mkdir(mode=0o700)
+    _check_directory(directory)
+    path = directory / f"_native{suffix}"
+    if not _is_intact(path, data):
+        _write(path, data)
+        if not _is_intact(path, data):
+            raise _Unusable(f"{path.name} is not what was just written there")
+    return path
+
+
+def _check_directory(directory: Path) -> None:
+    """Refuse a directory that isn't ours alone, or that another user could rename away: each directory above
+    must belong to us or to root, and be writable for others only if it is sticky (as /tmp is)."""
+    if os.name != "posix":
+        return
+    own = directory.lstat()
+    if not stat.S_ISDIR(own.st_mode):
+        raise _Unusable(f"{directory.name} is a symbolic link or no directory")
+    if own.st_uid != os.getuid():
+        raise _Unusable(f"{directory.name} belongs to user {own.st_uid}")
+    if stat.S_IMODE(own.st_mode) != 0o700:
+        raise _Unusable(f"{directory.name} has mode {stat.S_IMODE(own.st_mode):04o} instead of 0700")
+    for above in directory.parents:
+        state = above.lstat()
+        if state.st_uid not in (0, os.getuid()):
+            raise _Unusable(f"{above} belongs to user {state.st_uid}")
+        if state.st_mode & 0o022 and not state.st_mode & stat.S_ISVTX:
+            raise _Unusable(f"{above} can be changed by other users")
+
+
+def _is_intact(path: Path, data: bytes) -> bool:
+    """Whether the file is ours alone, no link, and holds these bytes. An absent or cut one is not."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+    except OSError:  # absent, or a symbolic link
+        return False
+    with os.fdopen(descriptor, "rb") as file:
+        state = os.fstat(descriptor)
+        if not stat.S_ISREG(state.st_mode) or state.st_size != len(data):
+            return False
+        if os.name == "posix" and (state.st_uid != os.getuid() or state.st_mode & 0o022):
+            return False
+        return file.read() == data
+
+
+def _write(path: Path, data: bytes) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent)  # mode 0600
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _load(name: str, path: Path) -> ModuleType:
+    loader = ExtensionFileLoader(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert spec is not None
+    try:
+        module = importlib.util.module_from_spec(spec)
+    except ImportError as error:
+        # What the dynamic loader says of noexec mounts that hide the flag, and of security policies.
+        if any(sign in str(error) for sign in ("failed to map segment", "not permitted", "ermission denied")):
+            raise _Unusable(f"native code can't be loaded from here ({error})") from error
+        raise
+    sys.modules[name] = module
+    try:
+        loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
