@@ -38,7 +38,8 @@ class Algorithm:
         return 0xFFFF << (208 if self.name == "sha256d" else 224)
 
     def hash(self, header: bytes) -> bytes:
-        """The proof-of-work hash of an 80-byte header: 32 bytes, least significant first. By hashlib alone."""
+        """The proof-of-work hash of an 80-byte header: 32 bytes, least significant first. By hashlib alone, which for
+        r = 1 takes N below 2^16 (RFC 7914, section 2: N < 2^(128 r / 8)); ValueError beyond. miner.verify goes on."""
         if self.name == "sha256d":
             return sha256d(header)
         return hashlib.scrypt(header, salt=header, n=self.n, r=1, p=1, maxmem=256 * self.n + (1 << 20), dklen=32)

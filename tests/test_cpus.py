@@ -1,0 +1,99 @@
+"""CPUs that a process may use, quotas of both cgroup versions, and claims between processes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from miner.cpus import CpuClaims, allowed_cpus, cpu_quota, usable_threads
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="pinning and control groups are Linux's")
+
+
+@linux
+def test_affinity_mask_is_honoured() -> None:
+    one = allowed_cpus()[-1]
+    code = "from miner.cpus import allowed_cpus, usable_threads; print(allowed_cpus(), usable_threads())"
+    out = subprocess.run(["taskset", "-c", str(one), sys.executable, "-c", code], check=True, capture_output=True,
+                         text=True, timeout=60).stdout
+    assert out.strip() == f"({one},) 1"
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_quota_of_version_2_is_the_tightest_on_the_way_up(tmp_path: Path) -> None:
+    write(tmp_path / "me", "0::/pod/task\n")
+    write(tmp_path / "fs/pod/task/cpu.max", "max 100000\n")
+    write(tmp_path / "fs/pod/cpu.max", "150000 100000\n")
+    write(tmp_path / "fs/cpu.max", "400000 100000\n")
+    assert cpu_quota(tmp_path / "fs", tmp_path / "me") == 1.5
+
+
+def test_quota_of_version_1(tmp_path: Path) -> None:
+    write(tmp_path / "me", "5:memory:/x\n4:cpu,cpuacct:/job\n")
+    write(tmp_path / "fs/cpu,cpuacct/job/cpu.cfs_quota_us", "90000\n")
+    write(tmp_path / "fs/cpu,cpuacct/job/cpu.cfs_period_us", "100000\n")
+    write(tmp_path / "fs/cpu,cpuacct/cpu.cfs_quota_us", "-1\n")
+    write(tmp_path / "fs/cpu,cpuacct/cpu.cfs_period_us", "100000\n")
+    assert cpu_quota(tmp_path / "fs", tmp_path / "me") == 0.9
+
+
+def test_quota_in_a_container_that_sees_only_its_own_root(tmp_path: Path) -> None:
+    write(tmp_path / "me", "0::/kubepods/pod1/c1\n")
+    write(tmp_path / "fs/cpu.max", "50000 100000\n")
+    assert cpu_quota(tmp_path / "fs", tmp_path / "me") == 0.5
+
+
+def test_no_quota(tmp_path: Path) -> None:
+    write(tmp_path / "me", "0::/\n")
+    write(tmp_path / "fs/cpu.max", "max 100000\n")
+    assert cpu_quota(tmp_path / "fs", tmp_path / "me") is None
+    assert cpu_quota(tmp_path / "fs", tmp_path / "missing") is None
+
+
+def test_at_least_one_thread() -> None:
+    assert 1 <= usable_threads() <= len(allowed_cpus())
+
+
+@linux
+@pytest.mark.skipif(cpu_quota() is not None, reason="under a quota nothing is pinned")
+def test_claims_of_two_owners_do_not_overlap_and_come_back(tmp_path: Path) -> None:
+    first, second = CpuClaims(tmp_path), CpuClaims(tmp_path)
+    taken = first.take(1)
+    assert len(taken) == 1
+    assert second.take(len(allowed_cpus())) == tuple(cpu for cpu in allowed_cpus() if cpu not in taken)
+    first.release()
+    second.release()
+    assert first.take(len(allowed_cpus())) == allowed_cpus()
+    first.release()
+
+
+@linux
+@pytest.mark.skipif(cpu_quota() is not None, reason="under a quota nothing is pinned")
+def test_a_killed_process_gives_its_claims_back(tmp_path: Path) -> None:
+    code = ("import sys, pathlib; from miner.cpus import CpuClaims; c = CpuClaims(pathlib.Path(sys.argv[1]));"
+            "print(len(c.take(1)), flush=True); sys.stdin.read()")
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"1\n"
+        claims = CpuClaims(tmp_path)
+        assert len(claims.take(len(allowed_cpus()))) == len(allowed_cpus()) - 1
+        claims.release()
+        other.kill()
+        other.wait(10)
+    assert claims.take(len(allowed_cpus())) == allowed_cpus()
+    claims.release()
+
+
+@linux
+def test_a_symlink_in_the_shared_directory_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    for cpu in allowed_cpus():
+        (tmp_path / f"sparkminer-cpu{cpu}.lock").symlink_to(victim)
+    assert CpuClaims(tmp_path).take(1) == ()
+    assert not victim.exists()

@@ -1,0 +1,129 @@
+"""The engine: what it is given is scanned exactly, new work takes over at once, and nothing runs after close."""
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from miner.config import EngineConfig
+from miner.core.algorithm import Algorithm
+from miner.core.errors import EngineError
+from miner.core.model import Job, Work
+from miner.core.target import MAX_TARGET, hash_value
+from miner.engine import Engine, NonceRange, choose_kernel
+
+SCRYPT = Algorithm("scrypt", 16)  # small N: quick, and the same code
+SHA256D = Algorithm.parse("sha256d")
+
+
+def make_work(algorithm: Algorithm) -> Work:
+    job = Job("1", algorithm, 0x20000000, os.urandom(32), b"a", b"b", 4, b"c", (), 0x1D00FFFF, 1700000000, True, 0)
+    return job.work(os.urandom(4))
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.005)
+
+
+def settings(threads: int = 1, **more: object) -> EngineConfig:
+    return EngineConfig(threads=threads, pin=False, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("algorithm", [SCRYPT, SHA256D], ids=str)
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_every_hit_of_the_ranges_is_found_once(algorithm: Algorithm, threads: int) -> None:
+    work, target = make_work(algorithm), MAX_TARGET >> 5
+    ranges = [NonceRange(work, target, first, count)
+              for first, count in [(0, 300), (300, 1), (7000, 515), (2**32 - 99, 99)]]
+    expected = {nonce for r in ranges for nonce in range(r.first, r.first + r.count)
+                if hash_value(algorithm.hash(work.share(nonce).header)) <= target}
+    hits: queue.SimpleQueue[int] = queue.SimpleQueue()
+    done = threading.Event()
+    with Engine(algorithm, settings(threads), on_hit=lambda work, nonce, digest: hits.put(nonce),
+                on_exhausted=done.set) as engine:
+        engine.assign(iter(ranges))
+        assert done.wait(20)
+        wait_for(lambda: engine.hashes == sum(r.count for r in ranges))
+    found = [hits.get() for _ in range(hits.qsize())]
+    assert sorted(found) == sorted(expected)
+
+
+def test_the_hash_that_comes_with_a_hit_is_the_headers(algorithm: Algorithm = SCRYPT) -> None:
+    hits: queue.SimpleQueue[tuple[Work, int, bytes]] = queue.SimpleQueue()
+    with Engine(algorithm, settings(), on_hit=lambda *hit: hits.put(hit)) as engine:
+        engine.assign(iter([NonceRange(make_work(algorithm), MAX_TARGET, 0, 50)]))
+        for _ in range(50):
+            work, nonce, digest = hits.get(timeout=20)
+            assert digest == algorithm.hash(work.share(nonce).header)
+
+
+def test_new_work_replaces_the_old_and_nothing_is_lost_in_between() -> None:
+    """A thousand assignments in a row: the last one is always the one that is scanned to its end."""
+    hits: queue.SimpleQueue[Work] = queue.SimpleQueue()
+    with Engine(SHA256D, settings(2), on_hit=lambda work, nonce, digest: hits.put(work)) as engine:
+        for _ in range(1000):
+            engine.assign(iter([NonceRange(make_work(SHA256D), 0)]))  # an endless scan without hits
+        last = make_work(SHA256D)
+        engine.assign(iter([NonceRange(last, MAX_TARGET, 0, 10)]))
+        assert [hits.get(timeout=20) for _ in range(10)] == [last] * 10
+
+
+def test_a_paused_engine_hashes_nothing_and_goes_on_when_told() -> None:
+    with Engine(SHA256D, settings(2), on_hit=lambda *hit: None) as engine:
+        assert engine.hashes == 0
+        engine.assign(iter([NonceRange(make_work(SHA256D), 0)]))
+        wait_for(lambda: engine.hashes > 0)
+        engine.pause()
+        settled = -1
+        while settled != (settled := engine.hashes):
+            time.sleep(0.3)
+        engine.assign(iter([NonceRange(make_work(SHA256D), 0)]))
+        wait_for(lambda: engine.hashes > settled)
+
+
+def test_no_thread_outlives_close() -> None:
+    before = threading.active_count()
+    engine = Engine(SCRYPT, settings(3), on_hit=lambda *hit: None)
+    engine.assign(iter([NonceRange(make_work(SCRYPT), 0)]))
+    engine.close()
+    engine.close()
+    assert threading.active_count() == before
+
+
+def test_a_large_scrypt_is_interrupted_inside_the_hash() -> None:
+    engine = Engine(Algorithm("scrypt", 1 << 20), settings(), on_hit=lambda *hit: None)
+    engine.assign(iter([NonceRange(make_work(Algorithm("scrypt", 1 << 20)), 0)]))
+    engine.close()  # the test's own time limit is the measure: a whole batch takes far longer than all of this
+    assert engine.hashes == 0
+
+
+def test_progress_adds_up_to_the_hashes() -> None:
+    told: queue.SimpleQueue[int] = queue.SimpleQueue()
+    with Engine(SHA256D, settings(2), on_hit=lambda *hit: None,
+                on_hashes=lambda thread, hashes, seconds: told.put(hashes)) as engine:
+        for _ in range(3):
+            engine.assign(iter([NonceRange(make_work(SHA256D), 0, part, 1 << 30) for part in (0, 1 << 30)]))
+            now = engine.hashes
+            wait_for(lambda now=now: engine.hashes > now)
+    assert sum(told.get() for _ in range(told.qsize())) == engine.hashes
+
+
+def test_an_unknown_kernel_is_refused_with_the_list_of_those_there_are() -> None:
+    with pytest.raises(EngineError, match=r"no kernel 'mmx' for scrypt on this CPU: it has .*portable"):
+        Engine(SCRYPT, settings(kernel="mmx"), on_hit=lambda *hit: None)
+
+
+def test_memory_that_is_not_there_is_asked_for_with_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise MemoryError("scrypt:1024 with kernel avx2 needs 1 bytes of memory a thread")
+
+    choose_kernel(SCRYPT)
+    monkeypatch.setattr("miner._native.Searcher", refuse)
+    with pytest.raises(EngineError, match="needs 1 bytes .* use fewer threads"):
+        Engine(SCRYPT, settings(), on_hit=lambda *hit: None)
