@@ -1,0 +1,237 @@
+"""Events as lines for people, and for the programs that parse minerd's. Pure: no clock of its own, nothing is printed.
+
+Where minerd 2.5.1 has a line for something, this is its text. Whatever came over the network is cut to one bounded
+line of printable characters first.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from miner.core.events import (
+    BlockFound,
+    Hashrate,
+    MinerEvent,
+    NewJob,
+    ShareDone,
+    Started,
+    Totals,
+    Trouble,
+)
+from miner.core.model import Job, ShareStatus
+from miner.core.source import Connecting, Disconnected, Finished, Notice
+from miner.core.target import target_to_difficulty
+from miner.hub.events import HubBlock, HubEvent, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported, MinerStats
+
+_MAX_TEXT = 300
+_METER_SECONDS = 5.0
+
+
+def printable(text: str, limit: int = _MAX_TEXT) -> str:
+    """One line that can do a terminal no harm: other characters become `?`, and what is too long is cut."""
+    cut = text[:limit]
+    return "".join(c if c.isprintable() else "?" for c in cut) + ("…" if len(text) > limit else "")
+
+
+def khash(hashrate: float) -> str:
+    """H/s as minerd writes it, without the unit: `60.11` and, from 1 MH/s on, `14877` khash/s."""
+    return f"{hashrate / 1e3:.{0 if hashrate >= 1e6 else 2}f}"
+
+
+def hashrate_text(hashrate: float) -> str:
+    """H/s for people: `60.11 kH/s`."""
+    for unit, size in (("GH/s", 1e9), ("MH/s", 1e6), ("kH/s", 1e3)):
+        if hashrate >= size:
+            return f"{hashrate / size:.2f} {unit}"
+    return f"{hashrate:.2f} H/s"
+
+
+def threads_line(threads: int, algorithm: str) -> str:
+    return f"{threads} miner threads started, using '{algorithm}' algorithm."
+
+
+def binding_lines(cpus: Iterable[int]) -> list[str]:
+    return [f"Binding thread {thread} to cpu {cpu}" for thread, cpu in enumerate(cpus)]
+
+
+def thread_line(thread: int, hashes: int, hashrate: float) -> str:
+    return f"thread {thread}: {hashes} hashes, {khash(hashrate)} khash/s"
+
+
+def share_line(status: ShareStatus, accepted: int, submitted: int, hashrate: float) -> str:
+    word = "(yay!!!)" if status is ShareStatus.ACCEPTED else "(booooo)"
+    share = 100 * accepted / submitted if submitted else 0.0
+    return f"accepted: {accepted}/{submitted} ({share:.2f}%), {khash(hashrate)} khash/s {word}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 block`, `2 blocks`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+class Report:
+    """The lines for what a miner does. `quiet` leaves out each thread's hashrate, `debug` adds more about jobs."""
+
+    def __init__(self, quiet: bool = False, debug: bool = False) -> None:
+        self._quiet, self._debug = quiet, debug
+        self._source = ""
+
+    def lines(self, event: MinerEvent) -> list[str]:
+        """None, one or more lines, without time stamps."""
+        return list(self._lines(event))
+
+    def _lines(self, event: MinerEvent) -> Iterator[str]:
+        match event:
+            case Started():
+                self._source = event.source
+                yield f"Work from {printable(event.source)}, paid to {printable(event.payee)}"
+                yield f"Kernel '{event.kernel}'"
+                yield threads_line(event.threads, event.algorithm)
+                yield from binding_lines(event.cpus)
+            case NewJob():
+                yield from self._job_lines(event.job, event.restart)
+            case Hashrate():
+                if not self._quiet:
+                    yield thread_line(event.thread, event.hashes, event.hashrate)
+            case ShareDone():
+                submitted = event.accepted + event.rejected + event.stale
+                yield share_line(event.result.status, event.accepted, submitted, event.hashrate)
+                yield from _reason_lines(event.result.status, event.result.reason)
+            case BlockFound():
+                yield f"Block found{_at(event.result.share.job)}: {printable(event.block_hash, 64)}"
+            case Trouble():
+                yield printable(event.message)
+            case Totals():
+                yield totals_line(event)
+            case _:
+                yield from source_lines(event)
+
+    def _job_lines(self, job: Job, restart: bool) -> Iterator[str]:
+        if restart:
+            yield restart_line(self._source)
+        if self._debug:
+            yield f"DEBUG: job {printable(job.job_id, 64)}{_at(job)}, share difficulty " \
+                  f"{target_to_difficulty(job.share_target, job.algorithm):.6g}, " \
+                  f"network difficulty {target_to_difficulty(job.network_target, job.algorithm):.6g}"
+
+
+def restart_line(source: str) -> str:
+    """Why the threads drop what they had, in minerd's words where it knows this kind of source."""
+    if source.startswith("stratum"):
+        return "Stratum requested work restart"
+    if source.startswith("http"):
+        return "LONGPOLL detected new block"
+    return f"New work from {printable(source)}"
+
+
+def source_lines(event: Connecting | Disconnected | Notice | Finished) -> Iterator[str]:
+    """What happens between us and where work comes from, on a miner as on a hub."""
+    match event:
+        case Connecting(what="long-polling"):
+            yield f"Long-polling activated for {printable(event.label)}"
+        case Connecting():
+            yield f"Starting {printable(event.what)} on {printable(event.label)}"
+        case Disconnected():
+            yield printable(event.reason)
+            yield f"...retry after {event.retry_seconds:.0f} seconds"
+        case Notice():
+            yield printable(event.text)
+        case Finished():
+            yield f"No more work: {printable(event.reason)}"
+
+
+def totals_line(totals: Totals) -> str:
+    return (f"Done: {totals.hashes} hashes in {totals.seconds:.1f} s, {khash(totals.hashrate)} khash/s; "
+            f"{counted(totals.accepted, 'share')} accepted, {totals.rejected} rejected, {totals.stale} stale; "
+            f"{counted(totals.blocks, 'block')}")
+
+
+class HubReport:
+    """The lines for what a hub and its miners do. A miner's hashrate is told at most every few seconds of `clock`."""
+
+    def __init__(self, source: str, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        self._source, self._quiet, self._clock = source, quiet, clock
+        self._metered: dict[str, float] = {}
+        self._introduced: set[str] = set()
+
+    def lines(self, event: HubEvent) -> list[str]:
+        """None, one or more lines, without time stamps."""
+        return list(self._lines(event))
+
+    def _lines(self, event: HubEvent) -> Iterator[str]:
+        match event:
+            case MinerJoined(miner):
+                yield f"{_name(miner.name)} joined from {printable(miner.host, 64)}" + _agent(miner.agent)
+                yield from self._introduce(miner)
+            case MinerReported(miner):
+                yield from self._introduce(miner)
+                yield from self._meter(miner)
+            case HubShare():
+                submitted = event.accepted + event.rejected + event.stale
+                line = share_line(event.status, event.accepted, submitted, event.hashrate)
+                yield f"{line} {_name(event.miner)}"
+                yield from _reason_lines(event.status, event.reason)
+            case HubBlock():
+                job = event.result.share.job
+                yield f"Block found by {_name(event.miner)}{_at(job)}: {printable(event.block_hash, 64)}"
+            case MinerLeft(miner, reason):
+                self._introduced.discard(miner.name)
+                yield f"{_name(miner.name)} left: {printable(reason)}"
+            case HubStopped():
+                yield f"Hub stopped: {printable(event.reason)}"
+            case Job():
+                if event.clean:
+                    yield restart_line(self._source)
+            case _:
+                yield from source_lines(event)
+
+    def _introduce(self, miner: MinerStats) -> Iterator[str]:
+        """Once a miner has said so: what it hashes with."""
+        if miner.kernel and miner.name not in self._introduced:
+            self._introduced.add(miner.name)
+            yield (f"{_name(miner.name)} on {printable(miner.host, 64)}: {counted(miner.threads, 'thread')}, "
+                   f"kernel '{printable(miner.kernel, 32)}'")
+
+    def _meter(self, miner: MinerStats) -> Iterator[str]:
+        now = self._clock()
+        last = self._metered.get(miner.name)
+        if not self._quiet and miner.hashrate > 0 and (last is None or now - last >= _METER_SECONDS):
+            self._metered[miner.name] = now
+            yield f"{_name(miner.name)}: {miner.hashes} hashes, {khash(miner.hashrate)} khash/s"
+
+
+def miner_table(miners: Sequence[MinerStats], title: str = "miner") -> list[str]:
+    """The summary at the end: a row for each miner of a hub, and the sums."""
+    rows = [[_name(m.name), printable(m.host, 64), str(m.hashes), hashrate_text(m.hashrate), str(m.accepted),
+             str(m.rejected), str(m.stale), str(m.blocks)] for m in miners]
+    sums = [sum(column) for column in zip(*((m.hashes, m.hashrate, m.accepted, m.rejected, m.stale, m.blocks)
+                                            for m in miners), strict=True)] or [0] * 6
+    rows.append(["total", "", str(sums[0]), hashrate_text(sums[1]), *(str(number) for number in sums[2:])])
+    return table([title, "host", "hashes", "hashrate", "accepted", "rejected", "stale", "blocks"], rows)
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns two spaces apart; one whose cells all start with a digit (or are empty) is set flush right."""
+    columns = list(zip(heads, *rows, strict=True))
+    right = [all(cell[:1].isdigit() for cell in column[1:] if cell) and len(column) > 1 for column in columns]
+    widths = [max(map(len, column)) for column in columns]
+    lines = [[cell.rjust(width) if flush else cell.ljust(width)
+              for cell, width, flush in zip(cells, widths, right, strict=True)] for cells in (heads, *rows)]
+    lines.insert(1, ["-" * width for width in widths])
+    return ["  ".join(line).rstrip() for line in lines]
+
+
+def _reason_lines(status: ShareStatus, reason: str) -> Iterator[str]:
+    if status is not ShareStatus.ACCEPTED:
+        yield f"{'reject' if status is ShareStatus.REJECTED else 'stale'} reason: {printable(reason) or 'none given'}"
+
+
+def _name(name: str) -> str:
+    return printable(name, 64)
+
+
+def _agent(agent: str) -> str:
+    return f" ({printable(agent, 64)})" if agent else ""
+
+
+def _at(job: Job) -> str:
+    return "" if job.height is None else f" at height {job.height}"
