@@ -1,0 +1,54 @@
+# The commands that the README names. Everything is installed into .venv; a step is done again only when what it depends
+# on has changed.
+
+# A Python of 3.11 or later: the first that fits, or the one that PYTHON names.
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
+  $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
+
+# Spark needs a Java of 17 or later. Where the machine has none, the one from PyPI comes along.
+JAVA := $(if $(JAVA_HOME),$(JAVA_HOME)/bin/java,java)
+JAVA_MAJOR := $(or $(shell $(JAVA) -version 2>&1 | sed -n 's/^.* version "\([0-9]*\).*/\1/p'),0)
+SPARK := $(shell [ $(JAVA_MAJOR) -ge 17 ] && echo spark || echo spark,jdk)
+
+SECONDS ?= 30
+TESTS ?= tests
+BIN := .venv/bin
+BUILT_FROM := pyproject.toml setup.py src/miner/_native.pyx $(wildcard csrc/*.c csrc/*.h)
+
+.PHONY: help demo test check counterparts clean
+
+help:
+	@echo "make demo          mine the sandbox chain on a Spark cluster on this machine ($(SECONDS) seconds)"
+	@echo "make test          lint, types and tests; tests whose counterpart is missing are skipped"
+	@echo "make check         lint and types alone"
+	@echo "make counterparts  get the counterparts: litecoind (apt), a stratum pool (npm)"
+	@echo "make clean         remove .venv and what was built"
+
+demo: .venv/.demo
+	$(BIN)/python -m miner spark --sandbox --seconds $(SECONDS)
+
+test: check
+	$(BIN)/python -m pytest $(TESTS)
+
+check: .venv/.test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+counterparts:
+	ci/install-counterparts
+
+clean:
+	rm -rf .venv build src/*.egg-info src/miner/_native.c src/miner/_native*.so
+
+$(BIN)/python:
+	@[ -n "$(PYTHON)" ] || { echo "no Python 3.11 or later found: install one, or name it with make PYTHON=…" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.demo: $(BIN)/python $(BUILT_FROM)
+	$(BIN)/python -m pip install --quiet --editable '.[$(SPARK)]'
+	@touch $@
+
+# With the JDK from PyPI whatever Java there is: tests show that Spark starts on either.
+.venv/.test: $(BIN)/python $(BUILT_FROM)
+	$(BIN)/python -m pip install --quiet --editable '.[dev,spark,jdk]'
+	@touch $@ .venv/.demo
