@@ -13,6 +13,7 @@ class SourceConfig:
     url             stratum+tcp://host:port (pool or hub), http(s)://host:port/ (node)
     username        pool user, or RPC user
     password        never shown: repr leaves it out
+    hub             the pool is our own hub: ask it for the extension that tells when its job ends
     coinbase_addr   who is paid for blocks mined on a node
     coinbase_sig    text for the coinbase script
     redirect        follow a pool that sends us to another address (client.reconnect)
@@ -25,6 +26,7 @@ class SourceConfig:
     url: str = ""
     username: str = ""
     password: str = field(default="", repr=False)
+    hub: bool = False
     coinbase_addr: str = ""
     coinbase_sig: str = ""
     sandbox: bool = False

@@ -1,0 +1,297 @@
+"""The server's end of a stratum connection, without I/O and without a clock.
+
+    for event in protocol.receive_data(data):   # each line is read when the loop asks for it, so an answer given
+        ...                                     # inside the loop counts for the next line already
+    writer.write(protocol.data_to_send())
+
+Subscribing, Authorizing and Submitting want an answer: `subscribe`, `accept` or `refuse`. What breaks the rules is
+refused here and never becomes an event. A move that is not allowed raises ProtocolError and changes nothing.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from miner.core.errors import ProtocolError
+from miner.core.model import Job, MinerReport
+from miner.stratum import messages
+from miner.stratum.reject import Reject
+from miner.stratum.wire import (
+    LineBuffer,
+    Request,
+    RequestId,
+    RpcError,
+    decode,
+    encode_request,
+    encode_response,
+    one_line,
+)
+
+MAX_LINE = 16 << 10  # what a miner has to say is short
+MAX_UNANSWERED = 512  # requests that wait for an answer
+MAX_USERS = 64  # workers that log in on one connection
+PATIENCE = 32  # broken messages in a row before the connection is given up
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribing:
+    """A miner introduces itself. Answer with `subscribe`. `session`: one that it had before and would like back."""
+
+    request_id: RequestId
+    serial: int
+    user_agent: str
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Authorizing:
+    """A worker logs in. Answer with `accept` or `refuse`."""
+
+    request_id: RequestId
+    serial: int
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Submitting:
+    """A share of an authorized worker. Answer with `accept` or `refuse`. Nothing about it was checked but its form:
+    not the job, nor whether the extranonce2 has the job's size."""
+
+    request_id: RequestId
+    serial: int
+    username: str
+    job_id: str
+    extranonce2: bytes
+    ntime: int
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """The miner would like this difficulty. It was told that we heard it; nothing follows from it."""
+
+    difficulty: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """Our extension: how the miner does, in its own words."""
+
+    report: MinerReport
+
+
+ServerEvent = Subscribing | Authorizing | Submitting | Suggested | Reported
+Asking = Subscribing | Authorizing | Submitting
+AskingT = TypeVar("AskingT", bound=Asking)
+
+
+class _RefusedError(ProtocolError):
+    """A well-formed request that can't be granted: answered, and no reason to lose patience."""
+
+    def __init__(self, code: Reject, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class ServerProtocol:
+    """One connection. Its public attributes are for reading."""
+
+    def __init__(self, max_line: int = MAX_LINE) -> None:
+        self.user_agent = ""
+        self.users: set[str] = set()  # who may submit
+        self.subscription: messages.Subscription | None = None
+        self.extension = False  # the miner speaks ours: it sends reports and understands `stop`
+        self.extranonce_changes = False  # the miner can take a new extranonce without reconnecting
+        self._lines = LineBuffer(max_line)
+        self._out = bytearray()
+        self._unanswered: dict[int, Asking] = {}
+        self._serial = 0
+        self._broken = 0  # broken messages in a row
+        self._methods: dict[str, Callable[[Request], ServerEvent | None]] = {
+            messages.Configure.METHOD: self._configure,
+            messages.Subscribe.METHOD: self._subscribing,
+            messages.Authorize.METHOD: self._authorizing,
+            messages.Submit.METHOD: self._submitting,
+            messages.SuggestDifficulty.METHOD: self._suggested,
+            messages.Report.METHOD: self._reported,
+            messages.EXTRANONCE_SUBSCRIBE: self._extranonce_subscribe,
+            messages.PING: lambda request: self._reply(request.id, "pong"),
+        }
+
+    # In and out
+
+    def receive_data(self, data: bytes) -> Iterator[ServerEvent]:
+        """Take what came in and give what it means, event by event; iterate to the end. The iterator raises
+        ProtocolError when the miner is beyond patience: send what is left to send and close the connection."""
+        self._lines.feed(data)
+        return self._events()
+
+    def data_to_send(self) -> bytes:
+        """What is to be sent now; empties the buffer."""
+        data = bytes(self._out)
+        self._out.clear()
+        return data
+
+    # Answers
+
+    def subscribe(self, asking: Subscribing, extranonce1: bytes, extranonce2_size: int, session: str = "") -> None:
+        """Let the miner in, with its extranonce1 (up to 32 bytes) and the size of its extranonce2 (0 to 16)."""
+        messages.parse_extranonce(extranonce1.hex(), extranonce2_size, messages.Subscribe.METHOD)
+        if self.subscription:
+            raise ProtocolError("the miner is subscribed already")
+        self._settle(asking)
+        self.subscription = messages.Subscription(extranonce1, extranonce2_size, session)
+        self._reply(asking.request_id, self.subscription.result)
+
+    def accept(self, asking: Authorizing | Submitting) -> None:
+        """The login holds, or the share counts."""
+        self._settle(asking)
+        if isinstance(asking, Authorizing):
+            self.users.add(asking.username)
+        self._reply(asking.request_id, True)
+
+    def refuse(self, asking: Asking, code: int, text: str) -> None:
+        """Say no, with a code of `reject.Reject` and a line for the miner's log."""
+        self._settle(asking)
+        self._refuse(asking.request_id, code, text)
+
+    # What the server says by itself
+
+    def set_difficulty(self, difficulty: float) -> None:
+        """For the jobs that are notified from now on, in the algorithm's own scale."""
+        messages.parse_difficulty([difficulty], messages.SetDifficulty.METHOD)
+        self._need_subscription()
+        self._say(messages.SetDifficulty(difficulty))
+
+    def notify(self, job: Job, clean: bool) -> None:
+        """Hand out a job. Its extranonces and share target don't travel with it: `subscribe`, `set_extranonce` and
+        `set_difficulty` say them beforehand. `clean`: what the miner has is worthless now."""
+        self._need_subscription()
+        self._say(messages.Notify.from_job(job, clean))
+
+    def set_extranonce(self, extranonce1: bytes, extranonce2_size: int) -> None:
+        """For the jobs that are notified from now on. Only where `extranonce_changes`; others must `reconnect`."""
+        messages.parse_extranonce(extranonce1.hex(), extranonce2_size, messages.SetExtranonce.METHOD)
+        session = self._need_subscription().session
+        if not self.extranonce_changes:
+            raise ProtocolError("the miner can't take a new extranonce: tell it to reconnect")
+        self.subscription = messages.Subscription(extranonce1, extranonce2_size, session)
+        self._say(messages.SetExtranonce(extranonce1, extranonce2_size))
+
+    def reconnect(self, wait: float = 0.0) -> None:
+        """Ask the miner to come back, to the same place, after so many seconds."""
+        self._say(messages.Reconnect(wait=wait))
+
+    def show_message(self, text: str) -> None:
+        """One line for the person who mines."""
+        self._say(messages.ShowMessage(one_line(text)))
+
+    def stop(self, reason: str) -> None:
+        """Our extension: there is no more to do, don't come back. Only where `extension`."""
+        if not self.extension:
+            raise ProtocolError("the miner doesn't know sparkminer.stop: just close the connection")
+        self._say(messages.Stop(one_line(reason)))
+
+    # The miner's requests
+
+    def _events(self) -> Iterator[ServerEvent]:
+        while (line := self._lines.next_line()) is not None:
+            event = self._read(line)
+            if event is not None:
+                yield event
+
+    def _read(self, line: bytes) -> ServerEvent | None:
+        request_id: RequestId = None
+        try:
+            message = decode(line)
+            if not isinstance(message, Request):
+                return None  # an answer to something that we said, e.g. client.get_version
+            request_id = message.id
+            if message.method not in self._methods:
+                raise _RefusedError(Reject.NO_METHOD, f"unknown method {one_line(message.method, 64)}")
+            event = self._methods[message.method](message)
+        except _RefusedError as refused:
+            self._refuse(request_id, refused.code, str(refused))
+            return None
+        except ProtocolError as error:
+            self._refuse(request_id, Reject.OTHER, str(error))
+            self._broken += 1
+            if self._broken >= PATIENCE:
+                raise ProtocolError(f"{PATIENCE} broken messages in a row, the last: {error}") from None
+            return None
+        self._broken = 0
+        return event
+
+    def _configure(self, request: Request) -> None:
+        wanted = messages.Configure.parse(request.params).extensions
+        self.extension = self.extension or messages.EXTENSION in wanted
+        self.extranonce_changes = self.extranonce_changes or self.extension or "subscribe-extranonce" in wanted
+        known = {messages.EXTENSION, "subscribe-extranonce"}
+        self._reply(request.id, {name: name in known for name in wanted})
+
+    def _subscribing(self, request: Request) -> Subscribing:
+        message = messages.Subscribe.parse(request.params)
+        if self.subscription or any(isinstance(asking, Subscribing) for asking in self._unanswered.values()):
+            raise _RefusedError(Reject.OTHER, "already subscribed")
+        self.user_agent = message.user_agent
+        return self._ask(Subscribing(request.id, self._serial, message.user_agent, message.session))
+
+    def _authorizing(self, request: Request) -> Authorizing:
+        message = messages.Authorize.parse(request.params)
+        if len(self.users) >= MAX_USERS:
+            raise _RefusedError(Reject.UNAUTHORIZED, f"more than {MAX_USERS} workers on one connection")
+        return self._ask(Authorizing(request.id, self._serial, message.username, message.password))
+
+    def _submitting(self, request: Request) -> Submitting:
+        share = messages.Submit.parse(request.params)
+        if not self.subscription:
+            raise _RefusedError(Reject.NOT_SUBSCRIBED, "not subscribed")
+        if share.username not in self.users:
+            raise _RefusedError(Reject.UNAUTHORIZED, "unauthorized worker")
+        return self._ask(Submitting(request.id, self._serial, share.username, share.job_id, share.extranonce2,
+                                    share.ntime, share.nonce))
+
+    def _suggested(self, request: Request) -> Suggested:
+        message = messages.SuggestDifficulty.parse(request.params)
+        self._reply(request.id, True)
+        return Suggested(message.difficulty)
+
+    def _reported(self, request: Request) -> Reported:
+        if not self.extension:
+            raise ProtocolError("sparkminer.report without mining.configure")
+        return Reported(messages.Report.parse(request.params).report)
+
+    def _extranonce_subscribe(self, request: Request) -> None:
+        self.extranonce_changes = True
+        self._reply(request.id, True)
+
+    # The small steps
+
+    def _ask(self, asking: AskingT) -> AskingT:
+        if len(self._unanswered) >= MAX_UNANSWERED:
+            raise _RefusedError(Reject.OTHER, "too many requests at once")
+        self._unanswered[asking.serial] = asking
+        self._serial += 1
+        return asking
+
+    def _settle(self, asking: Asking) -> None:
+        if self._unanswered.get(asking.serial) is not asking:
+            raise ProtocolError("this request was answered already, or is not of this connection")
+        del self._unanswered[asking.serial]
+
+    def _need_subscription(self) -> messages.Subscription:
+        if not self.subscription:
+            raise ProtocolError("the miner has not subscribed yet")
+        return self.subscription
+
+    def _reply(self, request_id: RequestId, result: object) -> None:
+        if request_id is not None:  # a notification wants no answer
+            self._out += encode_response(request_id, result)
+
+    def _refuse(self, request_id: RequestId, code: int, text: str) -> None:
+        if request_id is not None:
+            self._out += encode_response(request_id, None, RpcError(code, one_line(text)))
+
+    def _say(self, message: messages.FromServer) -> None:
+        self._out += encode_request(None, message.METHOD, message.params)

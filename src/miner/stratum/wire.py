@@ -1,0 +1,167 @@
+"""Lines of JSON: what stratum puts on the wire, bounded and checked, before any of it gets a meaning.
+
+A message is one JSON object and a newline: JSON-RPC 1.0 with the liberties that pools take.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from miner.core.errors import ProtocolError
+
+RequestId = int | float | str | None
+MAX_ID = 128  # characters: the other side's ids are sent back
+
+
+class LineBuffer:
+    """Cuts a byte stream into lines. It holds up to `max_line` bytes if lines are taken out as they come."""
+
+    def __init__(self, max_line: int) -> None:
+        self.max_line = max_line
+        self._buffer = bytearray()
+        self._searched = 0  # no newline before this: a long line in many pieces is searched once
+
+    def feed(self, data: bytes) -> None:
+        self._buffer += data
+
+    def next_line(self) -> bytes | None:
+        """The next line that isn't blank, without its end; None until more bytes come.
+        Raises ProtocolError when a line gets too long."""
+        while (end := self._buffer.find(b"\n", self._searched)) >= 0:
+            if end > self.max_line:
+                break
+            line = bytes(self._buffer[:end]).strip()
+            del self._buffer[: end + 1]
+            self._searched = 0
+            if line:
+                return line
+        if end < 0:
+            self._searched = len(self._buffer)
+        if len(self._buffer) > self.max_line:
+            self._buffer.clear()
+            self._searched = 0
+            raise ProtocolError(f"a line is longer than {self.max_line} bytes")
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call, or a notification where `id` is None (pools also put ids on notifications that want no answer)."""
+
+    id: RequestId
+    method: str
+    params: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RpcError:
+    """Why a request failed: the code (0 where there was none) and the other side's words, cut to a line."""
+
+    code: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The answer to a request. `id` is a number again where a pool made a string of it."""
+
+    id: RequestId
+    result: object
+    error: RpcError | None
+
+
+def one_line(value: object, limit: int = 200) -> str:
+    """Text from the other side as it may be shown to a person: printable characters on one line, bounded."""
+    if not isinstance(value, str):
+        value = str(value) if isinstance(value, float) or isinstance(value, int) and abs(value) < 1 << 64 else ""
+    words = "".join(char if char.isprintable() else " " for char in value[: 4 * limit]).split()
+    line = " ".join(words)
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def decode(line: bytes) -> Request | Response:
+    """Read one line. Raises ProtocolError when it is no JSON object of either kind."""
+    try:
+        message = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise ProtocolError("a line is not UTF-8") from None
+    except RecursionError:
+        raise ProtocolError("a line is nested too deep") from None
+    except ValueError:
+        raise ProtocolError("a line is not JSON") from None
+    if not isinstance(message, dict):
+        raise ProtocolError("a line is JSON, but no object")
+    if message.get("method") is not None:
+        return _request(message)
+    if "result" in message or "error" in message:
+        return Response(_answered_id(message.get("id")), message.get("result"), _error(message))
+    raise ProtocolError("a message has neither method nor result")
+
+
+def encode_request(request_id: RequestId, method: str, params: Sequence[object]) -> bytes:
+    return _encode({"id": request_id, "method": method, "params": params})
+
+
+def encode_response(request_id: RequestId, result: object, error: RpcError | None = None) -> bytes:
+    return _encode({"id": request_id, "result": result, "error": [error.code, error.text, None] if error else None})
+
+
+def _encode(message: dict[str, object]) -> bytes:
+    return json.dumps(message, allow_nan=False).encode("ascii") + b"\n"
+
+
+def _request(message: dict[str, object]) -> Request:
+    method, params, request_id = message["method"], message.get("params"), message.get("id")
+    if not isinstance(method, str):
+        raise ProtocolError("a message's method is no string")
+    if params is None or params == {}:
+        params = []
+    if not isinstance(params, list):
+        raise ProtocolError(f"{one_line(method, 64)}: params is no list")
+    return Request(_checked_id(request_id), method, tuple(params))
+
+
+def _checked_id(value: object) -> RequestId:
+    """An id that may be sent back: JSON of a bounded length."""
+    match value:
+        case None:
+            return None
+        case str() if len(value) <= MAX_ID:
+            return value
+        case int() if abs(value) < 1 << 64:
+            return value
+        case float() if math.isfinite(value):
+            return value
+    raise ProtocolError("a message's id is no number or short string")
+
+
+def _answered_id(value: object) -> RequestId:
+    """Our ids are whole numbers: `"3"` and `3.0` mean 3."""
+    value = _checked_id(value)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        return int(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _error(message: dict[str, object]) -> RpcError | None:
+    """The error in any of the shapes that pools give it: [code, text, data], [code, text], {code, message}, text,
+    number; or, beside an empty error, `reject-reason`. None where all of them are empty."""
+    error = message.get("error") or message.get("reject-reason")
+    match error:
+        case None | False | 0 | "" | [] | {}:
+            return None
+        case [int() as code, text, *_]:
+            return RpcError(_code(code), one_line(text))
+        case {"code": int() as code, **rest}:
+            return RpcError(_code(code), one_line(rest.get("message", "")))
+        case {"message": text} | [str() as text, *_] | (str() as text):
+            return RpcError(0, one_line(text))
+        case int() as code if code is not True:
+            return RpcError(_code(code), "")
+        case _:
+            return RpcError(0, "")
+
+
+def _code(code: int) -> int:
+    return code if abs(code) < 1 << 31 else 0
