@@ -63,7 +63,8 @@ class MinerReported:
 @dataclass(frozen=True, slots=True)
 class HubShare:
     """The verdict on a share of `miner` (its name), and the totals of the whole hub with it counted in. `upstream`: the
-    verdict is the source's own; else the hub's. `share` is None where the miner named a job that the hub doesn't know."""
+    verdict is the source's own; else the hub's. `share` is None where the miner named a job that the hub doesn't
+    know."""
 
     miner: str
     status: ShareStatus

@@ -1,9 +1,9 @@
 """Who searches where: each miner gets a slice of the source's extranonce2 space, and no two slices overlap.
 
-The source's extranonce2 is cut into `pad + prefix + rest`. The prefix is the slice: the miner sees it as its extranonce1,
-and the rest as its extranonce2. The source's extranonce1 and the pad (zeros, empty for the size the hub began with) move
-to the end of coinbase1, so that a pool that hands out a new extranonce1, as they do at each reconnect, asks nothing of
-the miners but a new job: many of them don't know `mining.set_extranonce`.
+The source's extranonce2 is cut into `pad + prefix + rest`. The prefix is the slice: the miner sees it as its
+extranonce1, and the rest as its extranonce2. The source's extranonce1 and the pad (zeros, empty for the size the hub
+began with) move to the end of coinbase1. So a pool that hands out a new extranonce1, as they do at each reconnect, asks
+nothing of the miners but a new job: many of them don't know `mining.set_extranonce`.
 """
 
 from collections import deque
@@ -25,10 +25,10 @@ class Layout:
 
     @classmethod
     def of(cls, extranonce2_size: int) -> "Layout":
-        """The cut for a source's extranonce2 of so many bytes. Raises SourceError where there is too little to share."""
+        """The cut for a source's extranonce2 of so many bytes. Raises SourceError where that is too few to share."""
         if extranonce2_size < MIN_EXTRANONCE2_SIZE:
-            raise SourceError(f"the source's extranonce2_size is {extranonce2_size}: a hub needs {MIN_EXTRANONCE2_SIZE} bytes "
-                              "or more to give each miner its own slice; mine on this source without a hub")
+            raise SourceError(f"the source's extranonce2_size is {extranonce2_size}: a hub needs at least "
+                              f"{MIN_EXTRANONCE2_SIZE} to give each miner its own slice; mine there without a hub")
         prefix_size = min(2, extranonce2_size // 2)
         return cls(prefix_size, extranonce2_size - prefix_size)
 
@@ -58,8 +58,9 @@ class Layout:
 
 
 class Slices:
-    """Hands out slice numbers below `count`. A freed one rests until the chain moves on, so that its next holder doesn't
-    repeat work on the same block; only when no other is left it is given out again before that, longest-freed first."""
+    """Hands out slice numbers below `count`. A freed one rests until the chain moves on, so that its next holder
+    doesn't repeat work on the same block; only when no other is left it is given out before that, longest-freed first.
+    """
 
     def __init__(self, count: int) -> None:
         self._count = count

@@ -90,10 +90,9 @@ class Vardiff:
         told = self._reported is not None and self._reported[1] >= self._since
         if not (quick or slow or told or elapsed > WINDOW_SHARES * seconds_per_share):
             return False
-        if told:
-            rate = self.hashrate(now)
-        else:  # a window without a share still says that the miner is slower than this
-            rate = max(self._hashes, self.hashes_per_share / 2) / max(elapsed, 1e-3)
+        # A window without a share still says that the miner is slower than this.
+        seen = max(self._hashes, self.hashes_per_share / 2) / max(elapsed, 1e-3)
+        rate = self.hashrate(now) if told else seen
         wanted = rate * seconds_per_share
         wanted = min(max(wanted, self.hashes_per_share / MAX_EASE, self._least), self.hashes_per_share * MAX_RAISE)
         if not told or elapsed > WINDOW_SHARES * seconds_per_share:
