@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import functools
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,6 +27,7 @@ from miner.engine import NONCES, Engine, NonceRange
 _REPORT_SECONDS = 1.0
 _REST_SECONDS = 5.0  # after a block of ours: how long to wait for the next job before hashing on the old one
 _FAREWELL_SECONDS = 2.0  # at the end: how long to wait for verdicts that are still out
+_MAX_HITS_IN_LINE = 64
 _MAX_PENDING = 256  # shares without a verdict; a source that answers none of them gets no more
 
 
@@ -46,8 +48,9 @@ class Session:
         self._held: collections.deque[Share] = collections.deque(maxlen=16)  # more blocks found on that hash
         self._counts = dict.fromkeys(ShareStatus, 0)
         self._blocks = 0
+        self._hits_in_line = threading.Semaphore(_MAX_HITS_IN_LINE)
         self._stopped = asyncio.Event()
-        self._done = False
+        self._dropping = self._done = False
 
     def stop(self) -> None:
         """End the run soon and in order. From the event loop's own thread."""
@@ -60,10 +63,15 @@ class Session:
         def call(function: Callable[..., None], *arguments: Any) -> None:  # from the engine's threads
             loop.call_soon_threadsafe(function, *arguments)
 
+        def on_hit(*hit: Any) -> None:
+            # Against targets so easy that hits outrun the loop: the threads wait for it, or nobody could stop them.
+            if self._hits_in_line.acquire(timeout=_FAREWELL_SECONDS):
+                call(self._on_hit, *hit)
+
         # Opening the engine tries kernels and allocates scratchpads: not on the loop that keeps connections alive.
         self._engine = await asyncio.to_thread(
             Engine, self._source.algorithm, self._engine_config,
-            on_hit=lambda work, nonce, digest: call(self._on_hit, work, nonce, digest),
+            on_hit=on_hit,
             on_hashes=lambda thread, hashes, seconds: call(self._emit, Hashrate(thread, hashes, seconds)),
             on_exhausted=lambda: call(self._on_exhausted))
         started = time.monotonic()
@@ -72,6 +80,7 @@ class Session:
                                self._engine.kernel, self._engine.threads, self._engine.cpus))
             async with self._source:
                 await self._mine_until_done()
+                await asyncio.to_thread(self._engine.close)  # the last report and the totals count the same hashes
                 await self._say_farewell()
         finally:
             await asyncio.to_thread(self._engine.close)
@@ -151,6 +160,7 @@ class Session:
         self._emit(Trouble("every nonce of this job has been tried: waiting for the source's next job", False))
 
     def _on_hit(self, work: Work, nonce: int, digest: bytes) -> None:
+        self._hits_in_line.release()
         share = work.share(nonce)
         is_block = hash_value(digest) <= work.job.network_target
         if self._job is None or work.job.prev_hash != self._job.prev_hash:
@@ -162,8 +172,11 @@ class Session:
 
     def _submit(self, share: Share, is_block: bool) -> None:
         if len(self._pending) >= _MAX_PENDING:
-            self._emit(Trouble(f"{_MAX_PENDING} shares are without an answer: dropped one", False))
+            if not self._dropping:
+                self._emit(Trouble(f"{_MAX_PENDING} shares are without an answer: dropping more of them", False))
+            self._dropping = True
             return
+        self._dropping = False
         if is_block:
             self._rest_on(share.job.prev_hash)
         task = asyncio.create_task(self._submit_and_settle(share, is_block))

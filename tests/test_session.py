@@ -1,0 +1,224 @@
+"""The loop between a source and the engine, with sources that do what real ones seldom do on demand."""
+
+import asyncio
+import itertools
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+import miner
+from miner.core.algorithm import Algorithm
+from miner.core.errors import SourceError, UsageError
+from miner.core.events import BlockFound, MinerEvent, ShareDone, Started, Totals, Trouble
+from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
+from miner.core.source import Connecting, Disconnected, Finished, SourceEvent, WorkSource
+from miner.core.target import MAX_TARGET, hash_value
+
+SCRYPT = Algorithm("scrypt", 16)
+HARD, EASY, NEVER = 0x1D00FFFF, 0x207FFFFF, 0x03000001
+_ids = itertools.count()
+
+
+def job(*, nbits: int = NEVER, share_target: int = 1, prev_hash: bytes | None = None, clean: bool = True,
+        extranonce2_size: int = 4) -> Job:
+    return Job(f"{next(_ids)}", SCRYPT, 1, prev_hash or os.urandom(32), b"in", b"x1", extranonce2_size, b"out", (),
+               nbits, 1700000000, clean, share_target)
+
+
+class Scripted(WorkSource):
+    """Plays events and pauses in order, then stays silent. `verdict` answers shares."""
+
+    algorithm, label, payee = SCRYPT, "scripted", "nobody"
+
+    def __init__(self, *script: SourceEvent | float | Exception,
+                 verdict: ShareStatus | Callable[[Share], ShareStatus] = ShareStatus.ACCEPTED) -> None:
+        self.script, self.verdict = script, verdict
+        self.shares: list[Share] = []
+        self.reports: list[MinerReport] = []
+        self.closed = False
+        self.on_submit: Callable[[Share], Job | None] = lambda share: None
+        self._more: asyncio.Queue[Job] = asyncio.Queue()
+
+    async def events(self) -> AsyncIterator[SourceEvent]:
+        for step in self.script:
+            if isinstance(step, float):
+                await asyncio.sleep(step)
+            elif isinstance(step, Exception):
+                raise step
+            else:
+                yield step
+        while True:
+            yield await self._more.get()
+
+    async def submit(self, share: Share) -> ShareResult:
+        self.shares.append(share)
+        status = self.verdict(share) if callable(self.verdict) else self.verdict
+        if (following := self.on_submit(share)) is not None:
+            self._more.put_nowait(following)
+        return ShareResult(share, status)
+
+    async def report(self, report: MinerReport) -> None:
+        self.reports.append(report)
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+def run(source: WorkSource, *, seconds: float = 20.0, threads: int = 1,
+        until: Callable[[MinerEvent], bool] = lambda event: False) -> list[MinerEvent]:
+    events = []
+    with miner.mine(source, seconds=seconds, threads=threads, pin=False, nice=None) as mining:
+        for event in mining:
+            events.append(event)
+            if until(event):
+                mining.stop()
+    return events
+
+
+def of(kind: type, events: list[MinerEvent]) -> list:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def counter(kind: type, times: int) -> Callable[[MinerEvent], bool]:
+    left = itertools.count(1)
+    return lambda event: isinstance(event, kind) and next(left) >= times
+
+
+def test_shares_are_right_and_counted_and_each_is_new() -> None:
+    source = Scripted(job(share_target=MAX_TARGET >> 6))
+    events = run(source, until=counter(ShareDone, 50))
+    assert isinstance(events[0], Started)
+    assert isinstance(totals := events[-1], Totals)
+    assert totals.accepted == len(source.shares) >= 50
+    assert all(hash_value(SCRYPT.hash(share.header)) <= MAX_TARGET >> 6 for share in source.shares)
+    assert len({share.header for share in source.shares}) == len(source.shares)
+    assert source.closed
+    assert source.reports[-1].hashes == totals.hashes > 0
+
+
+def test_verdicts_are_counted_apart() -> None:
+    verdicts = itertools.cycle(ShareStatus)
+    source = Scripted(job(share_target=MAX_TARGET >> 6), verdict=lambda share: next(verdicts))
+    last = of(ShareDone, run(source, until=counter(ShareDone, 30)))[-1]
+    assert min(last.accepted, last.rejected, last.stale) >= 10
+
+
+def test_the_same_job_sent_again_is_not_hashed_again() -> None:
+    again = job(share_target=MAX_TARGET >> 4)
+    source = Scripted(again, 0.2, again, 0.2, again, 0.2)
+    run(source, seconds=1.0)
+    assert len({share.header for share in source.shares}) == len(source.shares) > 0
+
+
+def test_a_job_without_extranonce2_is_scanned_by_all_threads_without_overlap() -> None:
+    source = Scripted(job(share_target=MAX_TARGET >> 4, extranonce2_size=0))
+    run(source, threads=3, until=counter(ShareDone, 100))
+    assert len({share.header for share in source.shares}) == len(source.shares)
+    assert len({share.nonce // (2**32 // 3) for share in source.shares}) == 3
+
+
+def test_one_block_for_each_previous_hash() -> None:
+    """Every other hash is a block here, and yet the source gets one, then silence until its next job."""
+    source = Scripted(job(nbits=EASY))
+    source.on_submit = lambda share: job(nbits=EASY)
+    events = run(source, until=counter(BlockFound, 20))
+    previous = [share.job.prev_hash for share in source.shares]
+    assert len(set(previous)) == len(previous) >= 20
+    assert all(hash_value(SCRYPT.hash(share.header)) <= share.job.network_target for share in source.shares)
+    assert of(Totals, events)[0].blocks >= 20
+
+
+def test_a_refused_block_does_not_stop_the_search_for_a_better_one() -> None:
+    tries = itertools.count(1)
+    source = Scripted(job(nbits=EASY),
+                      verdict=lambda share: ShareStatus.REJECTED if next(tries) < 40 else ShareStatus.ACCEPTED)
+    events = run(source, until=counter(BlockFound, 1))
+    assert len(of(BlockFound, events)) == 1
+    assert len({share.header for share in source.shares}) == len(source.shares) >= 40
+
+
+def test_contact_lost_means_no_more_hashing_until_a_job_comes() -> None:
+    source = Scripted(job(), 0.3, Disconnected("gone", 1.0), 0.5, Connecting("Stratum", "x"), 0.5)
+    run(source, seconds=1.5)
+    hashes = [report.hashes for report in source.reports]
+    assert hashes[-1] == hashes[-2] > 0  # reports of the last second, all of it without a job
+
+
+def test_finished_ends_the_run_well() -> None:
+    source = Scripted(job(), 0.1, Finished("the hub has closed"))
+    assert isinstance(run(source)[-1], Totals)
+
+
+def test_a_source_that_gives_up_raises_where_the_events_are_read() -> None:
+    source = Scripted(SourceError("the pool refuses user x"))
+    events: list[MinerEvent] = []
+    with pytest.raises(SourceError, match="refuses user x"), miner.mine(source, threads=1) as mining:
+        events.extend(mining)
+    with miner.mine(Scripted(SourceError("no")), threads=1) as mining:  # not reading is no error
+        pass
+    assert source.closed
+
+
+def test_fatal_trouble_is_the_last_event() -> None:
+    events: list[MinerEvent] = []
+    with pytest.raises(SourceError), miner.mine(Scripted(job(), 0.05, SourceError("boom")), threads=1) as mining:
+        events.extend(mining)
+    assert events[-1] == Trouble("boom", fatal=True)
+
+
+def test_stop_from_another_thread_ends_a_waiting_iterator() -> None:
+    before = threading.active_count()
+    with miner.mine(Scripted(), threads=1) as mining:
+        timer = threading.Timer(0.2, mining.stop)
+        timer.start()
+        assert isinstance(list(mining)[-1], Totals)
+        timer.join()
+    assert threading.active_count() == before
+
+
+def test_stop_before_the_start() -> None:
+    mining = miner.mine(Scripted(job()), threads=1)
+    mining.stop()
+    assert isinstance(list(mining)[-1], Totals)
+
+
+def test_leaving_early_leaves_nothing_behind() -> None:
+    before = threading.active_count()
+    source = Scripted(job(share_target=MAX_TARGET >> 4))
+    with miner.mine(source, threads=2) as mining:
+        next(iter(mining))
+    assert threading.active_count() == before
+    assert source.closed
+
+
+def test_a_source_that_never_answers_shares_does_not_hold_up_the_end() -> None:
+    class Deaf(Scripted):
+        async def submit(self, share: Share) -> ShareResult:
+            self.shares.append(share)
+            await asyncio.sleep(3600)
+            raise AssertionError
+
+    source = Deaf(job(share_target=MAX_TARGET >> 2))
+    began = time.monotonic()
+    events = run(source, seconds=1.0)
+    assert time.monotonic() - began < 30
+    assert len(source.shares) <= 256
+    assert ["without an answer" in event.message for event in of(Trouble, events)] == [True]
+
+
+def test_settings_that_make_no_sense_are_refused_at_once() -> None:
+    for settings, words in [({}, "no pool or node"), ({"sandbox": True, "algorithm": "x11"}, "unknown algorithm"),
+                            ({"sandbox": True, "url": "http://x"}, "leave one"), ({"url": "ftp://x"}, "ftp"),
+                            ({"sandbox": True, "thread": 3}, "no setting thread"),
+                            ({"sandbox": True, "threads": -1}, "thread count -1")]:
+        with pytest.raises(UsageError, match=words):
+            miner.mine(**settings)
+
+
+@pytest.fixture(autouse=True)
+def nothing_keeps_running() -> Iterator[None]:
+    yield
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("miner-")]
