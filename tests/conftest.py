@@ -11,8 +11,9 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import counterparts
 import pytest
+
+import counterparts
 
 # Every process that a test starts inherits this mark, however it forks. A test that makes an environment of its own
 # starts from os.environ, or passes the mark on.
