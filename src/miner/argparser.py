@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,6 +12,18 @@ from miner.core.errors import UsageError
 
 MAX_CONFIG = 1 << 20  # characters
 MAX_SECRET = 4096
+SECRET_NAMES = frozenset({"pass", "password", "userpass", "token"})
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """`-a, --algo=ALGO`, as minerd writes it, in place of `-a ALGO, --algo ALGO`."""
+
+    def __init__(self, prog: str, **settings: Any) -> None:
+        super().__init__(prog, **{"max_help_position": 28, "width": 100, **settings})
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        names = ", ".join(action.option_strings)
+        return f"{names}={action.metavar}" if action.nargs is None else names
 
 
 class Parser(argparse.ArgumentParser):
@@ -18,8 +31,7 @@ class Parser(argparse.ArgumentParser):
     unknown option was given is not repeated in it: it may be a mistyped --password."""
 
     def __init__(self, **settings: Any) -> None:
-        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        super().__init__(allow_abbrev=False, **settings)
+        super().__init__(allow_abbrev=False, formatter_class=_Help, **settings)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message.removeprefix("argument "))
@@ -59,7 +71,10 @@ class ConfigFile(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any,
                  option_string: str | None = None) -> None:
         assert isinstance(parser, Parser)
-        for name, setting in _read_config(value).items():
+        content = _read_config(value)
+        if not SECRET_NAMES.isdisjoint(content):
+            namespace.secret_configs = [*getattr(namespace, "secret_configs", ()), value]
+        for name, setting in content.items():
             action = parser.option(f"--{name}")
             if action is None or action is self or name in ("help", "version"):
                 raise UsageError(f"{value}: {name!r} is not an option that a config file can set")
@@ -127,6 +142,14 @@ def seconds(text: str) -> float:
     if not 0 <= number < 1e9:
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number of seconds")
     return number
+
+
+def readable_by_others(path: str) -> bool:
+    """Whether users other than the owner may read it. False where the system has no such modes."""
+    try:
+        return os.name == "posix" and bool(Path(path).stat().st_mode & 0o044)
+    except OSError:
+        return False
 
 
 def read_secret(option: str, path: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from miner.argparser import ConfigFile, Parser, Unsupported, integer, read_secret, seconds
+from miner.argparser import ConfigFile, Parser, Unsupported, integer, read_secret, readable_by_others, seconds
 from miner.config import EngineConfig, SourceConfig
 from miner.core.algorithm import Algorithm
 from miner.core.errors import UsageError
@@ -78,11 +78,12 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         help="how far to step back behind other programs (default: 19, all the way; 0: not at all)")
 
 
-def add_run_options(parser: Parser) -> None:
+def add_run_options(parser: Parser, default_seconds: float = 0.0) -> None:
     """How long to run, how much to say, and minerd's config file."""
     group = parser.add_argument_group("run")
     add = group.add_argument
-    add("--seconds", type=seconds, metavar="N", help="stop after so many seconds (default: 0, when told to)")
+    add("--seconds", type=seconds, default=default_seconds, metavar="N",
+        help=f"stop after so many seconds; 0: run until stopped (default: {default_seconds:g})")
     add("-q", "--quiet", action="store_true", help="leave out the hashrate of each thread")
     add("-D", "--debug", action="store_true", help="say more")
     add("-c", "--config", action=ConfigFile, metavar="FILE",
@@ -117,6 +118,13 @@ def engine_config(options: argparse.Namespace, environ: Mapping[str, str] = os.e
     """The settings from what `add_engine_options` read."""
     kernel = options.kernel or environ.get("MINER_KERNEL", "")
     return EngineConfig(threads=options.threads, kernel=kernel, pin=options.pin, nice=options.nice or None)
+
+
+def notices(options: argparse.Namespace) -> list[str]:
+    """What a person should be told about the options they gave, though the program goes on."""
+    secrets = [*getattr(options, "secret_configs", ()), options.password_file]
+    return [f"{path} holds a password and can be read by other users: chmod 600 it" for path in secrets
+            if path and readable_by_others(path)]
 
 
 def _password(options: argparse.Namespace, environ: Mapping[str, str], ask: Callable[[str], str]) -> str:

@@ -83,7 +83,8 @@ class Report:
         match event:
             case Started():
                 self._source = event.source
-                yield f"Work from {printable(event.source)}, paid to {printable(event.payee)}"
+                if event.source:
+                    yield f"Work from {printable(event.source)}, paid to {printable(event.payee)}"
                 yield f"Kernel '{event.kernel}'"
                 yield threads_line(event.threads, event.algorithm)
                 yield from binding_lines(event.cpus)
@@ -97,7 +98,7 @@ class Report:
                 yield share_line(event.result.status, event.accepted, submitted, event.hashrate)
                 yield from _reason_lines(event.result.status, event.result.reason)
             case BlockFound():
-                yield f"Block found{_at(event.result.share.job)}: {printable(event.block_hash, 64)}"
+                yield block_line(event.result.share.job, event.block_hash, self._source)
             case Trouble():
                 yield printable(event.message)
             case Totals():
@@ -121,6 +122,11 @@ def restart_line(source: str) -> str:
     if source.startswith("http"):
         return "LONGPOLL detected new block"
     return f"New work from {printable(source)}"
+
+
+def block_line(job: Job, block_hash: str, source: str) -> str:
+    """A block of ours. The source is named, so that a test chain's block is not taken for money."""
+    return f"BLOCK found{_at(job)} of {printable(source)}: {printable(block_hash, 64)}"
 
 
 def source_lines(event: Connecting | Disconnected | Notice | Finished) -> Iterator[str]:
@@ -171,8 +177,8 @@ class HubReport:
                 yield f"{line} {_name(event.miner)}"
                 yield from _reason_lines(event.status, event.reason)
             case HubBlock():
-                job = event.result.share.job
-                yield f"Block found by {_name(event.miner)}{_at(job)}: {printable(event.block_hash, 64)}"
+                block = block_line(event.result.share.job, event.block_hash, self._source)
+                yield f"{block} {_name(event.miner)}"
             case MinerLeft(miner, reason):
                 self._introduced.discard(miner.name)
                 yield f"{_name(miner.name)} left: {printable(reason)}"
@@ -234,4 +240,5 @@ def _agent(agent: str) -> str:
 
 
 def _at(job: Job) -> str:
+    """The block's height, where the source said it."""
     return "" if job.height is None else f" at height {job.height}"

@@ -1,0 +1,100 @@
+"""Hashing for its own sake: a random header, a target that nothing meets, no network."""
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from miner.config import EngineConfig
+from miner.core.algorithm import Algorithm
+from miner.core.events import Hashrate, Started
+from miner.core.model import Job
+from miner.engine import Engine, NonceRange
+
+FIRST_ROUND_SECONDS = 0.5  # a first figure soon, then
+ROUND_SECONDS = 4.0  # shorter than the engine's own pace, so that each round is told once
+_METER_SECONDS = 0.5  # how long a thread may take to tell its figures after a round
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round of a benchmark: what all threads did together."""
+
+    hashes: int
+    hashrate: float
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkResult:
+    """hashrate is in H/s, over the whole of the run's `seconds`."""
+
+    algorithm: str
+    kernel: str
+    threads: int
+    hashes: int
+    seconds: float
+
+    @property
+    def hashrate(self) -> float:
+        return self.hashes / self.seconds
+
+
+def benchmark(algorithm: Algorithm | str = "scrypt", threads: int = 0, kernel: str = "", seconds: float = 5.0, *,
+              engine: EngineConfig | None = None, stop: threading.Event | None = None,
+              on_event: Callable[[Started | Hashrate | Round], None] = lambda event: None) -> BenchmarkResult:
+    """Hash for so many seconds, or (0) until `stop` is set, and say how fast it went.
+
+    threads, kernel   as in EngineConfig; `engine` brings a whole EngineConfig in their place
+    on_event          hears how it goes: Started (without source and payee), then each round a Hashrate a thread and
+                      their Round
+
+    Raises UsageError or EngineError as the engine does.
+    """
+    algorithm = Algorithm.parse(algorithm) if isinstance(algorithm, str) else algorithm
+    engine = engine or EngineConfig(threads=threads, kernel=kernel)
+    stop = stop or threading.Event()
+    figures: queue.SimpleQueue[Hashrate] = queue.SimpleQueue()
+    with Engine(algorithm, engine, on_hit=lambda work, nonce, digest: None,
+                on_hashes=lambda *figure: figures.put(Hashrate(*figure))) as running:
+        on_event(Started("", "", str(algorithm), running.kernel, running.threads, running.cpus))
+        started = time.monotonic()
+        end = started + seconds if seconds else float("inf")
+        ranges = _ranges(algorithm)
+        running.assign(ranges)
+        pause = FIRST_ROUND_SECONDS
+        while not stop.wait(min(pause, max(0.0, end - time.monotonic()))) and time.monotonic() < end:
+            running.assign(ranges)  # threads tell their figures when their work changes
+            _tell_round(figures, running.threads, on_event)
+            pause = ROUND_SECONDS
+        running.pause()
+        seconds = time.monotonic() - started
+        _tell_round(figures, running.threads, on_event)
+    return BenchmarkResult(str(algorithm), running.kernel, running.threads, running.hashes, seconds)
+
+
+def _tell_round(figures: "queue.SimpleQueue[Hashrate]", threads: int,
+                on_event: Callable[[Started | Hashrate | Round], None]) -> None:
+    """Wait for each thread's figure, but not long: one that is inside a single long hash has none."""
+    deadline = time.monotonic() + _METER_SECONDS
+    told: dict[int, Hashrate] = {}
+    while len(told) < threads:
+        try:
+            figure = figures.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            break
+        told[figure.thread] = figure
+        on_event(figure)
+    if told:
+        on_event(Round(sum(figure.hashes for figure in told.values()),
+                       sum(figure.hashrate for figure in told.values())))
+
+
+def _ranges(algorithm: Algorithm) -> Iterator[NonceRange]:
+    """Headers without end, each with all its nonces. No hash is 0, so none is a hit."""
+    job = Job(job_id="benchmark", algorithm=algorithm, version=2, prev_hash=os.urandom(32), coinbase1=b"",
+              extranonce1=b"", extranonce2_size=8, coinbase2=b"", merkle_branch=(), nbits=0x1D00FFFF,
+              ntime=int(time.time()), clean=True, share_target=0)
+    for number in range(1 << 64):
+        yield NonceRange(job.work(number.to_bytes(8, "little")), 0)

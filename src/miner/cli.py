@@ -1,0 +1,162 @@
+"""The command line: `python -m miner …` stands in for minerd; `spark`, `hub` and `bench` are commands of their own.
+
+Lines about what is going on go to stderr, in minerd's form; what was asked for goes to stdout.
+"""
+
+import argparse
+import enum
+import os
+import sys
+import threading
+from collections.abc import Sequence
+
+from miner import __version__
+from miner.argparser import Parser
+from miner.console import Console
+from miner.core.errors import MinerError, UsageError
+from miner.options import (
+    add_engine_options,
+    add_run_options,
+    add_source_options,
+    engine_config,
+    notices,
+    source_config,
+)
+from miner.process import go_to_background, hide_secrets, stopping_on_signals
+
+COMMANDS = ("spark", "hub", "bench")
+
+_DESCRIPTION = """\
+Mine with this machine's CPUs for a pool, on a node, or on an embedded test chain.
+Takes the options of pooler's minerd 2.5.1.
+
+Commands with options of their own (see COMMAND --help):
+  spark     mine on a Spark cluster
+  hub       serve one pool's or node's work to many miners
+  bench     compare this CPU's kernels"""
+
+_EPILOG = """\
+examples:
+  python -m miner --sandbox
+  python -m miner -a scrypt -o stratum+tcp://pool.example:3333 -u alice.1 --password-file pool.txt -t 2
+  python -m miner -a sha256d -o http://127.0.0.1:8332/ -u rpc --ask-password --coinbase-addr ADDRESS
+  python -m miner -a sha256d --benchmark
+
+exit status: 0 stopped as told, 1 gave up, 2 wrong usage"""
+
+
+class ExitStatus(enum.IntEnum):
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+
+
+def main(argv: Sequence[str] | None = None, console: Console | None = None) -> int:
+    """Run the command that `argv` (by default the process's own arguments) names. Returns its exit status."""
+    console = console or Console()
+    args = sys.argv[1:] if argv is None else list(argv)
+    if argv is None:
+        hide_secrets(args)
+    command = args[0] if args and args[0] in COMMANDS else ""
+    try:
+        return _run(command, args[1:] if command else args, console)
+    except UsageError as error:
+        console.complain(f"miner {command}".strip(), str(error))
+        return ExitStatus.USAGE
+    except MinerError as error:
+        console.complain(f"miner {command}".strip(), str(error))
+        return ExitStatus.FAILED
+    except BrokenPipeError:  # whoever read our lines has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), console.err.fileno())
+        return ExitStatus.FAILED
+
+
+def _run(command: str, args: list[str], console: Console) -> int:
+    if command == "spark":
+        from miner.spark import main as spark
+
+        return spark(args)
+    if command == "hub":
+        from miner.hub_command import hub
+
+        return hub(args, console)
+    if command == "bench":
+        from miner.bench import bench
+
+        return bench(args, console)
+    return mine(args, console)
+
+
+def parser() -> Parser:
+    """The options of `python -m miner` itself."""
+    parser = Parser(prog="miner", description=_DESCRIPTION, epilog=_EPILOG, usage="python -m miner [OPTIONS]")
+    add_source_options(parser)
+    add_engine_options(parser)
+    add_run_options(parser)
+    group = parser.add_argument_group("as minerd has them")
+    add = group.add_argument
+    add("--benchmark", action="store_true", help="hash without a network and tell how fast; see also `bench`")
+    add("-S", "--syslog", action="store_true", help="write messages to the system log")
+    add("-B", "--background", action="store_true", help="go on in the background")
+    add("-V", "--version", action="version", version=version_text())
+    return parser
+
+
+def version_text() -> str:
+    return f"sparkminer {__version__} (Python {sys.version.split()[0]})"
+
+
+def mine(args: list[str], console: Console) -> int:
+    """`python -m miner`: mine until the time is up, the source ends, or a signal comes."""
+    options = parser().parse_args(args)
+    if options.benchmark:
+        return run_benchmark(options, console)
+    source, engine = source_config(options, console.environ), engine_config(options, console.environ)
+    if not _settle(options, console):
+        return ExitStatus.OK
+    from miner.mining import mine
+    from miner.report import Report
+
+    report = Report(quiet=options.quiet, debug=options.debug)
+    mining = mine(source, engine, seconds=options.seconds)
+    with stopping_on_signals(mining.stop), mining:
+        try:
+            for event in mining:
+                console.messages(report.lines(event))
+        except MinerError:  # told as the last event
+            return ExitStatus.FAILED
+    return ExitStatus.OK
+
+
+def run_benchmark(options: argparse.Namespace, console: Console) -> int:
+    """minerd's `--benchmark`: a line a thread and a total, every few seconds."""
+    engine = engine_config(options, console.environ)
+    if not _settle(options, console):
+        return ExitStatus.OK
+    from miner.benchmark import Round, benchmark
+    from miner.core.events import Hashrate, Started
+    from miner.report import Report, khash
+
+    report = Report(quiet=options.quiet, debug=options.debug)
+
+    def tell(event: Started | Hashrate | Round) -> None:
+        if isinstance(event, Round):
+            console.message(f"Total: {khash(event.hashrate)} khash/s")
+        else:
+            console.messages(report.lines(event))
+
+    stop = threading.Event()
+    with stopping_on_signals(stop.set):
+        benchmark(options.algo, seconds=options.seconds, engine=engine, stop=stop, on_event=tell)
+    return ExitStatus.OK
+
+
+def _settle(options: argparse.Namespace, console: Console) -> bool:
+    """Go where -S and -B say. False in the process that is left behind by -B."""
+    if options.syslog:
+        console.use_syslog()
+    console.messages(notices(options))
+    if options.background and (child := go_to_background()):
+        console.message(f"Running in the background as process {child}")
+        return False
+    return True
