@@ -1,0 +1,69 @@
+"""The coinbase transaction of a block that we build ourselves, cut open around the extranonce.
+
+Sources: BIP 34 (height), BIP 141 and 144 (witness commitment, serialisation), Bitcoin's transaction format.
+"""
+
+import struct
+
+from miner.core.errors import UsageError
+
+MAX_SCRIPT_SIZE = 100  # consensus: a coinbase script has 2 to 100 bytes
+MAX_MONEY_FIELD = (1 << 63) - 1  # an output's value is an int64
+WITNESS_RESERVED_VALUE = bytes(32)
+
+_VERSION = 1
+_NULL_OUTPOINT = bytes(32) + b"\xff\xff\xff\xff"
+_FINAL_SEQUENCE = b"\xff\xff\xff\xff"
+_LOCK_TIME = bytes(4)
+
+
+def compact_size(number: int) -> bytes:
+    """Bitcoin's variable-length count: 1, 3, 5 or 9 bytes, least significant first."""
+    if number < 0xFD:
+        return struct.pack("<B", number)
+    if number <= 0xFFFF:
+        return struct.pack("<BH", 0xFD, number)
+    if number <= 0xFFFFFFFF:
+        return struct.pack("<BI", 0xFE, number)
+    return struct.pack("<BQ", 0xFF, number)
+
+
+def push(data: bytes) -> bytes:
+    """Script code that pushes up to 255 bytes of data."""
+    return bytes([len(data)]) + data if len(data) < 76 else bytes([76, len(data)]) + data
+
+
+def push_height(height: int) -> bytes:
+    """Script code that pushes a block height as BIP 34 wants it: minimal, 1 to 16 as OP_1 to OP_16."""
+    if height <= 16:
+        return bytes([0x50 + height]) if height else b"\0"
+    return push(height.to_bytes(height.bit_length() // 8 + 1, "little"))  # the top bit is the sign's
+
+
+def output(value: int, script: bytes) -> bytes:
+    """A transaction output; `value` in the coin's smallest unit."""
+    return struct.pack("<Q", value) + compact_size(len(script)) + script
+
+
+def split_coinbase(height: int, outputs: list[bytes], extranonce_size: int, text: str = "",
+                   aux: bytes = b"") -> tuple[bytes, bytes]:
+    """coinbase1 and coinbase2: what stands before and after `extranonce_size` bytes of extranonce.
+
+    The script is the height, then the extranonce, each as a push (bare bytes would count as signature operations by
+    chance), then `aux`, script code that the node wants there, then `text` in UTF-8 as a push. No witness.
+    Raises UsageError if the script would be longer than the 100 bytes that consensus allows.
+    """
+    prefix = push_height(height) + (bytes([extranonce_size]) if extranonce_size else b"")
+    suffix = aux + (push(text.encode()) if text else b"")
+    size = len(prefix) + extranonce_size + len(suffix)
+    if size > MAX_SCRIPT_SIZE:
+        raise UsageError(f"the coinbase script would have {size} bytes, {MAX_SCRIPT_SIZE} are allowed: "
+                         f"shorten --coinbase-sig by {size - MAX_SCRIPT_SIZE}")
+    coinbase1 = struct.pack("<I", _VERSION) + compact_size(1) + _NULL_OUTPOINT + compact_size(size) + prefix
+    coinbase2 = suffix + _FINAL_SEQUENCE + compact_size(len(outputs)) + b"".join(outputs) + _LOCK_TIME
+    return coinbase1, coinbase2
+
+
+def with_witness(coinbase: bytes) -> bytes:
+    """The same coinbase serialised with its witness, the reserved value of zeros: as a segwit block carries it."""
+    return coinbase[:4] + b"\0\1" + coinbase[4:-4] + b"\1" + push(WITNESS_RESERVED_VALUE) + coinbase[-4:]

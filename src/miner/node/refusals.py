@@ -1,0 +1,84 @@
+"""What a node's refusals mean: whether waiting helps, what to do, and which shares came too late. Pure.
+
+Sources: BIP 22 and 23 (reasons of submitblock), Bitcoin Core's rpc/protocol.h and validation.cpp (codes and reasons).
+"""
+
+import os
+import ssl
+from dataclasses import dataclass
+
+from miner.core.errors import MinerError
+from miner.core.model import ShareStatus
+from miner.node.jsonrpc import HttpError, JsonRpcError
+from miner.node.template import CLIENT_RULES
+
+INVALID_PARAMETER = -8
+NOT_CONNECTED = -9
+INITIAL_DOWNLOAD = -10
+WARMING_UP = -28
+METHOD_NOT_FOUND = -32601
+
+# Codes that no waiting cures: wrong type, invalid address, invalid parameter, and JSON-RPC's own for bad requests.
+_FOR_GOOD = frozenset({-3, -5, INVALID_PARAMETER, -32600, METHOD_NOT_FOUND, -32602, -32700})
+
+# A good block that came too late: another one is known on the same previous block, or the chain has gone on.
+_STALE = frozenset({"inconclusive", "duplicate-inconclusive", "inconclusive-not-best-prevblk", "stale-prevblk",
+                    "stale-work", "unknown-work"})
+DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What stands between us and work, in one line with the fix where there is one. `for_good`: trying again won't
+    help."""
+
+    text: str
+    for_good: bool
+
+
+def submit_verdict(reason: str) -> ShareStatus:
+    """What a submitblock result other than null says of the share."""
+    return ShareStatus.STALE if reason in _STALE else ShareStatus.REJECTED
+
+
+def explain(error: MinerError | OSError, label: str) -> Trouble:
+    """Turn what a call raised into words for a person."""
+    if isinstance(error, JsonRpcError):
+        return _explain_refusal(error)
+    if isinstance(error, HttpError):
+        return _explain_status(error)
+    if isinstance(error, TimeoutError):
+        return Trouble(f"{label} does not answer", False)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Trouble(f"{label}: its certificate can't be trusted: {error.verify_message}", True)
+    if isinstance(error, ConnectionRefusedError):
+        return Trouble(f"{label}: connection refused: does the node run with -server, and is this its RPC port?", False)
+    if isinstance(error, OSError):
+        return Trouble(f"{label}: {_reason(error)}", False)
+    return Trouble(f"{label}: {error}", True)
+
+
+def _reason(error: OSError) -> str:
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)  # asyncio's own text repeats the address
+    return error.strerror or str(error)
+
+
+def _explain_refusal(error: JsonRpcError) -> Trouble:
+    text = str(error)
+    if error.code == NOT_CONNECTED:
+        text += ": a node gives no work before it has a peer; look at its network, or use -connect or -addnode"
+    elif error.code == INVALID_PARAMETER:
+        text += f"; asked with the rules {', '.join(CLIENT_RULES)}"
+    elif error.code == METHOD_NOT_FOUND:
+        text += ": this server is no node that gives block templates"
+    return Trouble(f"the node says: {text}", error.code in _FOR_GOOD)
+
+
+def _explain_status(error: HttpError) -> Trouble:
+    if error.status == 401:
+        return Trouble("wrong RPC user or password: they must be the node's rpcuser and rpcpassword, or those in its "
+                       ".cookie file (HTTP status 401)", True)
+    if error.status == 403:
+        return Trouble("the node does not let this machine in: see its option -rpcallowip (HTTP status 403)", True)
+    return Trouble(f"the node answers with {error}", error.status in (400, 404, 405))

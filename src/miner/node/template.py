@@ -1,0 +1,206 @@
+"""getblocktemplate: a node's answer checked, turned into a job, and a share turned into the block to submit.
+
+Pure: no socket, no clock. Sources: BIP 22 and 23 (getblocktemplate), BIP 9 (rules), BIP 145 (segwit), LIP 2 to 4 and
+Litecoin Core (MWEB), BIP 325 (signet). Nothing here depends on the coin: a template says itself what its block needs.
+"""
+
+from dataclasses import dataclass
+
+from miner.core.algorithm import Algorithm
+from miner.core.coinbase import MAX_MONEY_FIELD, compact_size, output, split_coinbase, with_witness
+from miner.core.errors import ProtocolError
+from miner.core.header import merkle_branch
+from miner.core.model import Job, Share
+from miner.core.target import nbits_to_target
+
+# Every chain gets the same request: Litecoin demands mweb and segwit, signets demand signet, others ignore what they
+# don't know.
+CLIENT_RULES = ("mweb", "segwit", "signet")
+
+EXTRANONCE2_SIZE = 8  # wide enough for a hub to cut into slices
+MAX_HEIGHT = (1 << 31) - 1
+
+_TRIVIAL_CHALLENGE = b"\x51"  # OP_TRUE: a signet on which every block is signed
+_MAX_TRANSACTIONS = 1 << 20
+_MAX_TIME = 0xFFFFFFFF
+_MAX_TEXT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    """Who gets the reward: the output script, and the text for the coinbase script."""
+
+    script: bytes
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """`data` as it stands in the block, `txid` in header order. The txid is the node's word: Litecoin's HogEx shows
+    that it can't be had by hashing `data`."""
+
+    data: bytes
+    txid: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A checked answer to getblocktemplate. Hashes in header order."""
+
+    version: int
+    prev_hash: bytes
+    height: int
+    nbits: int
+    ntime: int  # the node's clock, never before `mintime`
+    coinbase_value: int  # smallest units
+    coinbase_aux: bytes  # script code that the node wants in the coinbase
+    transactions: tuple[Transaction, ...]  # the order is the node's and final
+    witness_commitment: bytes  # output script, b"" on a chain without segwit
+    mweb: bytes | None  # Litecoin's extension block
+    longpollid: str  # "" where the node has no long poll
+    workid: str  # "" unless the node wants it back with the block
+
+    def job(self, job_id: str, algorithm: Algorithm, payout: Payout, extranonce1: bytes, *, clean: bool,
+            extranonce2_size: int = EXTRANONCE2_SIZE) -> Job:
+        """The work in this template. Its share target is the network's: a node wants blocks only. Raises UsageError
+        when the payout's text does not fit."""
+        outputs = [output(self.coinbase_value, payout.script)]
+        if self.witness_commitment:
+            outputs.append(output(0, self.witness_commitment))
+        coinbase1, coinbase2 = split_coinbase(self.height, outputs, len(extranonce1) + extranonce2_size, payout.text,
+                                              self.coinbase_aux)
+        return Job(
+            job_id=job_id, algorithm=algorithm, version=self.version, prev_hash=self.prev_hash, coinbase1=coinbase1,
+            extranonce1=extranonce1, extranonce2_size=extranonce2_size, coinbase2=coinbase2,
+            merkle_branch=merkle_branch([transaction.txid for transaction in self.transactions]), nbits=self.nbits,
+            ntime=self.ntime, clean=clean, share_target=nbits_to_target(self.nbits), height=self.height)
+
+    def block(self, share: Share) -> bytes:
+        """The whole block that a share of this template's job makes, as submitblock takes it."""
+        coinbase = share.job.coinbase(share.work.extranonce2)
+        if self.witness_commitment:
+            coinbase = with_witness(coinbase)
+        parts = [share.header, compact_size(1 + len(self.transactions)), coinbase]
+        parts += [transaction.data for transaction in self.transactions]
+        if self.mweb is not None:
+            parts += [b"\x01", self.mweb]
+        return b"".join(parts)
+
+    def same_work(self, other: "Template") -> bool:
+        """Whether mining the other template instead would gain nothing but a later time."""
+        return (self.prev_hash == other.prev_hash and self.coinbase_value == other.coinbase_value
+                and self.transactions == other.transactions and self.version == other.version
+                and self.nbits == other.nbits and self.mweb == other.mweb)
+
+
+def template_request(longpollid: str = "") -> dict[str, object]:
+    """The parameter of getblocktemplate. With a `longpollid` the node answers when there is something new."""
+    request: dict[str, object] = {"capabilities": ["coinbasevalue", "longpoll", "workid"],
+                                  "rules": list(CLIENT_RULES)}
+    if longpollid:
+        request["longpollid"] = longpollid
+    return request
+
+
+def parse_template(answer: object) -> Template:
+    """Check a node's answer field by field. Raises ProtocolError that names the field."""
+    fields = _Fields(answer)
+    rules = fields.rules()
+    if "coinbasevalue" not in fields.members:
+        raise ProtocolError("the template has no coinbasevalue: this server makes the coinbase itself and would not "
+                            "pay your address")
+    nbits = int.from_bytes(fields.hexadecimal("bits", 4), "big")
+    try:
+        nbits_to_target(nbits)
+    except ValueError as error:
+        raise ProtocolError(f"the template's bits are wrong: {error}") from None
+    commitment = b""
+    if "segwit" in rules:
+        # Without the rule, a chain that knows no segwit yet may name a commitment all the same (Dogecoin), and
+        # refuses a coinbase with a witness.
+        commitment = fields.hexadecimal("default_witness_commitment", least=38, most=128)
+    return Template(
+        version=fields.integer("version", -(1 << 31), _MAX_TIME) & 0xFFFFFFFF,
+        prev_hash=fields.hexadecimal("previousblockhash", 32)[::-1],
+        height=fields.integer("height", 1, MAX_HEIGHT),
+        nbits=nbits,
+        ntime=max(fields.integer("curtime", 0, _MAX_TIME), fields.integer("mintime", 0, _MAX_TIME, default=0)),
+        coinbase_value=fields.integer("coinbasevalue", 0, MAX_MONEY_FIELD),
+        coinbase_aux=fields.coinbase_aux(),
+        transactions=fields.transactions(),
+        witness_commitment=commitment,
+        mweb=fields.hexadecimal("mweb", least=1) if "mweb" in fields.members else None,
+        longpollid=fields.text("longpollid"),
+        workid=fields.text("workid"))
+
+
+class _Fields:
+    """The members of a JSON object, each fetched with its type and bounds."""
+
+    def __init__(self, members: object, name: str = "the template") -> None:
+        if not isinstance(members, dict):
+            raise ProtocolError(f"{name} is not a JSON object")
+        self.members = members
+        self._name = name
+
+    def integer(self, key: str, least: int, most: int, default: int | None = None) -> int:
+        value = self.members.get(key, default)
+        if type(value) is not int or not least <= value <= most:
+            raise self._wrong(key, f"is not a whole number from {least} to {most}")
+        return value
+
+    def hexadecimal(self, key: str, size: int | None = None, *, least: int = 0, most: int | None = None) -> bytes:
+        value = self.members.get(key)
+        try:
+            data = bytes.fromhex(value) if isinstance(value, str) else None
+        except ValueError:
+            data = None
+        if data is None or len(data) * 2 != len(str(value)):  # fromhex lets blanks pass
+            raise self._wrong(key, "is not hexadecimal")
+        if size is not None:
+            least = most = size
+        if len(data) < least or (most is not None and len(data) > most):
+            raise self._wrong(key, f"has {len(data)} bytes")
+        return data
+
+    def text(self, key: str) -> str:
+        value = self.members.get(key, "")
+        if not isinstance(value, str) or len(value) > _MAX_TEXT:
+            raise self._wrong(key, f"is not a text of at most {_MAX_TEXT} characters")
+        return value
+
+    def rules(self) -> set[str]:
+        """The active rules without their "!", which marks those that a miner must know to build a valid block."""
+        value = self.members.get("rules", [])
+        if not isinstance(value, list) or not all(isinstance(rule, str) for rule in value):
+            raise self._wrong("rules", "is not a list of texts")
+        for rule in value:
+            if rule.startswith("!") and rule[1:] not in CLIENT_RULES:
+                raise ProtocolError(f"the chain follows the rule {rule[1:_MAX_TEXT]!r}, which this miner doesn't know")
+        rules = {rule.removeprefix("!") for rule in value}
+        if "signet" in rules and self.hexadecimal("signet_challenge", least=1, most=10_000) != _TRIVIAL_CHALLENGE:
+            raise ProtocolError("blocks of this signet must be signed by its operators: only a signet whose challenge "
+                                "is OP_TRUE (51) can be mined")
+        return rules
+
+    def coinbase_aux(self) -> bytes:
+        """BIP 22: only the values count, byte for byte."""
+        aux = _Fields(self.members.get("coinbaseaux") or {}, "the template's coinbaseaux")
+        return b"".join(aux.hexadecimal(key, most=100) for key in aux.members)
+
+    def transactions(self) -> tuple[Transaction, ...]:
+        value = self.members.get("transactions")
+        if not isinstance(value, list) or len(value) > _MAX_TRANSACTIONS:
+            raise self._wrong("transactions", "is not a list")
+        result = []
+        for index, member in enumerate(value):
+            fields = _Fields(member, f"the template's transaction {index}")
+            # Nodes from before segwit call the id "hash".
+            txid = fields.hexadecimal("txid" if "txid" in fields.members else "hash", 32)
+            result.append(Transaction(fields.hexadecimal("data", least=1), txid[::-1]))
+        return tuple(result)
+
+    def _wrong(self, key: str, what: str) -> ProtocolError:
+        if key not in self.members:
+            return ProtocolError(f"{self._name} has no {key}")
+        return ProtocolError(f"{self._name}'s {key} {what}")
