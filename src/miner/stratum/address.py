@@ -1,0 +1,43 @@
+"""Where a pool is and who we are there, read from a URL without any of it ending up in a label."""
+
+from dataclasses import dataclass, field
+from typing import Self
+from urllib.parse import unquote, urlsplit
+
+from miner.config import SourceConfig
+from miner.core.errors import UsageError
+from miner.stratum.messages import MAX_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class PoolAddress:
+    """Host, port and login of a pool. `str()` is safe to show."""
+
+    host: str
+    port: int
+    username: str
+    password: str = field(repr=False)
+
+    @classmethod
+    def of(cls, config: SourceConfig) -> Self:
+        """Read stratum+tcp://[USER[:PASSWORD]@]HOST:PORT. The configuration's own user and password win over the URL's.
+        Raises UsageError, in words that don't repeat the URL: it may hold a password."""
+        try:
+            url = urlsplit(config.url)
+            host, port = url.hostname, url.port
+        except ValueError:
+            raise UsageError("the pool's URL does not parse: use stratum+tcp://HOST:PORT") from None
+        if url.scheme != "stratum+tcp" or not host or not port or url.path not in ("", "/") or url.query:
+            raise UsageError("the pool's URL must be stratum+tcp://HOST:PORT, with a port from 1 to 65535")
+        username = config.username or unquote(url.username or "")
+        password = config.password or unquote(url.password or "")
+        if not username:
+            raise UsageError(f"no user given for the pool {host}: use --user NAME")
+        for name, value in (("user", username), ("password", password)):
+            if len(value) > MAX_NAME or not value.isprintable():
+                raise UsageError(f"the pool {name} must be up to {MAX_NAME} printable characters")
+        return cls(host, port, username, password)
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"stratum+tcp://{host}:{self.port}"

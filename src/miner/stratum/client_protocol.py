@@ -1,0 +1,319 @@
+"""The miner's end of a stratum connection, without I/O and without a clock.
+
+    protocol.start()
+    writer.write(protocol.data_to_send())
+    for event in protocol.receive_data(data):
+        ...
+    writer.write(protocol.data_to_send())
+
+Jobs, difficulties and extranonces may come in any order that pools send them in: a Job comes out once all that belongs
+to it is known and the login holds. Messages that make no sense are Ignored one by one, up to a limit; what was known
+before them stays in force. A move that is not allowed raises ProtocolError and changes nothing.
+"""
+
+import dataclasses
+import enum
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from miner.core.algorithm import Algorithm
+from miner.core.errors import ProtocolError
+from miner.core.model import Job, MinerReport, Share, ShareStatus
+from miner.stratum import messages
+from miner.stratum.reject import Reject, classify
+from miner.stratum.wire import LineBuffer, Request, Response, decode, encode_request, encode_response, one_line
+
+MAX_LINE = 512 << 10  # a notify with a coinbase that pays thousands has some 100 kB
+MAX_UNANSWERED = 512  # shares without a verdict
+MAX_JOBS = 256  # whose shares can still be submitted
+PATIENCE = 32  # senseless messages in a row before the connection is given up
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """The pool let us in. Jobs follow once the login holds too."""
+
+    extranonce1: bytes
+    extranonce2_size: int
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Authorized:
+    """The login holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRefused:
+    """The pool does not know this user and password. There is no use in trying again. `reason`: the pool's words."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewDifficulty:
+    """For the jobs that follow; those that were issued before keep theirs."""
+
+    difficulty: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The verdict on the share that `submit` gave this number. `reason`: the pool's words where it wasn't accepted."""
+
+    request_id: int
+    status: ShareStatus
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """The other side sent something senseless. It changed nothing."""
+
+    reason: str
+
+
+ClientEvent = (Job | Subscribed | Authorized | LoginRefused | NewDifficulty | Answered | Ignored
+               | messages.Reconnect | messages.ShowMessage | messages.Stop)
+
+
+class State(enum.Enum):
+    """How far the connection has come. Each handshake step waits for the answer to the one before it."""
+
+    NEW = "new"
+    CONFIGURING = "configuring"
+    SUBSCRIBING = "subscribing"
+    AUTHORIZING = "authorizing"
+    READY = "ready"
+    REFUSED = "refused"
+
+
+class ClientProtocol:
+    """One connection. Its public attributes are for reading."""
+
+    def __init__(self, algorithm: Algorithm, username: str, password: str, *, user_agent: str, hub: bool = False,
+                 extranonce_subscribe: bool = True) -> None:
+        """`hub`: ask for our extension. `extranonce_subscribe`: offer the pool to change the extranonce on the way."""
+        self.state = State.NEW
+        self.extension = False  # the other end is a hub that takes reports
+        self.difficulty = 1.0  # of the next job; 1 is what pools mean that never say
+        self.heard = 0  # well-formed messages so far: a peer that only dribbles bytes is as good as silent
+        self.offer_unanswered = False  # we said mining.extranonce.subscribe, the pool nothing
+        self._algorithm = algorithm
+        self._login = messages.Authorize(username, password)
+        self._user_agent = user_agent
+        self._hub = hub
+        self._extranonce_subscribe = extranonce_subscribe
+        self._extranonce: tuple[bytes, int] | None = None  # of the next job
+        self._waiting: messages.Notify | None = None  # the latest job, until subscription and login are through
+        self._last: Job | None = None
+        self._issued: OrderedDict[str, str | int | None] = OrderedDict()  # ids of jobs -> as the pool wrote them
+        self._lines = LineBuffer(MAX_LINE)
+        self._out = bytearray()
+        self._request_id = 0
+        self._unanswered: dict[int, Callable[[Response], Iterator[ClientEvent]]] = {}
+        self._shares = 0  # of the unanswered requests
+        self._senseless = 0
+        self._methods: dict[str, Callable[[Request], Iterator[ClientEvent]]] = {
+            messages.Notify.METHOD: self._on_notify,
+            messages.SetDifficulty.METHOD: self._on_set_difficulty,
+            messages.SetExtranonce.METHOD: self._on_set_extranonce,
+            messages.Reconnect.METHOD: lambda request: iter((messages.Reconnect.parse(request.params),)),
+            messages.ShowMessage.METHOD: lambda request: iter((messages.ShowMessage.parse(request.params),)),
+            messages.Stop.METHOD: self._on_stop,
+            messages.PING: lambda request: self._reply(request, "pong"),
+            messages.GET_VERSION: lambda request: self._reply(request, self._user_agent),
+        }
+
+    # In and out
+
+    def receive_data(self, data: bytes) -> Iterator[ClientEvent]:
+        """Take what came in and give what it means, event by event; iterate to the end. The iterator raises
+        ProtocolError when the pool is beyond patience or refuses the subscription: close the connection."""
+        self._lines.feed(data)
+        return self._events()
+
+    def data_to_send(self) -> bytes:
+        """What is to be sent now; empties the buffer."""
+        data = bytes(self._out)
+        self._out.clear()
+        return data
+
+    # Moves
+
+    def start(self) -> None:
+        """Begin the handshake. Once, and first."""
+        if self.state is not State.NEW:
+            raise ProtocolError("the handshake has begun already")
+        if self._hub:
+            self.state = State.CONFIGURING
+            self._call(messages.Configure.METHOD, messages.Configure((messages.EXTENSION,)).params, self._on_configured)
+        else:
+            self._subscribe()
+
+    def submit(self, share: Share) -> int:
+        """Hand in a share of a job of this connection. Returns the number that its Answered will have."""
+        if self.state is not State.READY:
+            raise ProtocolError("not logged in at the pool")
+        if share.job.job_id not in self._issued or not self._last or share.job.extranonce1 != self._last.extranonce1:
+            raise ProtocolError("the job was not issued with this connection's extranonce")
+        if self._shares >= MAX_UNANSWERED:
+            raise ProtocolError(f"{MAX_UNANSWERED} shares are without an answer")
+        work, job_id = share.work, share.job.job_id
+        message = messages.Submit(self._login.username, job_id, work.extranonce2, work.ntime, share.nonce,
+                                  self._issued[job_id])
+        self._shares += 1
+        return self._call(messages.Submit.METHOD, message.params, self._on_submitted)
+
+    def forget(self, request_id: int) -> None:
+        """Wait no longer for this share's answer; one that still comes is dropped."""
+        if self._unanswered.pop(request_id, None):
+            self._shares -= 1
+
+    def report(self, report: MinerReport) -> None:
+        """Our extension: tell the hub how we do. Only where `extension`."""
+        if not self.extension:
+            raise ProtocolError("the other end takes no reports")
+        self._out += encode_request(None, messages.Report.METHOD, messages.Report(report).params)
+
+    # The pool's messages
+
+    def _events(self) -> Iterator[ClientEvent]:
+        while (line := self._lines.next_line()) is not None:
+            try:
+                message = decode(line)
+                events = list(self._on_request(message) if isinstance(message, Request) else self._on_response(message))
+            except ProtocolError as error:
+                self._senseless += 1
+                if self._senseless >= PATIENCE or self.state is State.REFUSED:
+                    raise
+                yield Ignored(str(error))
+                continue
+            self._senseless = 0
+            self.heard += 1
+            yield from events
+
+    def _on_request(self, request: Request) -> Iterator[ClientEvent]:
+        """Unknown methods are passed over in silence, with an id or without: pools invent notifications, put ids on
+        them, and some close the connection on an answer that they don't expect."""
+        handler = self._methods.get(request.method)
+        return handler(request) if handler else iter(())
+
+    def _on_response(self, response: Response) -> Iterator[ClientEvent]:
+        handler = self._unanswered.pop(response.id, None) if isinstance(response.id, int) else None
+        if handler:
+            yield from handler(response)
+        elif response.id is None and response.error:
+            raise ProtocolError(f"an error without an id: {response.error.text or response.error.code}")
+
+    def _on_notify(self, request: Request) -> Iterator[ClientEvent]:
+        notify = messages.Notify.parse(request.params)
+        if self.state is State.READY:
+            return self._issue(notify)
+        # A job that is replaced before anybody saw it hands on that the chain moved.
+        clean = notify.clean or self._waiting is not None and self._waiting.clean
+        self._waiting = dataclasses.replace(notify, clean=clean)
+        return iter(())
+
+    def _on_set_difficulty(self, request: Request) -> Iterator[ClientEvent]:
+        self.difficulty = messages.SetDifficulty.parse(request.params).difficulty
+        yield NewDifficulty(self.difficulty)
+
+    def _on_set_extranonce(self, request: Request) -> Iterator[ClientEvent]:
+        message = messages.SetExtranonce.parse(request.params)
+        self._extranonce = message.extranonce1, message.extranonce2_size
+        return iter(())
+
+    def _on_stop(self, request: Request) -> Iterator[ClientEvent]:
+        if self.extension:
+            yield messages.Stop.parse(request.params)
+
+    def _reply(self, request: Request, result: str) -> Iterator[ClientEvent]:
+        if request.id is not None:
+            self._out += encode_response(request.id, result)
+        return iter(())
+
+    def _issue(self, notify: messages.Notify) -> Iterator[ClientEvent]:
+        """The job, unless it is the last one over again: then whoever works on it goes on."""
+        assert self._extranonce is not None
+        job = notify.to_job(self._algorithm, *self._extranonce, self.difficulty)
+        if self._last is not None and self._last.extranonce1 != job.extranonce1:
+            job = dataclasses.replace(job, clean=True)  # the pool checks with the new one now, whatever the job
+            self._issued.clear()
+        if self._last is None or dataclasses.replace(self._last, clean=job.clean) != job:
+            self._last = job
+            self._issued[job.job_id] = notify.raw_job_id
+            self._issued.move_to_end(job.job_id)
+            if len(self._issued) > MAX_JOBS:
+                self._issued.popitem(last=False)
+            yield job
+
+    # Answers to our requests
+
+    def _on_configured(self, response: Response) -> Iterator[ClientEvent]:
+        granted = response.result if isinstance(response.result, dict) else {}
+        self.extension = granted.get(messages.EXTENSION) is True
+        self._subscribe()
+        return iter(())
+
+    def _on_subscribed(self, response: Response) -> Iterator[ClientEvent]:
+        if response.error and not response.result:
+            self.state = State.REFUSED
+            raise ProtocolError(f"the pool refused the subscription: {response.error.text or response.error.code}")
+        try:
+            subscription = messages.Subscription.parse(response.result)
+        except ProtocolError:
+            self.state = State.REFUSED
+            raise
+        if self._extranonce is None:  # else a set_extranonce was faster, and newer
+            self._extranonce = subscription.extranonce1, subscription.extranonce2_size
+        self.state = State.AUTHORIZING
+        self._call(messages.Authorize.METHOD, self._login.params, self._on_authorized)
+        yield Subscribed(subscription.extranonce1, subscription.extranonce2_size, subscription.session)
+
+    def _on_authorized(self, response: Response) -> Iterator[ClientEvent]:
+        if response.error and response.result is not True or response.result is False:
+            self.state = State.REFUSED
+            yield LoginRefused(_reason(response))
+            return
+        self.state = State.READY
+        yield Authorized()
+        if self._extranonce_subscribe:
+            self.offer_unanswered = True
+            self._call(messages.EXTRANONCE_SUBSCRIBE, [], self._on_offer_answered)
+        if self._waiting:
+            notify, self._waiting = self._waiting, None
+            yield from self._issue(notify)
+
+    def _on_offer_answered(self, response: Response) -> Iterator[ClientEvent]:
+        self.offer_unanswered = False  # yes or no is all the same to us
+        return iter(())
+
+    def _on_submitted(self, response: Response) -> Iterator[ClientEvent]:
+        self._shares -= 1
+        assert isinstance(response.id, int)
+        if response.result is True:
+            yield Answered(response.id, ShareStatus.ACCEPTED)
+        else:
+            stale = classify(response.error) is Reject.STALE
+            yield Answered(response.id, ShareStatus.STALE if stale else ShareStatus.REJECTED, _reason(response))
+
+    # The small steps
+
+    def _subscribe(self) -> None:
+        self.state = State.SUBSCRIBING
+        self._call(messages.Subscribe.METHOD, messages.Subscribe(self._user_agent).params, self._on_subscribed)
+
+    def _call(self, method: str, params: list[object], handler: Callable[[Response], Iterator[ClientEvent]]) -> int:
+        self._request_id += 1
+        self._unanswered[self._request_id] = handler
+        self._out += encode_request(self._request_id, method, params)
+        return self._request_id
+
+
+def _reason(response: Response) -> str:
+    """The pool's words for its no; it may have none."""
+    if response.error is None:
+        return one_line(response.result) if isinstance(response.result, str) else ""
+    return response.error.text or f"code {response.error.code}"
