@@ -1,19 +1,17 @@
-"""The command line: `python -m miner …` stands in for minerd; `spark`, `hub` and `bench` are commands of their own.
+"""The command line: `python -m miner …` stands in for minerd; `hub` and `bench` are commands of their own.
 
 Lines about what is going on go to stderr, in minerd's form; what was asked for goes to stdout.
 """
 
 import argparse
-import enum
-import os
 import sys
 import threading
 from collections.abc import Sequence
 
 from miner import __version__
 from miner.argparser import Parser
-from miner.console import Console
-from miner.core.errors import MinerError, UsageError
+from miner.console import Console, ExitStatus, run_command
+from miner.core.errors import MinerError
 from miner.options import (
     add_engine_options,
     add_run_options,
@@ -22,9 +20,7 @@ from miner.options import (
     notices,
     source_config,
 )
-from miner.process import go_to_background, hide_secrets, stopping_on_signals
-
-COMMANDS = ("spark", "hub", "bench")
+from miner.process import go_to_background, stopping_on_signals
 
 _DESCRIPTION = """\
 Mine with this machine's CPUs for a pool, on a node, or on an embedded test chain.
@@ -45,46 +41,19 @@ examples:
 exit status: 0 stopped as told, 1 gave up, 2 wrong usage"""
 
 
-class ExitStatus(enum.IntEnum):
-    OK = 0
-    FAILED = 1
-    USAGE = 2
-
-
 def main(argv: Sequence[str] | None = None, console: Console | None = None) -> int:
-    """Run the command that `argv` (by default the process's own arguments) names. Returns its exit status."""
-    console = console or Console()
+    """Run what `argv` (by default the process's own arguments) asks for. Returns the exit status."""
     args = sys.argv[1:] if argv is None else list(argv)
-    if argv is None:
-        hide_secrets(args)
-    command = args[0] if args and args[0] in COMMANDS else ""
-    try:
-        return _run(command, args[1:] if command else args, console)
-    except UsageError as error:
-        console.complain(f"miner {command}".strip(), str(error))
-        return ExitStatus.USAGE
-    except MinerError as error:
-        console.complain(f"miner {command}".strip(), str(error))
-        return ExitStatus.FAILED
-    except BrokenPipeError:  # whoever read our lines has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), console.err.fileno())
-        return ExitStatus.FAILED
-
-
-def _run(command: str, args: list[str], console: Console) -> int:
-    if command == "spark":
-        from miner.spark import main as spark
-
-        return spark(args)
-    if command == "hub":
+    console = console or Console()
+    if args[:1] == ["hub"]:
         from miner.hub_command import hub
 
-        return hub(args, console)
-    if command == "bench":
+        return run_command("miner hub", hub, args[1:], console)
+    if args[:1] == ["bench"]:
         from miner.bench import bench
 
-        return bench(args, console)
-    return mine(args, console)
+        return run_command("miner bench", bench, args[1:], console)
+    return run_command("miner", mine, args, console)
 
 
 def parser() -> Parser:

@@ -1,14 +1,23 @@
-"""Where a command's lines go: results to stdout, messages to stderr or the system log, each with the time before it."""
+"""Where a command's lines go (results to stdout, messages to stderr or the system log), and how it ends."""
 
-import logging
+import enum
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from miner.core.errors import UsageError
+from miner.core.errors import MinerError, UsageError
+
+if TYPE_CHECKING:
+    from logging.handlers import SysLogHandler
+
+
+class ExitStatus(enum.IntEnum):
+    OK = 0
+    FAILED = 1
+    USAGE = 2
 
 
 @dataclass(slots=True)
@@ -20,7 +29,7 @@ class Console:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     clock: Callable[[], float] = time.time
     syslog_address: str = "/dev/log"
-    _syslog: logging.Handler | None = None
+    _syslog: "SysLogHandler | None" = None
 
     def use_syslog(self) -> None:
         """From now on messages go to the system log. Raises UsageError if there is none."""
@@ -39,7 +48,9 @@ class Console:
     def message(self, text: str) -> None:
         """A line about what is going on."""
         if self._syslog is not None:
-            self._syslog.emit(logging.LogRecord("miner", logging.INFO, "", 0, text, None, None))
+            from logging import INFO, LogRecord
+
+            self._syslog.emit(LogRecord("miner", INFO, "", 0, text, None, None))
             return
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.clock()))
         print(f"[{stamp}] {text}", file=self.err, flush=True)
@@ -48,6 +59,15 @@ class Console:
         for line in lines:
             self.message(line)
 
-    def complain(self, command: str, text: str) -> None:
-        """Why the command won't start: without a time, as other programs do."""
-        print(f"{command}: {text}", file=self.err, flush=True)
+
+
+def run_command(name: str, command: Callable[[list[str], Console], int], args: list[str], console: Console) -> int:
+    """Run a command; errors that are meant for people become one line on stderr and an exit status."""
+    try:
+        return command(args, console)
+    except MinerError as error:
+        print(f"{name}: {error}", file=console.err, flush=True)
+        return ExitStatus.USAGE if isinstance(error, UsageError) else ExitStatus.FAILED
+    except BrokenPipeError:  # whoever read our lines has gone, and Python would complain once more on its way out
+        os.dup2(os.open(os.devnull, os.O_WRONLY), console.err.fileno())
+        return ExitStatus.FAILED

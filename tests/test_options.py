@@ -1,0 +1,260 @@
+"""The options as minerd's users write them, and what is refused with which words."""
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from miner.argparser import Parser
+from miner.config import EngineConfig, SourceConfig
+from miner.core.errors import UsageError
+from miner.options import (
+    add_engine_options,
+    add_run_options,
+    add_source_options,
+    engine_config,
+    notices,
+    source_config,
+)
+
+POOL = ("-o", "stratum+tcp://pool.example:3333", "-u", "alice")
+SECRET = "hunter2-is-secret"
+
+
+def parse(*args: str) -> argparse.Namespace:
+    parser = Parser(prog="miner")
+    add_source_options(parser)
+    add_engine_options(parser)
+    add_run_options(parser)
+    return parser.parse_args(list(args))
+
+
+def source(*args: str, environ: dict[str, str] | None = None, ask: str = "") -> SourceConfig:
+    return source_config(parse(*args), environ or {}, lambda prompt: ask)
+
+
+def engine(*args: str, environ: dict[str, str] | None = None) -> EngineConfig:
+    return engine_config(parse(*args), environ or {})
+
+
+def refusal(*args: str, environ: dict[str, str] | None = None) -> str:
+    """The one line that these arguments are refused with."""
+    with pytest.raises(UsageError) as caught:
+        source(*args, environ=environ)
+        engine(*args)
+    line = str(caught.value)
+    assert line
+    assert "\n" not in line
+    return line
+
+
+def test_minerds_defaults() -> None:
+    config = source(*POOL)
+    assert (str(config.algorithm), config.retries, config.retry_pause, config.scan_time) == ("scrypt", -1, 30, 5)
+    assert (config.longpoll, config.redirect, config.sandbox, config.password) == (True, True, False, "")
+    assert engine(*POOL) == EngineConfig(threads=0, kernel="", pin=True, nice=19)
+
+
+@pytest.mark.parametrize(("long", "short"), [
+    (["--algo=sha256d"], ["-a", "sha256d"]), (["--url=http://n:1/"], ["-o", "http://n:1/"]),
+    (["--userpass=a:b"], ["-Oa:b"]), (["--user=a"], ["-u", "a"]), (["--pass=b"], ["-p", "b"]),
+    (["--threads", "3"], ["-t3"]), (["--retries=4"], ["-r", "4"]), (["--retry-pause=5"], ["-R", "5"]),
+    (["--timeout=6"], ["-T", "6"]), (["--scantime=7"], ["-s", "7"]), (["--quiet"], ["-q"]), (["--debug"], ["-D"]),
+    (["--username=a"], ["-u", "a"]), (["--password=b"], ["-p", "b"]),
+])
+def test_long_and_short_names_mean_the_same(long: list[str], short: list[str]) -> None:
+    assert parse(*long) == parse(*short)
+
+
+def test_every_option_reaches_the_configuration() -> None:
+    config = source("-a", "scrypt:2048", "-o", "https://node:8332/wallet/w", "-O", "rpc:pw", "-r", "2", "-R", "3",
+                    "-T", "4", "-s", "6", "--coinbase-addr", "ltc1q", "--coinbase-sig", "hello", "--no-longpoll",
+                    "--no-redirect", "--no-getwork", "--no-stratum")
+    assert config.algorithm.n == 2048
+    assert config == SourceConfig(
+        algorithm=config.algorithm, url="https://node:8332/wallet/w", username="rpc", password="pw",
+        coinbase_addr="ltc1q", coinbase_sig="hello", retries=2, retry_pause=3, timeout=4, scan_time=6, longpoll=False,
+        redirect=False)
+    assert engine("-t", "5", "--kernel", "portable", "--no-pin", "--nice", "7") == \
+        EngineConfig(threads=5, kernel="portable", pin=False, nice=7)
+    assert engine("--nice", "0").nice is None
+
+
+def test_credentials_in_the_url_are_taken_out_of_it_as_they_are() -> None:
+    config = source("-o", "stratum+tcp://al%40ice:p:w@rd@pool.example:3333")
+    assert (config.url, config.username, config.password) == ("stratum+tcp://pool.example:3333", "al%40ice", "p:w@rd")
+
+
+@pytest.mark.parametrize(("args", "expected"), [
+    (["-O", "a:b", "-u", "c"], ("c", "b")), (["-u", "c", "-O", "a:b"], ("a", "b")),
+    (["-O", "a:b:c"], ("a", "b:c")), (["-O", "a:"], ("a", "")),
+    (["-o", "stratum+tcp://x:y@h:1", "-p", "z"], ("x", "z")),
+])
+def test_the_later_credentials_win(args: list[str], expected: tuple[str, str]) -> None:
+    config = source(*POOL, *args)
+    assert (config.username, config.password) == expected
+
+
+def test_a_url_without_scheme_is_http_as_minerd_has_it() -> None:
+    assert source("-o", "127.0.0.1:9332", "--coinbase-addr", "x").url == "http://127.0.0.1:9332"
+    assert source("-o", "127.0.0.1:9332/x?y=1", "--coinbase-addr", "x").url == "http://127.0.0.1:9332/x?y=1"
+
+
+def test_ipv6_hosts() -> None:
+    assert source("-o", "stratum+tcp://[::1]:3333", "-u", "a").url == "stratum+tcp://[::1]:3333"
+
+
+def test_values_may_start_with_a_dash_or_be_empty() -> None:
+    assert source(*POOL, "-p", "-x").password == "-x"
+    assert source(*POOL, "--pass", "--algo").password == "--algo"
+    assert source(*POOL, "-p", "").password == ""
+    assert source(*POOL, "-p", "", environ={"MINER_PASSWORD": "env"}).password == ""
+
+
+def test_worker_id_is_added_to_the_user() -> None:
+    assert source(*POOL, "--worker-id", "w1").username == "alice.w1"
+
+
+def test_passwords_that_no_process_list_shows(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text(f"{SECRET}\nmore\n")
+    file.chmod(0o600)
+    assert source(*POOL, "--password-file", str(file)).password == SECRET
+    assert source(*POOL, environ={"MINER_PASSWORD": SECRET}).password == SECRET
+    assert source(*POOL, "--ask-password", ask=SECRET).password == SECRET
+    assert notices(parse(*POOL, "--password-file", str(file))) == []
+    file.chmod(0o644)
+    assert "chmod 600" in notices(parse(*POOL, "--password-file", str(file)))[0]
+
+
+def test_the_password_is_in_no_repr() -> None:
+    assert SECRET not in repr(source(*POOL, "-p", SECRET))
+
+
+@pytest.mark.parametrize(("args", "words"), [
+    ([], "no pool or node given: use --url"),
+    (["-o", "stratum+tcp://pool:1"], "no user given"),
+    (["-o", "http://node:1/"], "--coinbase-addr"),
+    (["-o", "http://node:1/", "--coinbase-addr", "x", "--no-gbt"], "--no-gbt"),
+    (["-o", "node:1"], "stratum+tcp://"),
+    (["--sandbox", *POOL], "--sandbox"),
+    ([*POOL, "-a", "x11"], "unknown algorithm 'x11'"),
+    ([*POOL, "-a", "scrypt:1000"], "power of two"),
+    (["-o", "ftp://h"], "'ftp' is not known: use stratum+tcp://"),
+    (["-o", "stratum+tcp://pool", "-u", "a"], "needs a port"),
+    (["-o", "stratum+tcp://pool:99999", "-u", "a"], "bad host or port"),
+    (["-o", "stratum+tcp://pool:0", "-u", "a"], "no port"),
+    (["-o", "http:///x"], "no host"),
+    (["-o", "http://h:1/\n"], "ASCII"),
+    (["-o", "http://h" + "x" * 3000], "2048"),
+    ([*POOL, "-O", "alice"], "USERNAME:PASSWORD"),
+    ([*POOL, "-t", "0"], "-t/--threads: 0 is not from 1 to 4096"),
+    ([*POOL, "-t", "two"], "-t/--threads: 'two' is no whole number"),
+    ([*POOL, "-t", "-1"], "-t/--threads"),
+    ([*POOL, "-t"], "expected one argument"),
+    ([*POOL, "-r", "-2"], "-r/--retries"),
+    ([*POOL, "-R", "0"], "-R/--retry-pause"),
+    ([*POOL, "-s", "1e3"], "-s/--scantime"),
+    ([*POOL, "--seconds", "nan"], "--seconds"),
+    ([*POOL, "--seconds", "-1"], "--seconds"),
+    ([*POOL, "--nice", "20"], "--nice"),
+    ([*POOL, "--coinbase-sig", "x" * 81], "80 bytes"),
+    ([*POOL, "--worker-id", "a b"], "--worker-id"),
+    (["--worker-id", "w", "-o", "http://n:1/", "--coinbase-addr", "x"], "--user"),
+    ([*POOL, "--proxy", "socks5://h:1"], "-x/--proxy is not supported yet"),
+    ([*POOL, "--cert", "ca.pem"], "--cert is not supported yet"),
+    ([*POOL, "--thr", "2"], "unknown option '--thr'"),
+    ([*POOL, "more"], "unexpected argument 'more'"),
+    ([*POOL, "--password-file", "/nonexistent/file"], "can't read '/nonexistent/file': No such file"),
+])
+def test_what_is_wrong_is_said_in_one_line(args: list[str], words: str) -> None:
+    assert words in refusal(*args)
+
+
+@pytest.mark.parametrize("args", [
+    [*POOL, f"--passwd={SECRET}"], [*POOL, "--passwd", SECRET], [*POOL, "-O", SECRET], ["-o", f"ftp://a:{SECRET}@h:1"],
+    ["-o", f"stratum+tcp://a:{SECRET}@h"], ["-o", f"stratum+tcp://a:x/{SECRET}@h:1"], ["-o", f"a:{SECRET}@pool"],
+    ["-o", f"a:{SECRET}://h"], ["-o", f"http://a:{SECRET}@h:x/"], [*POOL, "-p", SECRET, "-t", "x"],
+    ["-o", f"stratum+tcp://a:/{SECRET}@h:1", "-u", "a"],
+])
+def test_no_error_shows_a_password(args: list[str]) -> None:
+    assert SECRET not in refusal(*args)
+
+
+def test_asking_without_a_terminal_is_a_usage_error() -> None:
+    def no_terminal(prompt: str) -> str:
+        raise EOFError
+
+    with pytest.raises(UsageError, match="no terminal"):
+        source_config(parse(*POOL, "--ask-password"), {}, no_terminal)
+
+
+def test_kernel_from_the_environment_unless_named() -> None:
+    assert engine(environ={"MINER_KERNEL": "avx2"}).kernel == "avx2"
+    assert engine("--kernel", "sse2", environ={"MINER_KERNEL": "avx2"}).kernel == "sse2"
+
+
+class TestConfigFile:
+    def write(self, path: Path, content: object) -> str:
+        file = path / "miner.json"
+        file.write_text(content if isinstance(content, str) else json.dumps(content))
+        file.chmod(0o600)
+        return str(file)
+
+    def test_strings_numbers_and_booleans(self, tmp_path: Path) -> None:
+        file = self.write(tmp_path, {"url": "stratum+tcp://h:1", "userpass": "a:b", "threads": 2, "retries": "3",
+                                     "no-longpoll": True, "quiet": False, "algo": "sha256d"})
+        assert source("-c", file) == SourceConfig(
+            algorithm=source(*POOL, "-a", "sha256d").algorithm, url="stratum+tcp://h:1", username="a", password="b",
+            retries=3, retry_pause=30, timeout=270, scan_time=5, longpoll=False)
+        assert engine("-c", file).threads == 2
+        assert parse("-c", file).quiet is False
+
+    def test_it_counts_where_it_stands(self, tmp_path: Path) -> None:
+        file = self.write(tmp_path, {"threads": 2, "no-longpoll": False})
+        assert engine("-c", file, "-t", "3").threads == 3
+        assert engine("-t", "3", "-c", file).threads == 2
+        assert source(*POOL, "--no-longpoll", "-c", file).longpoll is True
+
+    def test_values_that_begin_with_a_dash(self, tmp_path: Path) -> None:
+        assert source(*POOL, "-c", self.write(tmp_path, {"pass": "-x", "retries": -1})).password == "-x"
+
+    def test_a_password_that_others_can_read_is_pointed_out(self, tmp_path: Path) -> None:
+        file = self.write(tmp_path, {"pass": SECRET})
+        assert notices(parse("-c", file)) == []
+        Path(file).chmod(0o644)
+        assert "chmod 600" in notices(parse("-c", file))[0]
+        Path(self.write(tmp_path, {"threads": 1})).chmod(0o644)
+        assert notices(parse("-c", file)) == []
+
+    @pytest.mark.parametrize(("content", "words"), [
+        ('{"threads":', "not JSON at line 1"), ("[1]", "JSON object"), ({"bogus": 1}, "'bogus'"),
+        ({"threads": True}, "'threads' must be a string or a number"),
+        ({"quiet": "yes"}, "'quiet' must be true or false"),
+        ({"threads": None}, "'threads'"), ({"threads": [1]}, "'threads'"), ({"config": "x"}, "'config'"),
+        ({"threads": 0}, "-t/--threads"), ({"help": True}, "'help'"), ("[" * 100000, "not JSON"), ("\x00", "not JSON"),
+        ({"proxy": "x"}, "not supported"), ({"pass": {"x": SECRET}}, "'pass'"),
+    ])
+    def test_what_is_wrong_names_the_file(self, tmp_path: Path, content: object, words: str) -> None:
+        file = self.write(tmp_path, content)
+        line = refusal("-c", file)
+        assert words in line
+        assert file in line
+        assert SECRET not in line
+
+    def test_a_file_that_is_not_there(self) -> None:
+        assert "No such file" in refusal("-c", "/nonexistent/file")
+
+
+@given(st.lists(st.one_of(st.text(max_size=30), st.sampled_from(
+    ["-o", "-O", "-u", "-p", "-a", "-t", "-r", "--url", "--pass", "-q", "--", "-c", "http://", "stratum+tcp://a@b:1"]))))
+def test_any_command_line_is_taken_or_refused(args: list[str]) -> None:
+    """Nothing but UsageError comes out, and -h."""
+    try:
+        source(*args)
+        engine(*args)
+    except (UsageError, SystemExit):
+        pass

@@ -1,0 +1,187 @@
+"""What people and programs read: minerd's lines to the letter, and nothing from the network that could do harm."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from miner.core.algorithm import Algorithm
+from miner.core.events import BlockFound, Hashrate, NewJob, ShareDone, Started, Totals, Trouble
+from miner.core.model import Job, ShareResult, ShareStatus
+from miner.core.source import Connecting, Disconnected, Finished, Notice
+from miner.hub.events import HubBlock, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported, MinerStats
+from miner.report import HubReport, Report, hashrate_text, khash, miner_table, printable, table
+
+EVIL = "\x1b[2J\r\nfoo‮" + "x" * 5000
+JOB = Job(job_id="j1", algorithm=Algorithm.parse("scrypt"), version=2, prev_hash=bytes(32), coinbase1=b"",
+          extranonce1=b"", extranonce2_size=4, coinbase2=b"", merkle_branch=(), nbits=0x1E0FFFFF, ntime=1, clean=True,
+          share_target=0xFFFF << 224, height=7)
+SHARE = JOB.work(bytes(4)).share(0)
+STARTED = Started("stratum+tcp://pool.example:3333", "pool user alice", "scrypt", "avx2", 2, (0, 1))
+MINER = MinerStats(name="executor-0", host="10.0.0.7", agent="sparkminer/0.1", kernel="", threads=0, hashes=4104,
+                   hashrate=15000.0, estimated=False, accepted=3, rejected=1, stale=0, blocks=1, since=0.0,
+                   connected=True)
+
+
+def done(status: ShareStatus, reason: str = "", accepted: int = 0, rejected: int = 0, stale: int = 0,
+         hashrate: float = 60110.0) -> ShareDone:
+    return ShareDone(ShareResult(SHARE, status, reason), accepted, rejected, stale, hashrate)
+
+
+def test_the_start_in_minerds_words() -> None:
+    lines = Report().lines(STARTED)
+    assert "2 miner threads started, using 'scrypt' algorithm." in lines
+    assert "Binding thread 0 to cpu 0" in lines
+    assert "Binding thread 1 to cpu 1" in lines
+    assert any("pool user alice" in line and "stratum+tcp://pool.example:3333" in line for line in lines)
+    assert any("avx2" in line for line in lines)
+
+
+@pytest.mark.parametrize(("event", "line"), [
+    (Connecting("Stratum", "stratum+tcp://h:1"), "Starting Stratum on stratum+tcp://h:1"),
+    (Connecting("long-polling", "http://h:1/"), "Long-polling activated for http://h:1/"),
+    (Hashrate(0, 4104, 0.2736), "thread 0: 4104 hashes, 15.00 khash/s"),
+    (Hashrate(1, 63981648, 4.366), "thread 1: 63981648 hashes, 14655 khash/s"),
+    (done(ShareStatus.ACCEPTED, accepted=3), "accepted: 3/3 (100.00%), 60.11 khash/s (yay!!!)"),
+    (done(ShareStatus.ACCEPTED, accepted=2, rejected=1), "accepted: 2/3 (66.67%), 60.11 khash/s (yay!!!)"),
+    (Notice("hello"), "hello"),
+    (Trouble("it broke", True), "it broke"),
+])
+def test_one_line_events_in_minerds_words(event: object, line: str) -> None:
+    assert Report().lines(event) == [line]  # type: ignore[arg-type]
+
+
+def test_a_refused_share_comes_with_its_reason() -> None:
+    assert Report().lines(done(ShareStatus.REJECTED, "low difficulty share", rejected=1)) == \
+        ["accepted: 0/1 (0.00%), 60.11 khash/s (booooo)", "reject reason: low difficulty share"]
+    assert Report().lines(done(ShareStatus.STALE, "", accepted=1, stale=1))[1] == "stale reason: none given"
+
+
+def test_a_lost_connection_says_when_it_is_tried_again() -> None:
+    assert Report().lines(Disconnected("Stratum connection failed: refused", 30.0)) == \
+        ["Stratum connection failed: refused", "...retry after 30 seconds"]
+
+
+@pytest.mark.parametrize(("source", "line"), [
+    ("stratum+tcp://h:1", "Stratum requested work restart"), ("http://h:1/", "LONGPOLL detected new block"),
+    ("sandbox chain", "New work from sandbox chain"),
+])
+def test_a_restart_is_told_in_the_words_for_its_source(source: str, line: str) -> None:
+    report = Report()
+    report.lines(dataclasses.replace(STARTED, source=source))
+    assert report.lines(NewJob(JOB, restart=True)) == [line]
+    assert report.lines(NewJob(JOB, restart=False)) == []
+
+
+def test_debug_tells_every_job() -> None:
+    line, = Report(debug=True).lines(NewJob(JOB, restart=False))
+    assert line.startswith("DEBUG: job j1 at height 7, share difficulty 1,")
+
+
+def test_quiet_leaves_out_the_threads_hashrates_only() -> None:
+    assert Report(quiet=True).lines(Hashrate(0, 1, 1.0)) == []
+    assert Report(quiet=True).lines(done(ShareStatus.ACCEPTED, accepted=1)) != []
+
+
+def test_a_block_names_its_height_chain_and_hash() -> None:
+    report = Report()
+    report.lines(dataclasses.replace(STARTED, source="sandbox chain"))
+    line, = report.lines(BlockFound(ShareResult(SHARE, ShareStatus.ACCEPTED, block=True), "ab" * 32))
+    assert "height 7" in line
+    assert "sandbox chain" in line
+    assert "ab" * 32 in line
+
+
+def test_totals() -> None:
+    line, = Report().lines(Totals(1234567, 20.5, 60222.8, 3, 1, 2, 1))
+    assert line == ("Done: 1234567 hashes in 20.5 s, 60.22 khash/s; 3 shares accepted, 1 rejected, 2 stale; 1 block")
+
+
+@pytest.mark.parametrize(("hashrate", "minerd", "people"), [
+    (0.0, "0.00", "0.00 H/s"), (15000.0, "15.00", "15.00 kH/s"), (999_994.0, "999.99", "999.99 kH/s"),
+    (1_000_000.0, "1000", "1.00 MH/s"), (14_877_400.0, "14877", "14.88 MH/s"), (2.5e9, "2500000", "2.50 GH/s"),
+])
+def test_hashrates(hashrate: float, minerd: str, people: str) -> None:
+    assert khash(hashrate) == minerd
+    assert hashrate_text(hashrate) == people
+
+
+@given(st.text())
+def test_no_text_can_reach_the_terminals_controls(text: str) -> None:
+    shown = printable(text, 20)
+    assert shown.isprintable()
+    assert len(shown) <= 21
+
+
+HUB_SHARE = HubShare(miner=EVIL, status=ShareStatus.REJECTED, reason=EVIL, block=False, upstream=True, share=None,
+                     accepted=0, rejected=1, stale=0, hashrate=1.0)
+EVIL_MINER = dataclasses.replace(MINER, name=EVIL, host=EVIL, agent=EVIL, kernel=EVIL)
+
+
+@pytest.mark.parametrize("event", [
+    Notice(EVIL), Disconnected(EVIL, 1.0), Connecting(EVIL, EVIL), Finished(EVIL), Trouble(EVIL, False),
+    done(ShareStatus.REJECTED, EVIL, rejected=1), dataclasses.replace(STARTED, source=EVIL, payee=EVIL),
+    NewJob(dataclasses.replace(JOB, job_id=EVIL), False),
+])
+def test_text_from_a_pool_is_one_bounded_printable_line(event: object) -> None:
+    for line in Report(debug=True).lines(event):  # type: ignore[arg-type]
+        assert line.isprintable()
+        assert len(line) < 1000
+
+
+@pytest.mark.parametrize("event", [
+    HUB_SHARE, MinerJoined(EVIL_MINER), MinerReported(EVIL_MINER), MinerLeft(EVIL_MINER, EVIL), HubStopped(EVIL, False),
+    HubBlock(EVIL, ShareResult(SHARE, ShareStatus.ACCEPTED, block=True), EVIL), Notice(EVIL), Finished(EVIL),
+])
+def test_text_from_a_miner_is_one_bounded_printable_line(event: object) -> None:
+    for line in HubReport("stratum+tcp://h:1").lines(event):  # type: ignore[arg-type]
+        assert line.isprintable()
+        assert len(line) < 1000
+
+
+class TestHub:
+    def test_a_miner_is_introduced_once_it_has_told_its_kernel(self) -> None:
+        report = HubReport("stratum+tcp://h:1")
+        assert report.lines(MinerJoined(MINER)) == ["executor-0 joined from 10.0.0.7 (sparkminer/0.1)"]
+        told = dataclasses.replace(MINER, kernel="avx512", threads=2, hashrate=0.0)
+        assert report.lines(MinerReported(told)) == ["executor-0 on 10.0.0.7: 2 threads, kernel 'avx512'"]
+        assert report.lines(MinerReported(told)) == []
+
+    def test_hashrates_come_every_few_seconds_for_each_miner(self) -> None:
+        now = 0.0
+        report = HubReport("stratum+tcp://h:1", clock=lambda: now)
+        other = dataclasses.replace(MINER, name="executor-1")
+        assert report.lines(MinerReported(MINER)) == ["executor-0: 4104 hashes, 15.00 khash/s"]
+        now = 1.0
+        assert report.lines(MinerReported(MINER)) == []
+        assert report.lines(MinerReported(other)) == ["executor-1: 4104 hashes, 15.00 khash/s"]
+        now = 6.0
+        assert report.lines(MinerReported(MINER)) == ["executor-0: 4104 hashes, 15.00 khash/s"]
+        assert HubReport("", quiet=True).lines(MinerReported(MINER)) == []
+
+    def test_shares_are_minerds_line_with_the_miners_name(self) -> None:
+        share = HubShare("executor-0", ShareStatus.ACCEPTED, "", False, True, SHARE, 3, 0, 0, 60110.0)
+        assert HubReport("").lines(share) == ["accepted: 3/3 (100.00%), 60.11 khash/s (yay!!!) executor-0"]
+
+    def test_blocks_name_the_miner(self) -> None:
+        block = HubBlock("executor-0", ShareResult(SHARE, ShareStatus.ACCEPTED, block=True), "ab" * 32)
+        line, = HubReport("sandbox chain").lines(block)
+        assert line == f"BLOCK found at height 7 of sandbox chain: {'ab' * 32} executor-0"
+
+    def test_the_summary_adds_up(self) -> None:
+        other = dataclasses.replace(MINER, name="executor-1", hashes=96, hashrate=1000.0, stale=2, blocks=0)
+        lines = miner_table([MINER, other], "executor")
+        assert lines[0].split() == ["executor", "host", "hashes", "hashrate", "accepted", "rejected", "stale", "blocks"]
+        assert lines[2].split() == ["executor-0", "10.0.0.7", "4104", "15.00", "kH/s", "3", "1", "0", "1"]
+        assert lines[-1].split() == ["total", "4200", "16.00", "kH/s", "6", "2", "2", "1"]
+        assert miner_table([])[-1].split() == ["total", "0", "0.00", "H/s", "0", "0", "0", "0"]
+
+
+def test_a_table_is_aligned_numbers_to_the_right() -> None:
+    assert table(["name", "n"], [["a", "1"], ["long name", "1000"]]) == [
+        "name          n",
+        "---------  ----",
+        "a             1",
+        "long name  1000",
+    ]
