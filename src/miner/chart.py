@@ -1,0 +1,54 @@
+"""Bar charts as SVG, small enough to be written by hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+COLOURS = ("#9aa0a6", "#2a78b5", "#7fb5dc")
+WIDTH, LEFT, RIGHT = 720, 130, 110  # pixels: the whole, room for names, room for figures
+BAR, GAP, HEAD, TITLE = 16, 6, 34, 58
+_STYLE = ("text{font:12px system-ui,sans-serif;fill:#222} .h{font-size:15px;font-weight:600} .s{fill:#666} "
+          ".n{text-anchor:end}")
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """`value` sets its length, `text` stands at its end; `colour` is an index into COLOURS."""
+
+    name: str
+    value: float
+    text: str
+    colour: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Bars with a scale of their own."""
+
+    title: str
+    bars: Sequence[Bar]
+
+
+def draw(title: str, subtitle: str, panels: Sequence[Panel]) -> str:
+    """A picture of the panels, one below the other."""
+    body = [_text(12, 24, title, "h"), _text(12, 44, subtitle, "s")]
+    y = TITLE
+    for panel in panels:
+        body.append(_text(12, y + 22, panel.title, "h"))
+        y += HEAD
+        longest = max((bar.value for bar in panel.bars), default=0) or 1
+        for bar in panel.bars:
+            width = round((WIDTH - LEFT - RIGHT) * bar.value / longest, 1)
+            body += [_text(LEFT - 8, y + 12, bar.name, "n"),
+                     f'<rect x="{LEFT}" y="{y}" width="{width}" height="{BAR}" rx="2" fill="{COLOURS[bar.colour]}"/>',
+                     _text(LEFT + width + 6, y + 12, bar.text)]
+            y += BAR + GAP
+    size = f'width="{WIDTH}" height="{y + 10}"'
+    lines = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escape(title)}">',
+             f"<style>{_STYLE}</style>", f'<rect {size} fill="#fff"/>', *body, "</svg>"]
+    return "\n".join(lines) + "\n"
+
+
+def _text(x: float, y: float, text: str, style: str = "") -> str:
+    name = f' class="{style}"' if style else ""
+    return f'<text x="{x:g}" y="{y:g}"{name}>{escape(text)}</text>'

@@ -1,0 +1,105 @@
+"""Passwords off the process list, and ending when told to."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from miner.process import hide_secrets, secret_spans, stopping_on_signals
+
+SECRET = "hunter2-is-secret"
+
+
+@pytest.mark.parametrize("args", [
+    ["-p", SECRET], ["-p" + SECRET], ["-qDp" + SECRET], ["-qp", SECRET], ["--pass", SECRET], ["--pass=" + SECRET],
+    ["--password=" + SECRET], ["--password", SECRET], ["-O", "alice:" + SECRET], ["-Oalice:" + SECRET],
+    ["--userpass=alice:" + SECRET], ["-o", f"stratum+tcp://alice:{SECRET}@h:1"], ["-o", f"alice:{SECRET}@h:1"],
+    [f"--url=http://alice:{SECRET}@h:1/x"], ["--token", SECRET], ["hub", "--token=" + SECRET, "-p", SECRET],
+    ["-p", "x", "-p", SECRET], ["-o", f"http://alice:{SECRET}@x@h/"],
+])
+def test_every_way_to_give_a_password_is_found(args: list[str]) -> None:
+    masked = list(args)
+    for index, start, end in secret_spans(args):
+        masked[index] = masked[index][:start] + "x" * (end - start) + masked[index][end:]
+    assert masked != args
+    assert SECRET not in " ".join(masked)
+    assert "alice" in " ".join(masked) or "alice" not in " ".join(args)
+
+
+@pytest.mark.parametrize("args", [
+    ["-u", "alice"], ["-o", "stratum+tcp://h:1"], ["-o", "stratum+tcp://alice@h:1"], ["-p"], ["-O", "alice"], ["--pass="],
+    [], ["-t", "2", "--password-file", "f"], ["-o", "http://h:1/a:b"],
+])
+def test_nothing_else_is_masked(args: list[str]) -> None:
+    assert list(secret_spans(args)) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process change its arguments")
+def test_ps_shows_no_password() -> None:
+    code = ("import sys; from miner.process import hide_secrets; print(hide_secrets(sys.argv[1:]), flush=True); "
+            "sys.stdin.read()")
+    args = ["-u", "alice", "-p", SECRET, "--userpass=älice:" + SECRET, "-q"]
+    command = [sys.executable, "-c", code, *args]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"True\n"
+        shown = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode()
+        process.communicate(timeout=30)
+    assert SECRET not in shown
+    masked = "x" * len(SECRET)
+    assert shown.endswith(f"\0-u\0alice\0-p\0{masked}\0--userpass=älice:{masked}\0-q\0")
+
+
+def test_arguments_that_are_not_the_processs_own_are_left_alone() -> None:
+    before = Path("/proc/self/cmdline").read_bytes() if sys.platform == "linux" else b""
+    assert hide_secrets(["-p", SECRET]) is False
+    assert not before or Path("/proc/self/cmdline").read_bytes() == before
+
+
+def test_where_there_is_no_proc_it_says_so(tmp_path: Path) -> None:
+    assert hide_secrets(["-p", SECRET], proc=tmp_path) is False
+
+
+SIGNALLED = """
+import os, signal, sys, threading
+from miner.process import stopping_on_signals
+stopped = threading.Event()
+with stopping_on_signals(stopped.set):
+    os.kill(os.getpid(), signal.{first})
+    stopped.wait(30)
+    print("stopping", flush=True)
+    if {again}:
+        os.kill(os.getpid(), signal.SIGINT)
+        threading.Event().wait(30)
+print("ended", flush=True)
+"""
+
+
+@pytest.mark.parametrize("first", ["SIGINT", "SIGTERM"])
+def test_a_first_signal_stops_in_order(first: str) -> None:
+    done = subprocess.run([sys.executable, "-c", SIGNALLED.format(first=first, again=False)], timeout=60,
+                          capture_output=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, [b"stopping", b"ended"])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a signal's exit status is POSIX")
+def test_a_second_one_ends_at_once() -> None:
+    done = subprocess.run([sys.executable, "-c", SIGNALLED.format(first="SIGINT", again=True)], timeout=60,
+                          capture_output=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (-2, [b"stopping"])
+
+
+def test_in_another_thread_signals_are_left_to_their_owner() -> None:
+    ran = threading.Event()
+
+    def run() -> None:
+        with stopping_on_signals(lambda: None):
+            ran.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(30)
+    assert ran.is_set()
