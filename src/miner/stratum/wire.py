@@ -92,7 +92,7 @@ def decode(line: bytes) -> Request | Response:
         raise ProtocolError("a line is not JSON") from None
     if not isinstance(message, dict):
         raise ProtocolError("a line is JSON, but no object")
-    if message.get("method") is not None:
+    if message.get("method"):  # "" and null beside a result are found in the answers of some pools
         return _request(message)
     if "result" in message or "error" in message:
         return Response(_answered_id(message.get("id")), message.get("result"), _error(message))
@@ -148,9 +148,9 @@ def _error(message: dict[str, object]) -> RpcError | None:
     """The error in any of the shapes that pools give it: [code, text, data], [code, text], {code, message}, text,
     number; or, beside an empty error, `reject-reason`. None where all of them are empty."""
     error = message.get("error") or message.get("reject-reason")
+    if not error:
+        return None
     match error:
-        case None | False | 0 | "" | [] | {}:
-            return None
         case [int() as code, text, *_]:
             return RpcError(_code(code), one_line(text))
         case {"code": int() as code, **rest}:
