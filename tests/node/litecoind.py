@@ -1,12 +1,12 @@
-"""A real Litecoin Core on a private chain of its own (regtest), for as long as a `with` block lasts.
+"""A real Litecoin Core on a private chain of its own, for as long as a `with` block lasts.
 
     with Litecoind() as node:
         node.generate(101)
         node.rpc("getblocktemplate", {"rules": ["mweb", "segwit"]})
 
 It listens on loopback alone, has no peer but an idle TCP connection of ours (it gives no templates without one), and
-keeps its data in a temporary folder. On such a chain half of all hashes are blocks: whoever tests a miner on it checks
-the hash of each header with hashlib as well.
+keeps its data in a temporary folder. The chain is regtest, where half of all hashes are blocks: whoever tests a miner
+on it checks the hash of each header with hashlib as well. Or a testnet of one node, where a block takes 2^20 hashes.
 """
 
 import base64
@@ -32,8 +32,8 @@ INSTALL = "apt-get install --no-install-recommends litecoind"
 MWEB_HEIGHT = 432  # the first block with an extension block on regtest; it needs a peg-in among its transactions
 
 _CONFIG = """\
-regtest=1
-[regtest]
+chain={chain}
+[{chain}]
 server=1
 listen=1
 connect=0
@@ -44,6 +44,7 @@ listenonion=0
 bind=127.0.0.1:{p2p_port}
 peertimeout=100000000
 maxtipage=2000000000
+minimumchainwork=00
 rpcbind=127.0.0.1
 rpcallowip=127.0.0.1
 rpcport={rpc_port}
@@ -72,10 +73,11 @@ def program() -> Path:
 
 class Litecoind:
     """`mweb=False` puts the extension blocks off for good; else they start at MWEB_HEIGHT. `peer=False`: none, so that
-    the node refuses to give templates until `connect_peer()`."""
+    the node refuses to give templates until `connect_peer()`. `chain`: regtest or test."""
 
-    def __init__(self, *, mweb: bool = True, peer: bool = True) -> None:
+    def __init__(self, *, chain: str = "regtest", mweb: bool = True, peer: bool = True) -> None:
         self._program = program()
+        self.chain = chain
         self._mweb = mweb
         self._want_peer = peer
         self._peer: socket.socket | None = None
@@ -98,7 +100,7 @@ class Litecoind:
             self._start_on_free_ports()
             if self._want_peer:
                 self.connect_peer()
-            self.rpc("createwallet", "test")
+            self.new_wallet("test")
             self._address = self.new_address()
         except BaseException:
             self.stop()
@@ -109,12 +111,12 @@ class Litecoind:
                  trace: TracebackType | None) -> None:
         self.stop()
 
-    def rpc(self, method: str, *params: object, timeout: float = 60.0) -> Any:
+    def rpc(self, method: str, *params: object, wallet: str = "test", timeout: float = 60.0) -> Any:
         """Call the node. Raises RpcRefusal, or OSError when it can't be reached."""
         login = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
         connection = http.client.HTTPConnection("127.0.0.1", self.rpc_port, timeout=timeout)
         try:
-            connection.request("POST", "/", json.dumps({"id": 0, "method": method, "params": params}),
+            connection.request("POST", f"/wallet/{wallet}", json.dumps({"id": 0, "method": method, "params": params}),
                                {"Authorization": f"Basic {login}"})
             answer = json.loads(connection.getresponse().read())
         finally:
@@ -133,9 +135,9 @@ class Litecoind:
         """An address of the node's own wallet."""
         return self._address
 
-    def new_address(self, kind: str = "bech32") -> str:
+    def new_address(self, kind: str = "bech32", wallet: str = "test") -> str:
         """kind: legacy, p2sh-segwit, bech32 or mweb."""
-        address: str = self.rpc("getnewaddress", "", kind)
+        address: str = self.rpc("getnewaddress", "", kind, wallet=wallet)
         return address
 
     def generate(self, count: int, address: str = "") -> list[str]:
@@ -143,10 +145,18 @@ class Litecoind:
         ids: list[str] = self.rpc("generatetoaddress", count, address or self._address)
         return ids
 
-    def peg_in(self, amount: float = 5.0) -> str:
-        """Put a transaction into the mempool that moves coins into the extension block. Its id."""
-        txid: str = self.rpc("sendtoaddress", self.new_address("mweb"), amount)
+    def new_wallet(self, name: str) -> None:
+        """One more wallet, for those who need to know which coins are spent."""
+        self.rpc("createwallet", name)
+
+    def send(self, address: str, amount: float, wallet: str = "test") -> str:
+        """Put a payment into the mempool. Its id."""
+        txid: str = self.rpc("sendtoaddress", address, amount, wallet=wallet)
         return txid
+
+    def peg_in(self, amount: float = 5.0, to_wallet: str = "test") -> str:
+        """Put a transaction into the mempool that moves coins into the extension block. Its id."""
+        return self.send(self.new_address("mweb", to_wallet), amount)
 
     def block(self, height: int) -> dict[str, Any]:
         """The block of the best chain at that height, transactions decoded."""

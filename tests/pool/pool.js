@@ -1,4 +1,4 @@
-// Runs the npm package foundation-stratum as a pool for Litecoin regtest. pool.py starts it.
+// Runs the npm package foundation-stratum as a pool for a private Litecoin chain. pool.py starts it.
 //
 // in:  one JSON object on stdin's first line: node {port, username, password}, address, difficulty, username, password,
 //      and optionally vardiff {minimum, maximum, targetTime, retargetTime, variance}. It runs until stdin ends.
@@ -28,25 +28,25 @@ function start(config) {
     });
   };
 
-  const network = {
-    bech32: 'rltc',
+  // Litecoin's address formats off the main chain. The package calls every chain "mainnet" that is not named "test".
+  const network = (bech32) => ({
+    bech32: bech32,
     bip32: { public: 0x043587cf, private: 0x04358394 },
-    peerMagic: 'fabfb5da',
     pubKeyHash: 0x6f,
     scriptHash: 0x3a,
     wif: 0xef,
     coin: 'ltc',
-  };
+  });
 
   const poolConfig = {
-    name: 'regtest',
+    name: 'tests',
     coins: ['Litecoin'],
     debug: true,
     // Never reached: a test decides itself how many bad shares are too many.
     banning: { time: 600, invalidPercent: 1, checkThreshold: 1e12, purgeInterval: 600 },
     ports: [port],
     p2p: { enabled: false },
-    settings: { blockRefreshInterval: 200, connectionTimeout: 600, jobRebroadcastTimeout: 5, tcpProxyProtocol: false },
+    settings: { blockRefreshInterval: 200, connectionTimeout: 600, jobRebroadcastTimeout: 2, tcpProxyProtocol: false },
     primary: {
       address: config.address,
       coin: {
@@ -58,8 +58,8 @@ function start(config) {
         version: 1,
         rewards: {},
         algorithms: { mining: 'scrypt', block: 'sha256d', coinbase: 'sha256d' },
-        mainnet: network, // what it uses for every chain that does not call itself "test"
-        testnet: network,
+        mainnet: network('rltc'),
+        testnet: network('tltc'),
       },
       daemons: [{ host: '127.0.0.1', ...config.node }],
       recipients: [],

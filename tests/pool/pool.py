@@ -4,8 +4,8 @@
         ...  # mine at pool.url as pool.username with pool.password
         pool.wait_for_blocks(3)
 
-It is the npm package foundation-stratum, run by pool.js. On regtest the network target is easier than any share
-difficulty, and the pool takes for a block whatever meets it.
+It is the npm package foundation-stratum, run by pool.js. On regtest the network target is easier than any sensible
+share difficulty, and the pool takes for a block whatever meets it; with `Litecoind(chain="test")` most shares are none.
 """
 
 import json

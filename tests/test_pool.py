@@ -1,0 +1,125 @@
+"""Mining at a real pool (foundation-stratum) in front of a real node, until blocks are in the chain."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import miner
+from miner.core.algorithm import Algorithm
+from miner.core.errors import SourceError
+from miner.core.events import BlockFound, ShareDone
+from miner.core.model import ShareStatus
+from miner.core.target import difficulty_to_target, nbits_to_target
+from node.litecoind import MWEB_HEIGHT, Litecoind
+from pool.pool import Pool
+
+SCRYPT = Algorithm.parse("scrypt")
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Litecoind]:
+    """Past the activation of extension blocks: each block has a transaction beside the coinbase (the HogEx), so that
+    the jobs' merkle branches are not empty."""
+    with Litecoind() as node:
+        node.generate(MWEB_HEIGHT - 1)
+        node.peg_in()
+        node.generate(1)
+        yield node
+
+
+def check_chain(node: Litecoind, pool: Pool, first: int) -> list[str]:
+    """The ids of the blocks from height `first` on, each of them proven work that pays the pool."""
+    ids = []
+    for height in range(first, node.height + 1):
+        block, header = node.block(height), node.header(height)
+        proof = hashlib.scrypt(header, salt=header, n=1024, r=1, p=1, dklen=32)
+        assert int.from_bytes(proof, "little") <= nbits_to_target(int(block["bits"], 16)), f"block {height} has no work"
+        coinbase = block["tx"][0]
+        assert pool.address in coinbase["vout"][0]["scriptPubKey"]["addresses"], f"block {height} pays somebody else"
+        assert len(block["tx"]) > 1
+        ids.append(block["hash"])
+    return ids
+
+
+def test_command_line_mines_blocks(node: Litecoind, tmp_path: Path) -> None:
+    first = node.height + 1
+    log = tmp_path / "log"
+    with Pool(node) as pool, log.open("wb") as stderr:
+        command = [sys.executable, "-m", "miner", "-a", "scrypt", "-o", pool.url, "-u", pool.username, "-t", "1"]
+        process = subprocess.Popen(command, stderr=stderr, env=os.environ | {"MINER_PASSWORD": pool.password})
+        try:
+            found = pool.wait_for_blocks(10)
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
+                raise
+        ids = check_chain(node, pool, first)
+    assert {share["hash"] for share in found} <= set(ids)
+    assert {share["kind"] for share in pool.shares} <= {"valid", "stale"}
+    text = log.read_text()
+    assert "1 miner threads started, using 'scrypt' algorithm." in text
+    assert f"Starting Stratum on {pool.url}" in text
+    assert text.count("(yay!!!)") >= 9  # the last answer may come after the end
+    assert pool.password not in text
+
+
+def test_library_mines_blocks(node: Litecoind) -> None:
+    first = node.height + 1
+    results: list[ShareDone] = []
+    blocks: list[str] = []
+    with (Pool(node) as pool,
+          miner.mine(url=pool.url, username=pool.username, password=pool.password, threads=1, seconds=60) as mining):
+        for event in mining:
+            match event:
+                case ShareDone():
+                    results.append(event)
+                case BlockFound(block_hash=block_hash):
+                    blocks.append(block_hash)
+                    if len(blocks) == 5:
+                        mining.stop()
+        pool.wait_for_blocks(5)
+        ids = check_chain(node, pool, first)
+    assert set(blocks) <= set(ids)
+    assert not [done for done in results if done.result.status is ShareStatus.REJECTED]
+
+
+def test_shares_at_the_pools_own_difficulty() -> None:
+    """Shares that are no blocks, and the pool's vardiff: it gets more than it wants, and asks for better ones."""
+    vardiff = {"minimum": 0.02, "maximum": 0.1, "targetTime": 10.0, "retargetTime": 2.0, "variance": 0.1}
+    easy, hard = (difficulty_to_target(difficulty, SCRYPT) for difficulty in (0.02, 0.1))
+    statuses: list[ShareStatus] = []
+    at_difficulty = {easy: 0, hard: 0}
+
+    with (Litecoind(chain="test") as node, Pool(node, difficulty=0.02, vardiff=vardiff) as pool,
+          miner.mine(url=pool.url, username=pool.username, password=pool.password, threads=1, seconds=120) as mining):
+        for event in mining:
+            if isinstance(event, ShareDone):
+                statuses.append(event.result.status)
+                at_difficulty[event.result.share.job.share_target] += 1
+                if at_difficulty[hard] == 5:
+                    mining.stop()
+        seen = pool.shares
+
+    assert min(at_difficulty.values()) >= 5
+    assert ShareStatus.REJECTED not in statuses
+    assert {share["kind"] for share in seen} <= {"valid", "stale"}
+    assert {0.02, 0.1} <= {share["difficulty"] for share in seen if share["kind"] == "valid"}
+
+
+def test_pool_that_refuses_the_user(node: Litecoind) -> None:
+    with (Pool(node) as pool,
+          miner.mine(url=pool.url, username="nobody", password="wrong-secret", threads=1, seconds=60) as mining,
+          pytest.raises(SourceError, match="nobody") as refusal):
+        list(mining)
+    assert "wrong-secret" not in str(refusal.value)
+    assert not pool.shares
