@@ -1,0 +1,111 @@
+"""One miner's socket: bounds on what it may send, how long it may be silent and how much may wait for it."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from miner.core.errors import ProtocolError
+from miner.hub.floor import Floor
+from miner.hub.miner import GoneError, HubMiner
+from miner.stratum.server_protocol import Authorizing, Reported, ServerEvent, ServerProtocol, Submitting, Subscribing
+from miner.stratum.wire import one_line
+
+READ_SIZE = 1 << 14
+SHARES_AT_ONCE = 64  # of one miner that are being judged; then its socket waits
+GOODBYE_SECONDS = 2.0  # for what is still to be sent when the hub hangs up
+
+
+class Connection:
+    """From the first byte to the last. `run` ends with the connection, and raises only what is our own fault."""
+
+    def __init__(self, floor: Floor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._config, self._reader, self._writer = floor.config, reader, writer
+        peer = writer.get_extra_info("peername")
+        self._protocol = ServerProtocol()
+        self.miner = HubMiner(floor, self._protocol, str(peer[0]) if peer else "")
+        self._judging: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(SHARES_AT_ONCE)
+        self._reason = ""  # why it ended
+        self._bug: BaseException | None = None
+
+    async def run(self) -> None:
+        try:
+            await self._converse()
+        finally:
+            for task in self._judging:
+                task.cancel()
+            self.end("the hub was closed")  # unless there was a reason before
+            self.miner.leave(self._reason)
+            with suppress(OSError):
+                await self._writer.wait_closed()
+        if self._bug is not None:
+            raise self._bug
+
+    @contextmanager
+    def acting(self) -> Iterator[None]:
+        """Around everything that makes the miner's protocol say something: sends it, and ends the connection where that
+        is what came of it."""
+        try:
+            yield
+        except (GoneError, ProtocolError) as error:
+            self.end(str(error))
+        except OSError as error:
+            self.end(one_line(error.strerror or type(error).__name__))
+        finally:
+            self._flush()
+
+    def end(self, reason: str) -> None:
+        """Hang up, after what is still to be sent, unless that takes too long."""
+        if not self._reason:
+            self._reason = reason
+            self._flush()
+            self._writer.close()
+            asyncio.get_running_loop().call_later(GOODBYE_SECONDS, self._writer.transport.abort)
+
+    def _flush(self) -> None:
+        data = self._protocol.data_to_send()
+        if data and not self._writer.is_closing():
+            self._writer.write(data)
+            if self._writer.transport.get_write_buffer_size() > self._config.max_buffer:
+                self._reason = self._reason or "the miner doesn't read what it is sent"
+                self._writer.transport.abort()
+
+    async def _converse(self) -> None:
+        clock = asyncio.get_running_loop().time
+        login_by = clock() + self._config.login_seconds
+        while not self._reason:
+            with self.acting():
+                patience = self._config.idle_seconds if self.miner.patient else max(login_by - clock(), 0.0)
+                try:
+                    data = await asyncio.wait_for(self._reader.read(READ_SIZE), patience)
+                except TimeoutError:
+                    raise GoneError("silent for too long" if self.miner.patient else "no login in time") from None
+                if not data:
+                    raise GoneError("the miner closed the connection")
+                for event in self._protocol.receive_data(data):
+                    await self._handle(event)
+
+    async def _handle(self, event: ServerEvent) -> None:
+        match event:
+            case Subscribing():
+                self.miner.subscribe(event)
+            case Authorizing():
+                self.miner.authorize(event)
+            case Reported():
+                self.miner.report(event.report)
+            case Submitting():
+                await self._room.acquire()
+                task = asyncio.create_task(self._judge(event))
+                self._judging.add(task)
+                task.add_done_callback(self._judged)
+
+    async def _judge(self, event: Submitting) -> None:
+        with self.acting():
+            await self.miner.judge(event)
+
+    def _judged(self, task: asyncio.Task[None]) -> None:
+        self._judging.discard(task)
+        self._room.release()
+        if not task.cancelled() and (bug := task.exception()):
+            self._bug = bug
+            self.end("the hub failed")

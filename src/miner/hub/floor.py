@@ -1,0 +1,62 @@
+"""What the miners at a hub share: the current job and its slices, the judge, the books, and where events go."""
+
+import time
+from collections.abc import Callable
+
+from miner.core.model import Job
+from miner.core.source import Notice
+from miner.hub.config import HubConfig
+from miner.hub.events import HubEvent
+from miner.hub.judge import Judge
+from miner.hub.roster import Roster
+from miner.hub.slices import Layout, Slices
+from miner.hub.vardiff import ShareTarget, Vardiff, share_target, start_hashes
+
+
+class Floor:
+    """One for each hub. `members` is how many miners are logged in."""
+
+    def __init__(self, config: HubConfig, judge: Judge, emit: Callable[[HubEvent], None]) -> None:
+        self.config, self.judge, self.emit = config, judge, emit
+        self.roster = Roster()
+        self.members = 0
+        self.job: Job | None = None
+        self.layout: Layout | None = None  # None: no job has come yet
+        self.slices = Slices(0)
+        self.stopping = ""  # why miners are sent away, once they are
+        self._last_notice = 0.0
+
+    def new_job(self, job: Job) -> bool:
+        """Make this the current job. True when the slices were cut anew. Raises SourceError where they can't be."""
+        anew = self.layout is None or not self.layout.fits(job)
+        if anew:
+            self.layout = Layout.of(job.extranonce2_size)
+            self.slices = Slices(self.layout.slices)
+        elif self.job is None or job.prev_hash != self.job.prev_hash:
+            self.slices.chain_moved()
+        self.job = job
+        self.judge.new_job(job)
+        return anew
+
+    def refused_login(self, host: str) -> None:
+        """Somebody without the token. Told at most once a second: whoever tries a lot must not fill the log."""
+        if (now := time.monotonic()) - self._last_notice >= 1.0:
+            self._last_notice = now
+            self.emit(Notice(f"refused a miner from {host}: it doesn't know the hub's token"))
+
+    def source_lost(self) -> None:
+        """Jobs so far are void. Miners go on hashing what they have, for stratum knows no word to halt them; their
+        shares are refused as stale until the next job, which will be a clean one."""
+        self.job = None
+        self.judge.void()
+
+    @property
+    def seconds_per_share(self) -> float:
+        """For each miner, so that all together stay below the limit."""
+        return max(self.config.seconds_per_share, self.members / self.config.max_shares_per_second)
+
+    def target_for(self, job: Job, vardiff: Vardiff, now: float) -> ShareTarget:
+        """What a miner's shares must meet on this job."""
+        rate = vardiff.hashrate(now)
+        flood = rate * self.members / self.config.max_shares_per_second if rate else start_hashes(job.algorithm)
+        return share_target(job, vardiff.hashes_per_share, flood)

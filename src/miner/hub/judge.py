@@ -1,0 +1,114 @@
+"""What becomes of a share: checked here, with the reference hash, before it goes up to the source."""
+
+import asyncio
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from miner.core.model import Job, Share, ShareStatus
+from miner.core.source import WorkSource
+from miner.core.target import hash_value
+from miner.stratum.reject import Reject
+
+CHECK_THREADS = 2
+CHECKS_WAITING = 256  # shares that are being checked or wait for it; miners beyond that wait in their sockets
+LIVE_JOBS = 64  # jobs since the last clean one that shares may still be on
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`code` is None for an accepted share. `share` is None where what came was too broken to make one.
+    `upstream`: it is the source's own verdict."""
+
+    share: Share | None
+    status: ShareStatus
+    code: Reject | None = None
+    reason: str = ""
+    block: bool = False
+    upstream: bool = False
+
+
+def refused(code: Reject, reason: str, share: Share | None = None) -> Verdict:
+    """The hub's own no."""
+    return Verdict(share, ShareStatus.STALE if code is Reject.STALE else ShareStatus.REJECTED, code, reason)
+
+
+class Judge:
+    """Judges shares on the source's jobs, and hands up those that the source wants to see.
+
+    Candidates for a block go up one by one: once one is accepted, the rest of them, and every other share on that
+    previous hash, is stale without being asked about. On a chain where half of all hashes are blocks the source would
+    drown otherwise.
+    """
+
+    def __init__(self, source: WorkSource) -> None:
+        self._source = source
+        self._live: OrderedDict[str, Job] = OrderedDict()
+        self._seen: set[bytes] = set()  # headers of good shares on the current previous hash
+        self._prev_hash = b""
+        self._solved: bytes | None = None  # the previous hash on which a block was accepted last
+        self._one_block = asyncio.Lock()
+        self._waiting = asyncio.Semaphore(CHECKS_WAITING)
+        self._pool = ThreadPoolExecutor(CHECK_THREADS, thread_name_prefix="hub-check")
+
+    def new_job(self, job: Job) -> None:
+        """The source issued this. A clean one voids all before it, and says that its previous hash needs a block."""
+        if job.clean:
+            self._live.clear()
+            self._solved = None
+        if job.prev_hash != self._prev_hash:
+            self._prev_hash = job.prev_hash
+            self._seen.clear()
+        self._live[job.job_id] = job
+        while len(self._live) > LIVE_JOBS:
+            self._live.popitem(last=False)
+
+    def void(self) -> None:
+        """The source was lost: its jobs so far are worth nothing."""
+        self._live.clear()
+
+    def stale(self, job: Job) -> str:
+        """Why work on this job is in vain, or ""."""
+        if not self._live:
+            return "the hub has lost its source of work"
+        if self._live.get(job.job_id) is not job:
+            return "job not found: the chain moved on"
+        return "a block on this previous hash was found already" if job.prev_hash == self._solved else ""
+
+    async def judge(self, share: Share, target: int) -> Verdict:
+        """Check a share that was to meet `target` at least; where its hash meets the source's too, ask the source."""
+        if reason := self.stale(share.job):
+            return refused(Reject.STALE, reason, share)
+        header = share.header
+        if header in self._seen:
+            return refused(Reject.DUPLICATE, "duplicate share", share)
+        self._seen.add(header)
+        async with self._waiting:
+            digest = await asyncio.get_running_loop().run_in_executor(self._pool, share.job.algorithm.hash, header)
+        value = hash_value(digest)
+        if value > target:
+            self._seen.discard(header)  # such shares cost nothing to make: they must not fill the memory
+            return refused(Reject.LOW_DIFFICULTY, "low difficulty share", share)
+        if reason := self.stale(share.job):
+            return refused(Reject.STALE, reason, share)
+        if value <= share.job.network_target:
+            return await self._submit_block(share)
+        return await self._submit(share) if value <= share.job.share_target else Verdict(share, ShareStatus.ACCEPTED)
+
+    async def _submit_block(self, share: Share) -> Verdict:
+        async with self._one_block:
+            if reason := self.stale(share.job):
+                return refused(Reject.STALE, reason, share)
+            verdict = await self._submit(share)
+            if verdict.status is ShareStatus.ACCEPTED and self._live.get(share.job.job_id) is share.job:
+                self._solved = share.job.prev_hash
+            return verdict
+
+    async def _submit(self, share: Share) -> Verdict:
+        result = await self._source.submit(share)
+        code = {ShareStatus.ACCEPTED: None, ShareStatus.STALE: Reject.STALE, ShareStatus.REJECTED: Reject.OTHER}
+        return Verdict(share, result.status, code[result.status], result.reason, result.block, upstream=True)
+
+    def close(self) -> None:
+        """Checks that wait are dropped: whoever awaits them gets a CancelledError."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

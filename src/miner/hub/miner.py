@@ -1,0 +1,218 @@
+"""One miner at the hub: its slice, its difficulty, the jobs that it has and the shares that it brings. No sockets."""
+
+import hmac
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from miner.core.algorithm import sha256d
+from miner.core.header import display_hash
+from miner.core.model import Job, MinerReport, ShareResult, ShareStatus
+from miner.hub.events import HubBlock, HubShare, MinerJoined, MinerLeft, MinerReported
+from miner.hub.floor import Floor
+from miner.hub.judge import Verdict, refused
+from miner.hub.roster import Row
+from miner.hub.slices import Layout, Slices
+from miner.hub.vardiff import ShareTarget, Vardiff
+from miner.stratum.reject import Reject
+from miner.stratum.server_protocol import Authorizing, ServerProtocol, Submitting, Subscribing
+from miner.stratum.wire import one_line
+
+NAME_LENGTH = 64
+JOBS_KEPT = 32  # jobs of one miner whose shares are still told apart from nonsense
+BAD_SHARES = 50  # in a row are too many: no working miner does that
+NTIME_AHEAD = 2 * 60 * 60  # seconds that a miner may roll a job's time on; nodes allow as much
+
+
+class GoneError(Exception):
+    """The connection must end, for this reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A job as one miner has it: the source's job, and where in its extranonce2 space the miner searches."""
+
+    job: Job
+    layout: Layout
+    number: int
+    turn: int
+    target: ShareTarget
+
+
+class HubMiner:
+    """Speaks through `protocol`; the connection sends what that has to send after each call. Methods raise GoneError
+    when the connection must end."""
+
+    def __init__(self, floor: Floor, protocol: ServerProtocol, host: str) -> None:
+        self._floor, self._protocol, self._host = floor, protocol, host
+        self._asking: Subscribing | None = None  # waits for the source's first job
+        self._slices: Slices | None = None  # where our slice is from
+        self._number = 0
+        self._row: Row | None = None  # once logged in
+        self._vardiff: Vardiff | None = None  # once it has a job
+        self._given: OrderedDict[str, _Given] = OrderedDict()
+        self._count = 0  # jobs given
+        self._told = 0.0  # difficulty
+        self._bad_shares = 0
+
+    # In and out
+
+    @property
+    def patient(self) -> bool:
+        """It is logged in, or waits for us."""
+        return self._row is not None or self._asking is not None
+
+    def subscribe(self, asking: Subscribing) -> None:
+        self._asking = asking
+        self.admit()
+
+    def admit(self) -> None:
+        """Answer a mining.subscribe with a slice, as soon as the source has said how much there is to slice."""
+        layout = self._floor.layout
+        if self._asking is None or layout is None:
+            return
+        number = self._floor.slices.take()
+        if number is None:
+            self._protocol.refuse(self._asking, Reject.OTHER, "the hub is full: no slice of the work is left")
+            raise GoneError("the hub is full")
+        self._slices, self._number = self._floor.slices, number
+        self._protocol.subscribe(self._asking, layout.prefix(number), layout.rest_size)
+        self._asking = None
+        self._start()
+
+    def authorize(self, asking: Authorizing) -> None:
+        if not hmac.compare_digest(asking.password.encode("utf-8", "replace"), self._floor.config.token.encode()):
+            self._protocol.refuse(asking, Reject.UNAUTHORIZED, "wrong token: give the hub's token as the password")
+            self._floor.refused_login(self._host)
+            raise GoneError("wrong token")
+        self._protocol.accept(asking)
+        if self._floor.stopping:
+            self.stop(self._floor.stopping)
+        elif self._row is None:
+            name = one_line(asking.username, NAME_LENGTH) or "miner"
+            agent = one_line(self._protocol.user_agent, NAME_LENGTH)
+            self._row = self._floor.roster.join(name, self._host, agent, time.time())
+            self._floor.members += 1
+            self._floor.emit(MinerJoined(self._row.stats()))
+            self._start()
+
+    def _start(self) -> None:
+        """Subscribed and logged in, in whatever order."""
+        if self._floor.job is not None:
+            self.give(self._floor.job, clean=True)
+
+    def stop(self, reason: str) -> None:
+        """No more work: the miner is told where it understands that, and else sent away."""
+        if not self._protocol.extension:
+            raise GoneError(reason)
+        self._protocol.stop(reason)
+
+    def leave(self, reason: str) -> None:
+        """The connection has ended."""
+        if self._slices is not None:
+            self._slices.free(self._number, worked=bool(self._given))
+            self._slices = None
+        if self._row is not None:
+            self._row.connected = False
+            self._floor.members -= 1
+            self._floor.emit(MinerLeft(self._row.stats(), reason))
+            self._row = None
+
+    # Jobs
+
+    def give(self, job: Job, clean: bool) -> None:
+        """Hand out a job, with the difficulty that its shares will be judged by; nothing before the miner is in."""
+        layout = self._floor.layout
+        if self._row is None or self._slices is None or layout is None:
+            return
+        now = time.monotonic()
+        if self._vardiff is None:
+            self._vardiff = Vardiff(job.algorithm, now)
+        target = self._floor.target_for(job, self._vardiff, now)
+        if target.difficulty != self._told:
+            self._told = target.difficulty
+            self._protocol.set_difficulty(target.difficulty)
+        self._count += 1
+        job_id = f"{self._count:x}"
+        self._given[job_id] = _Given(job, layout, self._number, self._count, target)
+        while len(self._given) > JOBS_KEPT:
+            self._given.popitem(last=False)
+        self._protocol.notify(layout.job(job, job_id, self._number, self._count), clean)
+
+    def move(self) -> None:
+        """The slices were cut anew: take one of the new ones, or ask the miner to come back for it."""
+        layout = self._floor.layout
+        if self._slices is None or layout is None:
+            return
+        number = self._floor.slices.take() if self._protocol.extranonce_changes else None
+        if number is None:
+            self._protocol.reconnect()
+            raise GoneError("the source's extranonce2 has another size now")
+        self._slices, self._number = self._floor.slices, number
+        self._protocol.set_extranonce(layout.prefix(number), layout.rest_size)
+
+    def report(self, report: MinerReport) -> None:
+        """The miner's own figures."""
+        if self._row is not None:
+            self._row.report(report)
+            self._floor.emit(MinerReported(self._row.stats()))
+            if self._vardiff is not None:
+                self._vardiff.report(report.hashrate, time.monotonic())
+                self.retune()
+
+    def retune(self) -> None:
+        """Adapt the difficulty where that is due. The current job is given again with it, unless the miner would then
+        search it from its start again."""
+        job, layout, now = self._floor.job, self._floor.layout, time.monotonic()
+        if self._vardiff is None or self._row is None or layout is None:
+            return
+        changed = self._vardiff.retune(now, self._floor.seconds_per_share)
+        if not self._row.reports:
+            self._row.hashrate = self._vardiff.hashrate(now)
+        if not changed or job is None or not layout.turn_size:
+            return
+        if self._floor.target_for(job, self._vardiff, now).difficulty != self._told:
+            self.give(job, clean=False)
+
+    # Shares
+
+    async def judge(self, asking: Submitting) -> None:
+        """Judge a share and answer it. Several of them may be judged at a time."""
+        given = self._given.get(asking.job_id)
+        if given is None:
+            self._answer(asking, 0, refused(Reject.STALE, "job not found"))
+            return
+        try:
+            extranonce2 = given.layout.extranonce2(given.job, given.number, given.turn, asking.extranonce2)
+        except ValueError as error:
+            self._answer(asking, 0, refused(Reject.OTHER, str(error)))
+            return
+        share, target = given.job.work(extranonce2, asking.ntime).share(asking.nonce), given.target.target
+        if given.job.ntime <= asking.ntime <= given.job.ntime + NTIME_AHEAD:
+            verdict = await self._floor.judge.judge(share, target)
+        else:
+            verdict = refused(Reject.OTHER, "ntime out of range", share)
+        self._answer(asking, target, verdict)
+        self.retune()
+
+    def _answer(self, asking: Submitting, target: int, verdict: Verdict) -> None:
+        """Tell the miner, the books and whoever listens."""
+        if self._row is None:
+            return
+        if verdict.code is None:
+            self._protocol.accept(asking)
+        else:
+            self._protocol.refuse(asking, verdict.code, verdict.reason)
+        if verdict.status is ShareStatus.ACCEPTED and self._vardiff is not None:
+            self._vardiff.share(target)
+        roster = self._floor.roster
+        roster.share(self._row, verdict.status, target, verdict.block)
+        self._floor.emit(HubShare(
+            self._row.name, verdict.status, verdict.reason, verdict.block, verdict.upstream, verdict.share,
+            roster.accepted, roster.rejected, roster.stale, roster.hashrate))
+        if verdict.block and verdict.share is not None and verdict.status is ShareStatus.ACCEPTED:
+            result = ShareResult(verdict.share, verdict.status, block=True)
+            self._floor.emit(HubBlock(self._row.name, result, display_hash(sha256d(verdict.share.header))))
+        self._bad_shares = self._bad_shares + 1 if verdict.status is ShareStatus.REJECTED else 0
+        if self._bad_shares >= BAD_SHARES:
+            raise GoneError(f"{BAD_SHARES} bad shares in a row")

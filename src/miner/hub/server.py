@@ -1,0 +1,176 @@
+"""The hub: takes jobs from a source and serves them to many miners, one slice of the work each."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from miner.core.errors import UsageError
+from miner.core.model import Job
+from miner.core.source import Disconnected, Finished, WorkSource
+from miner.hub.config import HubConfig
+from miner.hub.connection import Connection
+from miner.hub.events import HubEvent, HubSnapshot, HubStopped
+from miner.hub.floor import Floor
+from miner.hub.judge import Judge
+from miner.stratum.wire import one_line
+
+RETUNE_SECONDS = 1.0
+
+
+class Hub:
+    """Serves a source's jobs as stratum v1.
+
+        async with Hub(source, HubConfig(), print) as hub:
+            host, port = await hub.start()
+            await hub.finished()
+
+    `on_event` is called in the event loop with each HubEvent, in order; it must not block. When the source is lost, the
+    miners stay and wait for its next job; when it ends for good, they are told to stop, and the hub ends with it.
+    """
+
+    def __init__(self, source: WorkSource, config: HubConfig | None = None,
+                 on_event: Callable[[HubEvent], None] = lambda event: None) -> None:
+        self.config = config or HubConfig()
+        self.source = source
+        self._emit = on_event
+        self._judge = Judge(source)
+        self._floor = Floor(self.config, self._judge, on_event)
+        self._connections: dict[Connection, asyncio.Task[None]] = {}
+        self._server: asyncio.Server | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._nobody = asyncio.Event()
+        self._nobody.set()
+        self._ended: asyncio.Future[str] | None = None  # why; or the error
+        self._closed = False
+
+    async def start(self) -> tuple[str, int]:
+        """Listen, and start the source. Returns the address that miners connect to. Raises UsageError where the address
+        can't be had."""
+        self._ended = asyncio.get_running_loop().create_future()
+        host, port = self.config.host, self.config.port
+        try:
+            self._server = await asyncio.start_server(self._accept, host, port)
+        except OSError as error:
+            reason = one_line(error.strerror or str(error))
+            raise UsageError(f"the hub can't listen on {host} port {port}: {reason}") from None
+        self._tasks = [asyncio.create_task(self._supervise(work)) for work in (self._read_source(), self._tick())]
+        bound_host, bound_port = self._server.sockets[0].getsockname()[:2]
+        return str(bound_host), int(bound_port)
+
+    async def finished(self) -> str:
+        """Wait until the source has ended, and say why. Raises SourceError when it gave up."""
+        assert self._ended is not None, "start() first"
+        return await asyncio.shield(self._ended)
+
+    def snapshot(self) -> HubSnapshot:
+        """How the miners do. May be called from any thread."""
+        return self._floor.roster.snapshot()
+
+    async def stop_miners(self, reason: str, wait: float = 5.0) -> None:
+        """Send the miners home: ours are told and have so many seconds to report a last time, others are hung up on.
+        Whoever comes later is sent away likewise."""
+        self._floor.stopping = reason
+        for connection in list(self._connections):
+            with connection.acting():
+                connection.miner.stop(reason)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._nobody.wait(), wait)
+        for connection in list(self._connections):
+            connection.end(reason)
+
+    async def aclose(self) -> None:
+        """Let go of everything, miners included, within a few seconds. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._server is not None:
+            self._server.close()
+        for task in [*self._tasks, *self._connections.values()]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._connections.values(), return_exceptions=True)
+        self._judge.close()
+        await self.source.aclose()
+        failed, reason = False, "the hub was closed"
+        if self._ended is not None and self._ended.done():
+            error = self._ended.exception()
+            failed, reason = (True, str(error)) if error else (False, self._ended.result())
+        self._emit(HubStopped(reason, failed))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                        trace: TracebackType | None) -> None:
+        await self.aclose()
+
+    # The source
+
+    async def _read_source(self) -> None:
+        reason, lost = "the source of work ended", False
+        async for event in self.source.events():
+            self._emit(event)
+            match event:
+                case Job():
+                    self._take(event, lost)
+                    lost = False
+                case Disconnected():
+                    self._floor.source_lost()
+                    lost = True
+                case Finished():
+                    reason = event.reason
+        await self.stop_miners(reason)
+        self._end(reason)
+
+    def _take(self, job: Job, clean: bool) -> None:
+        """Serve a new job to everyone at once."""
+        anew = self._floor.new_job(job)
+        for connection in list(self._connections):
+            with connection.acting():
+                if anew:
+                    connection.miner.move()
+                connection.miner.admit()
+                connection.miner.give(job, clean=clean or job.clean)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(RETUNE_SECONDS)
+            for connection in list(self._connections):
+                with connection.acting():
+                    connection.miner.retune()
+
+    async def _supervise(self, work: Coroutine[Any, Any, None]) -> None:
+        """What ends one part of the hub ends it all."""
+        try:
+            await work
+        except Exception as error:  # a SourceError, or our own fault: whoever waits in `finished` gets it
+            self._end(error)
+
+    def _end(self, why: str | Exception) -> None:
+        if self._ended is None or self._ended.done():
+            return
+        if isinstance(why, Exception):
+            self._ended.set_exception(why)
+        else:
+            self._ended.set_result(why)
+
+    # The miners
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._closed or len(self._connections) >= self.config.max_miners:
+            writer.close()
+            return
+        connection = Connection(self._floor, reader, writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections[connection] = task
+        self._nobody.clear()
+        try:
+            await connection.run()
+        except Exception as error:
+            self._end(error)
+        finally:
+            del self._connections[connection]
+            if not self._connections:
+                self._nobody.set()

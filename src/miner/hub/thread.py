@@ -1,0 +1,140 @@
+"""A hub in a thread of its own, for programs that are not written around an event loop."""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from miner.core.source import WorkSource
+from miner.hub.config import HubConfig
+from miner.hub.events import HubEvent, HubSnapshot, HubStopped, MinerReported
+from miner.hub.server import Hub
+
+EVENTS_KEPT = 4096
+CLOSE_SECONDS = 10.0
+
+
+class EventQueue:
+    """From the hub's thread to another. When nobody fetches, the oldest reports are dropped, and nothing else."""
+
+    def __init__(self, limit: int = EVENTS_KEPT) -> None:
+        self._limit = limit
+        self._events: deque[HubEvent] = deque()
+        self._reports = 0
+        self._changed = threading.Condition()
+
+    def put(self, event: HubEvent) -> None:
+        with self._changed:
+            self._events.append(event)
+            self._reports += isinstance(event, MinerReported)
+            if len(self._events) > self._limit and self._reports:
+                at = next(at for at, old in enumerate(self._events) if isinstance(old, MinerReported))
+                del self._events[at]
+                self._reports -= 1
+            self._changed.notify()
+
+    def get(self, timeout: float | None = None) -> HubEvent | None:
+        """The oldest event; None when none came within so many seconds."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._events, timeout):
+                return None
+            event = self._events.popleft()
+            self._reports -= isinstance(event, MinerReported)
+            return event
+
+
+class HubThread:
+    """Runs a Hub in the background.
+
+        with HubThread(source, HubConfig()) as hub:
+            host, port = hub.address
+            for event in hub.events(): ...
+
+    Every method may be called from any thread.
+    """
+
+    def __init__(self, source: WorkSource, config: HubConfig | None = None) -> None:
+        self.config = config or HubConfig()
+        self.source = source
+        self.address = ("", 0)  # that miners connect to, once started
+        self.error: BaseException | None = None  # what ended the hub, where something did
+        self._queue = EventQueue()
+        self._hub = Hub(source, self.config, self._queue.put)
+        self._thread = threading.Thread(target=self._run, name="hub", daemon=True)
+        self._ready = threading.Event()  # started, or failed to
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing = asyncio.Event()
+
+    def start(self) -> tuple[str, int]:
+        """Start the hub and return its address. Raises UsageError where that can't be had."""
+        self._thread.start()
+        self._ready.wait()
+        if self.error is not None:
+            raise self.error
+        return self.address
+
+    def next_event(self, timeout: float | None = None) -> HubEvent | None:
+        """The next event; None when none came within so many seconds. The last one is HubStopped."""
+        return self._queue.get(timeout)
+
+    def events(self) -> Iterator[HubEvent]:
+        """All events up to HubStopped. Raises the error that ended the hub, where one did."""
+        event: HubEvent | None = None
+        while not isinstance(event, HubStopped):
+            event = self._queue.get()
+            if event is not None:
+                yield event
+        if self.error is not None:
+            raise self.error
+
+    def snapshot(self) -> HubSnapshot:
+        """How the miners do now, or did when the hub ended."""
+        return self._hub.snapshot()
+
+    def stop_miners(self, reason: str, wait: float = 5.0) -> None:
+        """Send the miners home: ours are told and have so many seconds to report a last time, others are hung up on.
+        Returns when all have left."""
+        if self._loop is None or not self._thread.is_alive():
+            return
+        stopping = asyncio.run_coroutine_threadsafe(self._hub.stop_miners(reason, wait), self._loop)
+        with suppress(TimeoutError, CancelledError):
+            stopping.result(wait + CLOSE_SECONDS)
+
+    def close(self) -> None:
+        """End the hub; its miners lose their connection. May be called twice."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended by itself
+                self._loop.call_soon_threadsafe(self._closing.set)
+            self._thread.join(CLOSE_SECONDS)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except BaseException as error:
+            self.error = error
+        finally:
+            self._ready.set()
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        async with self._hub:
+            self.address = await self._hub.start()
+            self._ready.set()
+            ends = [asyncio.create_task(self._hub.finished()), asyncio.create_task(self._closing.wait())]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if ends[0].done():
+                self.error = ends[0].exception()  # before HubStopped tells of it
+            for end in ends:
+                end.cancel()
