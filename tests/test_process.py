@@ -30,8 +30,8 @@ def test_every_way_to_give_a_password_is_found(args: list[str]) -> None:
 
 
 @pytest.mark.parametrize("args", [
-    ["-u", "alice"], ["-o", "stratum+tcp://h:1"], ["-o", "stratum+tcp://alice@h:1"], ["-p"], ["-O", "alice"], ["--pass="],
-    [], ["-t", "2", "--password-file", "f"], ["-o", "http://h:1/a:b"],
+    ["-u", "alice"], ["-o", "stratum+tcp://h:1"], ["-o", "stratum+tcp://alice@h:1"], ["-p"], ["-O", "alice"],
+    ["--pass="], [], ["-t", "2", "--password-file", "f"], ["-o", "http://h:1/a:b"],
 ])
 def test_nothing_else_is_masked(args: list[str]) -> None:
     assert list(secret_spans(args)) == []

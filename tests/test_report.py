@@ -11,7 +11,8 @@ from miner.core.events import BlockFound, Hashrate, NewJob, ShareDone, Started, 
 from miner.core.model import Job, ShareResult, ShareStatus
 from miner.core.source import Connecting, Disconnected, Finished, Notice
 from miner.hub.events import HubBlock, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported, MinerStats
-from miner.report import HubReport, Report, hashrate_text, khash, miner_table, printable, table
+from miner.hub.report import HubReport, miner_table
+from miner.report import Report, hashrate_text, khash, printable, table
 
 EVIL = "\x1b[2J\r\nfoo‮" + "x" * 5000
 JOB = Job(job_id="j1", algorithm=Algorithm.parse("scrypt"), version=2, prev_hash=bytes(32), coinbase1=b"",

@@ -22,6 +22,7 @@ from miner.console import Console, ExitStatus
 from miner.core.algorithm import Algorithm
 from miner.core.errors import UsageError
 from miner.cpus import usable_threads
+from miner.engine import choose_kernel
 from miner.report import hashrate_text, table
 
 HASHLIB = "hashlib"
@@ -103,11 +104,8 @@ def _parser() -> Parser:
 def _candidates(algorithms: list[Algorithm], kernel: str, threads: int) -> Iterator[Candidate]:
     """hashlib first for each algorithm: the others are compared with it."""
     for algorithm in dict.fromkeys(algorithms):
-        runnable = _native.kernels(algorithm.name)
-        if kernel and kernel not in runnable:
-            raise UsageError(f"no kernel {kernel!r} for {algorithm} on this CPU: it has {', '.join(runnable)}")
         yield Candidate(algorithm, HASHLIB, 1)
-        for name in [kernel] if kernel else reversed(runnable):
+        for name in [choose_kernel(algorithm, kernel)] if kernel else reversed(_native.kernels(algorithm.name)):
             for count in [threads] if threads else sorted({1, usable_threads()}):
                 yield Candidate(algorithm, name, count)
 

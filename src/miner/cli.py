@@ -9,9 +9,9 @@ import threading
 from collections.abc import Sequence
 
 from miner import __version__
-from miner.argparser import Parser
+from miner.argparser import Parser, Unsupported
 from miner.console import Console, ExitStatus, run_command
-from miner.core.errors import MinerError
+from miner.core.errors import MinerError, UsageError
 from miner.options import (
     add_engine_options,
     add_run_options,
@@ -67,6 +67,7 @@ def parser() -> Parser:
     add("--benchmark", action="store_true", help="hash without a network and tell how fast; see also `bench`")
     add("-S", "--syslog", action="store_true", help="write messages to the system log")
     add("-B", "--background", action="store_true", help="go on in the background")
+    add("-P", "--protocol-dump", action=Unsupported, nargs=0, help="minerd's, refused: not supported yet")
     add("-V", "--version", action="version", version=version_text())
     return parser
 
@@ -92,8 +93,8 @@ def mine(args: list[str], console: Console) -> int:
         try:
             for event in mining:
                 console.messages(report.lines(event))
-        except MinerError:  # told as the last event
-            return ExitStatus.FAILED
+        except MinerError as error:  # told as the last event
+            return ExitStatus.USAGE if isinstance(error, UsageError) else ExitStatus.FAILED
     return ExitStatus.OK
 
 

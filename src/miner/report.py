@@ -4,26 +4,14 @@ Where minerd 2.5.1 has a line for something, this is its text. Whatever came ove
 line of printable characters first.
 """
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from miner.core.events import (
-    BlockFound,
-    Hashrate,
-    MinerEvent,
-    NewJob,
-    ShareDone,
-    Started,
-    Totals,
-    Trouble,
-)
+from miner.core.events import BlockFound, Hashrate, MinerEvent, NewJob, ShareDone, Started, Totals, Trouble
 from miner.core.model import Job, ShareStatus
 from miner.core.source import Connecting, Disconnected, Finished, Notice
 from miner.core.target import target_to_difficulty
-from miner.hub.events import HubBlock, HubEvent, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported, MinerStats
 
 _MAX_TEXT = 300
-_METER_SECONDS = 5.0
 
 
 def printable(text: str, limit: int = _MAX_TEXT) -> str:
@@ -96,7 +84,7 @@ class Report:
             case ShareDone():
                 submitted = event.accepted + event.rejected + event.stale
                 yield share_line(event.result.status, event.accepted, submitted, event.hashrate)
-                yield from _reason_lines(event.result.status, event.result.reason)
+                yield from reason_lines(event.result.status, event.result.reason)
             case BlockFound():
                 yield block_line(event.result.share.job, event.block_hash, self._source)
             case Trouble():
@@ -110,7 +98,7 @@ class Report:
         if restart:
             yield restart_line(self._source)
         if self._debug:
-            yield f"DEBUG: job {printable(job.job_id, 64)}{_at(job)}, share difficulty " \
+            yield f"DEBUG: job {printable(job.job_id, 64)}{at_height(job)}, share difficulty " \
                   f"{target_to_difficulty(job.share_target, job.algorithm):.6g}, " \
                   f"network difficulty {target_to_difficulty(job.network_target, job.algorithm):.6g}"
 
@@ -126,7 +114,7 @@ def restart_line(source: str) -> str:
 
 def block_line(job: Job, block_hash: str, source: str) -> str:
     """A block of ours. The source is named, so that a test chain's block is not taken for money."""
-    return f"BLOCK found{_at(job)} of {printable(source)}: {printable(block_hash, 64)}"
+    return f"BLOCK found{at_height(job)} of {printable(source)}: {printable(block_hash, 64)}"
 
 
 def source_lines(event: Connecting | Disconnected | Notice | Finished) -> Iterator[str]:
@@ -151,70 +139,6 @@ def totals_line(totals: Totals) -> str:
             f"{counted(totals.blocks, 'block')}")
 
 
-class HubReport:
-    """The lines for what a hub and its miners do. A miner's hashrate is told at most every few seconds of `clock`."""
-
-    def __init__(self, source: str, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
-        self._source, self._quiet, self._clock = source, quiet, clock
-        self._metered: dict[str, float] = {}
-        self._introduced: set[str] = set()
-
-    def lines(self, event: HubEvent) -> list[str]:
-        """None, one or more lines, without time stamps."""
-        return list(self._lines(event))
-
-    def _lines(self, event: HubEvent) -> Iterator[str]:
-        match event:
-            case MinerJoined(miner):
-                yield f"{_name(miner.name)} joined from {printable(miner.host, 64)}" + _agent(miner.agent)
-                yield from self._introduce(miner)
-            case MinerReported(miner):
-                yield from self._introduce(miner)
-                yield from self._meter(miner)
-            case HubShare():
-                submitted = event.accepted + event.rejected + event.stale
-                line = share_line(event.status, event.accepted, submitted, event.hashrate)
-                yield f"{line} {_name(event.miner)}"
-                yield from _reason_lines(event.status, event.reason)
-            case HubBlock():
-                block = block_line(event.result.share.job, event.block_hash, self._source)
-                yield f"{block} {_name(event.miner)}"
-            case MinerLeft(miner, reason):
-                self._introduced.discard(miner.name)
-                yield f"{_name(miner.name)} left: {printable(reason)}"
-            case HubStopped():
-                yield f"Hub stopped: {printable(event.reason)}"
-            case Job():
-                if event.clean:
-                    yield restart_line(self._source)
-            case _:
-                yield from source_lines(event)
-
-    def _introduce(self, miner: MinerStats) -> Iterator[str]:
-        """Once a miner has said so: what it hashes with."""
-        if miner.kernel and miner.name not in self._introduced:
-            self._introduced.add(miner.name)
-            yield (f"{_name(miner.name)} on {printable(miner.host, 64)}: {counted(miner.threads, 'thread')}, "
-                   f"kernel '{printable(miner.kernel, 32)}'")
-
-    def _meter(self, miner: MinerStats) -> Iterator[str]:
-        now = self._clock()
-        last = self._metered.get(miner.name)
-        if not self._quiet and miner.hashrate > 0 and (last is None or now - last >= _METER_SECONDS):
-            self._metered[miner.name] = now
-            yield f"{_name(miner.name)}: {miner.hashes} hashes, {khash(miner.hashrate)} khash/s"
-
-
-def miner_table(miners: Sequence[MinerStats], title: str = "miner") -> list[str]:
-    """The summary at the end: a row for each miner of a hub, and the sums."""
-    rows = [[_name(m.name), printable(m.host, 64), str(m.hashes), hashrate_text(m.hashrate), str(m.accepted),
-             str(m.rejected), str(m.stale), str(m.blocks)] for m in miners]
-    sums = [sum(column) for column in zip(*((m.hashes, m.hashrate, m.accepted, m.rejected, m.stale, m.blocks)
-                                            for m in miners), strict=True)] or [0] * 6
-    rows.append(["total", "", str(sums[0]), hashrate_text(sums[1]), *(str(number) for number in sums[2:])])
-    return table([title, "host", "hashes", "hashrate", "accepted", "rejected", "stale", "blocks"], rows)
-
-
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Columns two spaces apart; one whose cells all start with a digit (or are empty) is set flush right."""
     columns = list(zip(heads, *rows, strict=True))
@@ -226,19 +150,12 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(line).rstrip() for line in lines]
 
 
-def _reason_lines(status: ShareStatus, reason: str) -> Iterator[str]:
+def reason_lines(status: ShareStatus, reason: str) -> Iterator[str]:
+    """Why a share was not accepted."""
     if status is not ShareStatus.ACCEPTED:
         yield f"{'reject' if status is ShareStatus.REJECTED else 'stale'} reason: {printable(reason) or 'none given'}"
 
 
-def _name(name: str) -> str:
-    return printable(name, 64)
-
-
-def _agent(agent: str) -> str:
-    return f" ({printable(agent, 64)})" if agent else ""
-
-
-def _at(job: Job) -> str:
+def at_height(job: Job) -> str:
     """The block's height, where the source said it."""
     return "" if job.height is None else f" at height {job.height}"

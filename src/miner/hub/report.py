@@ -1,0 +1,93 @@
+"""A hub's events as lines, in the manner of `miner.report`: minerd's words, each with the name of the miner."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from miner.core.model import Job
+from miner.hub.events import HubBlock, HubEvent, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported, MinerStats
+from miner.report import (
+    block_line,
+    counted,
+    hashrate_text,
+    khash,
+    printable,
+    reason_lines,
+    restart_line,
+    share_line,
+    source_lines,
+    table,
+)
+
+_METER_SECONDS = 5.0
+
+
+class HubReport:
+    """The lines for what a hub and its miners do. A miner's hashrate is told at most every few seconds of `clock`."""
+
+    def __init__(self, source: str, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        self._source, self._quiet, self._clock = source, quiet, clock
+        self._metered: dict[str, float] = {}
+        self._introduced: set[str] = set()
+
+    def lines(self, event: HubEvent) -> list[str]:
+        """None, one or more lines, without time stamps."""
+        return list(self._lines(event))
+
+    def _lines(self, event: HubEvent) -> Iterator[str]:
+        match event:
+            case MinerJoined(miner):
+                yield f"{_name(miner.name)} joined from {printable(miner.host, 64)}" + _agent(miner.agent)
+                yield from self._introduce(miner)
+            case MinerReported(miner):
+                yield from self._introduce(miner)
+                yield from self._meter(miner)
+            case HubShare():
+                submitted = event.accepted + event.rejected + event.stale
+                line = share_line(event.status, event.accepted, submitted, event.hashrate)
+                yield f"{line} {_name(event.miner)}"
+                yield from reason_lines(event.status, event.reason)
+            case HubBlock():
+                block = block_line(event.result.share.job, event.block_hash, self._source)
+                yield f"{block} {_name(event.miner)}"
+            case MinerLeft(miner, reason):
+                self._introduced.discard(miner.name)
+                yield f"{_name(miner.name)} left: {printable(reason)}"
+            case HubStopped():
+                yield f"Hub stopped: {printable(event.reason)}"
+            case Job():
+                if event.clean:
+                    yield restart_line(self._source)
+            case _:
+                yield from source_lines(event)
+
+    def _introduce(self, miner: MinerStats) -> Iterator[str]:
+        """Once a miner has said so: what it hashes with."""
+        if miner.kernel and miner.name not in self._introduced:
+            self._introduced.add(miner.name)
+            yield (f"{_name(miner.name)} on {printable(miner.host, 64)}: {counted(miner.threads, 'thread')}, "
+                   f"kernel '{printable(miner.kernel, 32)}'")
+
+    def _meter(self, miner: MinerStats) -> Iterator[str]:
+        now = self._clock()
+        last = self._metered.get(miner.name)
+        if not self._quiet and miner.hashrate > 0 and (last is None or now - last >= _METER_SECONDS):
+            self._metered[miner.name] = now
+            yield f"{_name(miner.name)}: {miner.hashes} hashes, {khash(miner.hashrate)} khash/s"
+
+
+def miner_table(miners: Sequence[MinerStats], title: str = "miner") -> list[str]:
+    """The summary at the end: a row for each miner of a hub, and the sums."""
+    rows = [[_name(m.name), printable(m.host, 64), str(m.hashes), hashrate_text(m.hashrate), str(m.accepted),
+             str(m.rejected), str(m.stale), str(m.blocks)] for m in miners]
+    sums = [sum(column) for column in zip(*((m.hashes, m.hashrate, m.accepted, m.rejected, m.stale, m.blocks)
+                                            for m in miners), strict=True)] or [0] * 6
+    rows.append(["total", "", str(sums[0]), hashrate_text(sums[1]), *(str(number) for number in sums[2:])])
+    return table([title, "host", "hashes", "hashrate", "accepted", "rejected", "stale", "blocks"], rows)
+
+
+def _name(name: str) -> str:
+    return printable(name, 64)
+
+
+def _agent(agent: str) -> str:
+    return f" ({printable(agent, 64)})" if agent else ""
