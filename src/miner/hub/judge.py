@@ -9,6 +9,7 @@ from miner.core.model import Job, Share, ShareStatus
 from miner.core.source import WorkSource
 from miner.core.target import hash_value
 from miner.stratum.reject import Reject
+from miner.verify import proof_hash
 
 CHECK_THREADS = 2
 CHECKS_WAITING = 256  # shares that are being checked or wait for it; miners beyond that wait in their sockets
@@ -84,8 +85,8 @@ class Judge:
             return refused(Reject.DUPLICATE, "duplicate share", share)
         self._seen.add(header)
         async with self._waiting:
-            digest = await asyncio.get_running_loop().run_in_executor(self._pool, share.job.algorithm.hash, header)
-        value = hash_value(digest)
+            loop = asyncio.get_running_loop()
+            value = hash_value(await loop.run_in_executor(self._pool, proof_hash, share.job.algorithm, header))
         if value > target:
             self._seen.discard(header)  # such shares cost nothing to make: they must not fill the memory
             return refused(Reject.LOW_DIFFICULTY, "low difficulty share", share)

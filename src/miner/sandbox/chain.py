@@ -1,6 +1,6 @@
 """The node half of the sandbox: block templates, and the checks that a node makes before it connects a block.
 
-By hashlib alone, so that a block that it accepts says something about the kernel that found it. It differs from a real
+Without the kernels, so that a block that it accepts says something about the one that found it. It differs from a real
 chain in two rules: the target is set anew for each block, and from the times at which blocks really arrived (a header's
 whole seconds are too coarse for a block every few seconds).
 """
@@ -63,7 +63,7 @@ class Chain:
 
     def connect(self, header: bytes, pow_hash: bytes, transactions: Sequence[bytes], now: float) -> str:
         """Check a block as a node does and make it the tip. Returns "", or the reject reason in Bitcoin Core's words.
-        `pow_hash` is `algorithm.hash(header)`: too slow for an event loop, so the caller works it out elsewhere."""
+        `pow_hash` is the header's `miner.verify.proof_hash`: too slow for an event loop, so the caller works it out."""
         reason = self._check(header, pow_hash, transactions, now)
         if not reason:
             self._times.append(_ntime(header))

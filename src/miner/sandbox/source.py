@@ -12,6 +12,7 @@ from miner.core.model import Job, Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, SourceEvent, WorkSource
 from miner.core.target import MAX_TARGET, hash_value, nbits_to_target
 from miner.sandbox.chain import EXTRANONCE_SIZE, VERSION, Chain, Template
+from miner.verify import proof_hash
 
 REFRESH_SECONDS = 30.0
 SHARES_PER_BLOCK = 4
@@ -129,8 +130,8 @@ class SandboxSource(WorkSource):
 
     async def _hash(self, header: bytes) -> bytes:
         if self.algorithm.name == "sha256d":
-            return self.algorithm.hash(header)
-        return await asyncio.to_thread(self.algorithm.hash, header)  # a millisecond, far more for a large N
+            return proof_hash(self.algorithm, header)
+        return await asyncio.to_thread(proof_hash, self.algorithm, header)  # a millisecond, far more for a large N
 
     async def aclose(self) -> None:
         self._closed = True
