@@ -34,8 +34,8 @@ REGTEST_JOB = Job(
     nbits=0x207FFFFF, ntime=1_700_000_000, clean=True, share_target=1 << 240)
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=5), max_leaves=20)
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=6)
 
 
 def notify(**changes: Any) -> list[Any]:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from miner.core.errors import ProtocolError
@@ -229,6 +229,7 @@ FROM_PARAMS = [Configure, Subscribe, Authorize, Submit, SuggestDifficulty, Repor
                Reconnect, ShowMessage, Stop]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(FROM_PARAMS), st.lists(JSON, max_size=11))
 def test_any_parameters_are_a_message_or_a_protocol_error(kind: Any, params: list[Any]) -> None:
     try:
@@ -238,6 +239,7 @@ def test_any_parameters_are_a_message_or_a_protocol_error(kind: Any, params: lis
     json.dumps(message.params, allow_nan=False)  # and what was let in can be written
 
 
+@settings(deadline=None)
 @given(st.tuples(st.text(max_size=5) | st.integers(0, 99),
                  st.binary(min_size=32, max_size=32), st.binary(), st.binary(),
                  st.lists(st.binary(min_size=32, max_size=32), max_size=4), st.integers(0, 0xFFFFFFFF),

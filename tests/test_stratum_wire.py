@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from miner.core.errors import ProtocolError
@@ -144,12 +144,14 @@ def test_shown_text_is_one_bounded_printable_line() -> None:
     assert [one_line(value) for value in (5, 1.5, None, ["x"], 10**400)] == ["5", "1.5", "", "", ""]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_message_or_a_protocol_error(data: bytes) -> None:
     with contextlib.suppress(ProtocolError):
         assert isinstance(decode(data), Request | Response)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["id", "method", "params", "result", "error", "reject-reason"]), JSON))
 def test_any_object_is_a_message_or_a_protocol_error(message: dict[str, Any]) -> None:
     try:
@@ -161,6 +163,7 @@ def test_any_object_is_a_message_or_a_protocol_error(message: dict[str, Any]) ->
     encode_response(read.id, None)  # an id that was let in can be sent back
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=50)), st.integers(1, 64))
 def test_the_buffer_never_holds_more_than_a_line_and_a_packet(packets: list[bytes], limit: int) -> None:
     buffer = LineBuffer(limit)

@@ -377,4 +377,4 @@ def _session(details: object) -> str:
 
 def _plain(value: float) -> int | float:
     """Whole numbers without ".0": some miners read them with an integer parser."""
-    return int(value) if value.is_integer() and value < 1 << 53 else value
+    return int(value) if float(value).is_integer() and value < 1 << 53 else value
