@@ -1,0 +1,134 @@
+"""The README's commands and code, as they stand there, run against real counterparts.
+
+A comment `<!-- test: KIND -->` above a block says how: `run` as it is until it ends by itself; the other kinds with
+something real in the place of the example's address, until blocks are found, and then Ctrl-C.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from node.litecoind import Litecoind
+from pool.pool import Pool
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+class Block(NamedTuple):
+    kind: str  # from the comment above, or empty
+    language: str
+    text: str
+
+
+BLOCKS = [Block(*match.groups(default="")) for match in re.finditer(
+    r"(?:^<!-- test: (\w+) -->\n)?^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)]
+
+
+def scripts(kind: str, **replacements: str) -> list[str]:
+    """The blocks of that kind, with the example's values replaced. Each value occurs in one of them at least."""
+    found = [block.text for block in BLOCKS if block.kind == kind]
+    for example, value in replacements.items():
+        assert any(example in text for text in found), f"no block of kind {kind} has {example!r}"
+        found = [text.replace(example, value) for text in found]
+    return found
+
+
+def environment() -> dict[str, str]:
+    """`python` and `spark-submit` are those that run the tests."""
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+@contextmanager
+def running(script: str, log: Path) -> Iterator[Callable[[str], str]]:
+    """A block's commands in the foreground of a group of their own, which gets Ctrl-C at the end and is gone 10 seconds
+    later. The function waits until they have printed something that matches, and gives all they have printed."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(["bash", "-ec", script], stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT, env=environment(), process_group=0)
+
+    def wait_for(pattern: str, timeout: float = 90.0) -> str:
+        deadline = time.monotonic() + timeout
+        while not re.search(pattern, text := log.read_text(errors="replace")):
+            assert process.poll() is None and time.monotonic() < deadline, f"no {pattern!r} in:\n{text}"
+            time.sleep(0.05)
+        return text
+
+    try:
+        yield wait_for
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(10)
+            raise
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.kind == "run"],
+                         ids=lambda block: block.text.splitlines()[0])
+def test_runs_as_it_stands(block: Block) -> None:
+    command = [sys.executable, "-c"] if block.language == "python" else ["bash", "-ec"]
+    done = subprocess.run([*command, block.text], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=150,
+                          env=environment(), cwd=ROOT.parent)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "H/s" in done.stdout or "hash/s" in done.stderr
+
+
+def test_pool(tmp_path: Path) -> None:
+    with Litecoind() as node, Pool(node) as pool:
+        [script] = scripts("pool", **{"stratum+tcp://pool.example:3333": pool.url, "alice.1": pool.username,
+                                      "password": pool.password})
+        with running(script, tmp_path / "log") as wait_for:
+            pool.wait_for_blocks(3)
+            assert "2 miner threads started" in wait_for("yay!!!")
+        assert node.height >= 3
+
+
+def test_node(tmp_path: Path) -> None:
+    with Litecoind() as node:
+        [script] = scripts("node", **{"http://127.0.0.1:9332/": node.url, "rpcuser": node.username,
+                                      "rpcpassword": node.password, "ADDRESS": node.address})
+        with running(script, tmp_path / "log") as wait_for:
+            wait_for(r"(?s)(yay!!!.*){3}")
+        assert node.height >= 3
+        assert node.address in node.block(2)["tx"][0]["vout"][0]["scriptPubKey"]["addresses"]
+
+
+def test_hub(tmp_path: Path) -> None:
+    """A free port in the place of the example's."""
+    with ExitStack() as stack:
+        serve, _ = scripts("hub", **{"127.0.0.1:3334": "127.0.0.1:0"})
+        hub = stack.enter_context(running(serve, tmp_path / "hub"))
+        listens = re.search(r"Hub listens on stratum\+tcp://(\S+)", hub("Hub listens on .*\n"))
+        assert listens
+        _, join = scripts("hub", **{"127.0.0.1:3334": listens[1]})
+        miner = stack.enter_context(running(join, tmp_path / "miner"))
+        miner("yay!!!")
+        hub(r"yay!!!\) me")
+
+
+def test_make_knows_the_commands() -> None:
+    """`make demo` and `make test` would run this very test again; that CI runs them is their test."""
+    named = {line.split()[1] for block in BLOCKS if block.language == "sh"
+             for line in block.text.splitlines() if line.startswith("make ")} | set(re.findall(r"`make (\w+)", README))
+    assert {"demo", "test", "counterparts"} <= named
+    for target in sorted(named):
+        subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True, timeout=60)
+
+
+def test_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)", README)
+    assert links
+    assert not [link for link in links if not (ROOT / link).exists()]
