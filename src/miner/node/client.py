@@ -24,7 +24,7 @@ _CALL_SECONDS = 60.0  # a node that needs longer for an answer is not well
 _SUBMIT_ATTEMPTS = 3
 _SUBMIT_PAUSE = 1.0
 _MAX_RETRY_PAUSE = 300.0
-_KEPT_TEMPLATES = 8  # jobs on the current tip for which a block can still be built
+_KEPT_TEMPLATES = 16  # jobs on the current tip for which a block can still be built
 _EXTRANONCE1_SIZE = 4
 
 
@@ -75,7 +75,8 @@ class NodeSource(WorkSource):
         async with self._submitting:  # one by one: the second block on a tip must know of the first
             template = self._templates.get(share.job.job_id)
             if self._closed or template is None or template.prev_hash == self._spent:
-                return ShareResult(share, ShareStatus.STALE, "the chain moved on", block=True)
+                reason = "the source is closed" if self._closed else "the chain moved on"
+                return ShareResult(share, ShareStatus.STALE, reason, block=True)
             result = await self._submit_block(share, template)
             if result.status is ShareStatus.ACCEPTED:
                 self._spent = template.prev_hash

@@ -1,0 +1,280 @@
+"""How NodeSource behaves on a real Litecoin Core: news, refusals, payees, credentials, the end."""
+
+import asyncio
+import dataclasses
+import logging
+import time
+
+import pytest
+
+from miner.core.address import address_to_script
+from miner.core.errors import SourceError, UsageError
+from miner.core.model import Job, ShareStatus
+from miner.core.source import Connecting, Disconnected
+from miner.node import client
+from miner.node.client import NodeSource
+from node.litecoind import Litecoind
+from node.mining import WAIT, Events, config_for, mine, next_event, next_job, run, solve
+
+NEVER = 1e6  # seconds
+
+
+@pytest.fixture
+def no_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes then can only be the long poll's, or asked for because of a block of ours."""
+    monkeypatch.setattr(client, "REFRESH_SECONDS", NEVER)
+
+
+def test_long_poll_tells_of_others_blocks(no_refresh: None) -> None:
+    with Litecoind(mweb=False) as node:
+        async def play(source: NodeSource, events: Events) -> None:
+            assert await anext(events) == Connecting("getblocktemplate", node.url)
+            assert await anext(events) == Connecting("long-polling", node.url)
+            first = await next_job(events)
+            assert first.clean and first.height == 1
+            for height in (2, 3):
+                await asyncio.to_thread(node.generate, 1)
+                job = await next_job(events)
+                assert job.clean and job.height == height
+
+        run(config_for(node, scan_time=NEVER), play)
+
+
+def test_without_long_poll_it_asks_again_after_scan_time(no_refresh: None) -> None:
+    with Litecoind(mweb=False) as node:
+        async def play(source: NodeSource, events: Events) -> None:
+            first = await next_job(events)
+            await asyncio.to_thread(node.generate, 1)
+            second = await next_event(events, lambda event: not isinstance(event, Connecting))
+            assert isinstance(second, Job) and second.clean and second.prev_hash != first.prev_hash
+
+        run(config_for(node, longpoll=False, scan_time=0.1), play)
+
+
+def test_new_template_at_once_after_a_block_of_ours(no_refresh: None) -> None:
+    with Litecoind(mweb=False) as node:
+        async def play(source: NodeSource, events: Events) -> None:
+            await mine(source, events, 5)
+
+        run(config_for(node, longpoll=False, scan_time=NEVER), play)
+        assert node.height == 5
+
+
+def test_new_transactions_and_a_later_time_make_jobs_that_restart_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "REFRESH_SECONDS", 1.0)
+    with Litecoind(mweb=False) as node:
+        node.generate(101)
+
+        async def play(source: NodeSource, events: Events) -> None:
+            first = await next_job(events)
+            again = await next_job(events)
+            assert not again.clean and again.job_id != first.job_id
+            assert (again.prev_hash, again.merkle_branch) == (first.prev_hash, ()) and again.ntime >= first.ntime
+            await asyncio.to_thread(node.send, node.address, 1)
+            richer = await next_event(events, lambda event: isinstance(event, Job) and event.merkle_branch != ())
+            assert not richer.clean and richer.prev_hash == first.prev_hash
+            # An older job on the same tip still makes a block.
+            assert (await source.submit(solve(first))).status is ShareStatus.ACCEPTED
+
+        run(config_for(node), play)
+        assert node.height == 102
+
+
+def test_second_block_on_a_tip_is_stale_and_never_handed_in(no_refresh: None) -> None:
+    with Litecoind(mweb=False) as node:
+        async def play(source: NodeSource, events: Events) -> None:
+            job = await next_job(events)
+            results = await asyncio.gather(*(source.submit(solve(job, extranonce2)) for extranonce2 in range(3)))
+            assert [r.status for r in results] == [ShareStatus.ACCEPTED, ShareStatus.STALE, ShareStatus.STALE]
+            assert results[1].reason == "the chain moved on"
+            await next_job(events, after=job.prev_hash)
+            late = await source.submit(solve(job, 9))
+            assert (late.status, late.reason) == (ShareStatus.STALE, "the chain moved on")
+
+        run(config_for(node), play)
+        assert node.height == 1
+        assert len(node.rpc("getchaintips")) == 1  # the node has seen one block
+
+
+def test_node_says_what_is_wrong_with_a_block(no_refresh: None) -> None:
+    with Litecoind(mweb=False) as node:
+        async def play(source: NodeSource, events: Events) -> None:
+            job = await next_job(events)
+            refused = {
+                "high-hash": solve(job, meets_target=False),
+                "time-too-new": solve(job, ntime=int(time.time()) + 3 * 3600),
+                "bad-txnmrklroot": solve(dataclasses.replace(job, merkle_branch=(bytes(32),))),
+            }
+            for reason, share in refused.items():
+                result = await source.submit(share)
+                assert (result.status, result.reason) == (ShareStatus.REJECTED, reason)
+            assert (await source.submit(solve(job))).status is ShareStatus.ACCEPTED
+
+        run(config_for(node), play)
+
+
+def test_block_that_lost_the_race_is_stale(no_refresh: None) -> None:
+    with Litecoind(mweb=False) as node:
+        async def play(source: NodeSource, events: Events) -> None:
+            job = await next_job(events)
+            await asyncio.to_thread(node.generate, 1)
+            result = await source.submit(solve(job))
+            assert (result.status, result.reason) == (ShareStatus.STALE, "inconclusive")
+            assert (await next_job(events)).height == 2  # and it asks what has happened
+
+        run(config_for(node, longpoll=False, scan_time=NEVER), play)
+
+
+def test_goes_on_when_the_node_takes_back_a_block_of_ours(no_refresh: None) -> None:
+    with Litecoind(mweb=False) as node:
+        async def play(source: NodeSource, events: Events) -> None:
+            first = await next_job(events)
+            await source.submit(solve(first))
+            await next_job(events, after=first.prev_hash)
+            await asyncio.to_thread(node.rpc, "invalidateblock", node.rpc("getbestblockhash"))
+            again = await next_job(events)
+            assert again.prev_hash == first.prev_hash
+            assert (await source.submit(solve(again, 5))).status is ShareStatus.ACCEPTED
+
+        run(config_for(node, longpoll=False, scan_time=0.1), play)
+
+
+def test_two_sources_never_hash_the_same_coinbase() -> None:
+    with Litecoind(mweb=False) as node:
+        jobs: list[Job] = []
+
+        async def play(source: NodeSource, events: Events) -> None:
+            jobs.append(await next_job(events))
+
+        run(config_for(node), play)
+        run(config_for(node), play)
+        assert len({job.extranonce1 for job in jobs}) == 2
+        assert jobs[0].extranonce2_size == 8
+
+
+def test_waits_for_a_node_without_peers_and_says_why() -> None:
+    with Litecoind(mweb=False, peer=False) as node:
+        async def play(source: NodeSource, events: Events) -> None:
+            trouble = await next_event(events, lambda event: isinstance(event, Disconnected))
+            assert "Litecoin Core is not connected! (error -9)" in trouble.reason
+            assert "peer" in trouble.reason and trouble.retry_seconds >= 0.1
+            await asyncio.to_thread(node.connect_peer)
+            assert (await next_job(events)).height == 1
+
+        run(config_for(node, retry_pause=0.1), play)
+
+
+def test_gives_up_after_so_many_retries() -> None:
+    with Litecoind(mweb=False, peer=False) as node:
+        async def play(source: NodeSource, events: Events) -> None:
+            seen: list[type] = []
+
+            def note(event: object) -> bool:
+                seen.append(type(event))
+                return False
+
+            with pytest.raises(SourceError, match="not connected"):
+                await next_event(events, note)
+            assert seen == [Connecting, Disconnected, Connecting, Disconnected, Connecting]
+
+        run(config_for(node, retry_pause=0.05, retries=2), play)
+
+
+def test_notices_that_the_node_went_away() -> None:
+    with Litecoind(mweb=False) as node:
+        async def play(source: NodeSource, events: Events) -> None:
+            job = await next_job(events)
+            await asyncio.to_thread(node.stop)
+            await next_event(events, lambda event: isinstance(event, Disconnected)
+                             and "connection refused" in event.reason)
+            result = await source.submit(solve(job))
+            assert result.status is ShareStatus.STALE and "connection refused" in result.reason
+
+        run(config_for(node, retry_pause=0.05, scan_time=0.1), play)
+
+
+@pytest.mark.parametrize(("kind", "complaint"), [
+    ("mweb", "can't pay an MWEB address"), ("", "no address of its chain"),
+])
+def test_refuses_addresses_that_a_block_can_not_pay(kind: str, complaint: str) -> None:
+    with Litecoind(mweb=False) as node:
+        address = node.new_address(kind) if kind else "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+
+        async def play(source: NodeSource, events: Events) -> None:
+            with pytest.raises(SourceError, match=f"--coinbase-addr {address}: .*{complaint}"):
+                await next_job(events)
+
+        run(config_for(node, coinbase_addr=address), play)
+
+
+def test_own_decoding_agrees_with_the_node() -> None:
+    with Litecoind(mweb=False) as node:
+        for kind in ("legacy", "p2sh-segwit", "bech32"):
+            for _ in range(3):
+                address = node.new_address(kind)
+                assert address_to_script(address).hex() == node.rpc("validateaddress", address)["scriptPubKey"]
+
+
+def test_wrong_password_is_said_and_never_shown(caplog: pytest.LogCaptureFixture) -> None:
+    with Litecoind(mweb=False) as node, caplog.at_level(logging.DEBUG):
+        async def play(source: NodeSource, events: Events) -> None:
+            with pytest.raises(SourceError, match="wrong RPC user or password") as caught:
+                await next_job(events)
+            said = f"{caught.value!r} {source.label} {source.payee} {source!r} {caplog.text}"
+            assert "sesame" not in said
+
+        run(config_for(node, password="sesame"), play)
+        url = f"http://{node.username}:sesame@127.0.0.1:{node.rpc_port}/"
+        run(config_for(node, url=url, username="", password=""), play)
+
+
+def test_credentials_in_the_url_serve_too() -> None:
+    with Litecoind(mweb=False) as node:
+        async def play(source: NodeSource, events: Events) -> None:
+            assert source.label == node.url
+            await next_job(events)
+
+        url = f"http://{node.username}:{node.password}@127.0.0.1:{node.rpc_port}"
+        run(config_for(node, url=url, username="", password=""), play)
+
+
+def test_refuses_to_start_without_somebody_to_pay() -> None:
+    with Litecoind(mweb=False) as node:
+        with pytest.raises(UsageError, match="--coinbase-addr ADDRESS"):
+            NodeSource(config_for(node, coinbase_addr=""))
+        with pytest.raises(UsageError, match="shorten --coinbase-sig by 1$"):
+            NodeSource(config_for(node, coinbase_sig="x" * 81))
+
+
+@pytest.mark.parametrize("from_outside", [True, False])
+def test_stops_in_the_middle_of_a_long_poll(from_outside: bool) -> None:
+    with Litecoind(mweb=False) as node:
+        async def main() -> None:
+            source = NodeSource(config_for(node))
+            seen: list[object] = []
+            first = asyncio.Event()
+
+            async def consume() -> None:
+                async for event in source.events():
+                    seen.append(event)
+                    if isinstance(event, Job):
+                        first.set()
+
+            task = asyncio.create_task(consume())
+            async with asyncio.timeout(WAIT):
+                await first.wait()
+                if from_outside:
+                    await source.aclose()
+                    await task
+                else:
+                    task.cancel()
+                    with pytest.raises(asyncio.CancelledError):
+                        await task
+                await source.aclose()
+                await source.aclose()
+                assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+                job = next(event for event in seen if isinstance(event, Job))
+                assert (await source.submit(solve(job))).status is ShareStatus.STALE
+
+        asyncio.run(main())
+        assert node.height == 0

@@ -1,0 +1,60 @@
+"""The coinbase transaction: what BIP 34 wants in front, and what a node must be able to read back."""
+
+import pytest
+
+from miner.core.algorithm import sha256d
+from miner.core.coinbase import compact_size, output, push, push_height, split_coinbase, with_witness
+from miner.core.errors import UsageError
+from recordings import block
+
+SCRIPT = bytes.fromhex("0014acc96c9868645c1fb4b33eec52870f86a4c5f16d")
+
+
+@pytest.mark.parametrize(("height", "script"), [
+    (0, "00"), (1, "51"), (16, "60"), (17, "0111"), (127, "017f"), (128, "028000"), (255, "02ff00"), (256, "020001"),
+    (0x7FFF, "02ff7f"), (0x8000, "03008000"), (227931, "035b7a03"), (0x7FFFFF, "03ffff7f"), (0x800000, "0400008000"),
+])
+def test_height_is_a_minimal_script_number(height: int, script: str) -> None:
+    assert push_height(height).hex() == script
+
+
+@pytest.mark.parametrize(("number", "data"), [
+    (0, "00"), (0xFC, "fc"), (0xFD, "fdfd00"), (0xFFFF, "fdffff"), (0x10000, "fe00000100"),
+    (1 << 32, "ff0000000001000000"),
+])
+def test_compact_size(number: int, data: str) -> None:
+    assert compact_size(number).hex() == data
+
+
+def test_push_of_76_bytes_and_more_has_its_own_opcode() -> None:
+    assert push(bytes(75))[:2] == b"\x4b\0"
+    assert push(bytes(76))[:2] == b"\x4c\x4c"
+
+
+def test_is_the_transaction_that_a_node_accepted() -> None:
+    recorded = block("litecoin/block-ltc-432-submitted.hex")
+    commitment = bytes.fromhex("6a24aa21a9edbca76753ac0eaaed73d97fde0b86ea684f1eeef755ef82ea6cb617f4f27962d7")
+    coinbase1, coinbase2 = split_coinbase(432, [output(1250048700, SCRIPT), output(0, commitment)], 0)
+    assert recorded[81:].startswith(coinbase1 + coinbase2)
+
+
+def test_witness_goes_around_the_same_transaction() -> None:
+    recorded = block("litecoin/block-ltc-585-mweb-pegin-pegout.hex")
+    commitment = bytes.fromhex("6a24aa21a9ed89f347ab802a18416eab02e5f56ad94741844d095394b872d678a1bb5969fd7d")
+    coinbase1, coinbase2 = split_coinbase(585, [output(625063500, SCRIPT), output(0, commitment)], 0)
+    assert recorded[81:].startswith(with_witness(coinbase1 + coinbase2))
+    txid = "9f5cec6fec5aec350268419d3a66c92da7840a06915083a58535ecee80514d75"
+    assert sha256d(coinbase1 + coinbase2)[::-1].hex() == txid
+
+
+def test_extranonce_is_a_push_between_height_and_text() -> None:
+    coinbase1, coinbase2 = split_coinbase(500, [output(1, SCRIPT)], 12, "/é/", aux=b"\x02ab")
+    script = b"\x02\xf4\x01" + b"\x0c" + b"E" * 12 + b"\x02ab" + b"\x04/\xc3\xa9/"
+    assert (coinbase1 + b"E" * 12 + coinbase2)[41:].startswith(bytes([len(script)]) + script + b"\xff\xff\xff\xff")
+
+
+def test_text_that_fills_the_script_fits_and_one_byte_more_is_refused() -> None:
+    coinbase1, _ = split_coinbase(0x7FFFFFFF, [], 12, "x" * 80)
+    assert coinbase1[41] == 100
+    with pytest.raises(UsageError, match="shorten --coinbase-sig by 1$"):
+        split_coinbase(0x7FFFFFFF, [], 12, "x" * 81)

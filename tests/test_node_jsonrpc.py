@@ -1,0 +1,117 @@
+"""JSON-RPC over HTTP as bytes: what a node says, what it may not do to us, and what never shows."""
+
+import base64
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import recordings
+from miner.core.errors import MinerError, ProtocolError
+from miner.node.jsonrpc import (
+    HttpError,
+    JsonRpcError,
+    basic_authorization,
+    decode_answer,
+    encode_request,
+    one_line,
+)
+
+
+def http(body: bytes | str, status: str = "200 OK", length: int | None = None) -> bytes:
+    body = body.encode() if isinstance(body, str) else body
+    return (f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\n"
+            f"Content-Length: {len(body) if length is None else length}\r\n\r\n").encode() + body
+
+
+def test_request() -> None:
+    authorization = basic_authorization("u", "p:ä")
+    request = encode_request("[::1]:19332", "/wallet/x", authorization, 7, "validateaddress", ("addr",))
+    head, _, body = request.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert lines[:3] == ["POST /wallet/x HTTP/1.1", "Host: [::1]:19332", "Connection: close"]
+    assert f"Content-Length: {len(body)}" in lines
+    assert "Authorization: Basic " + base64.b64encode("u:p:ä".encode()).decode() in lines
+    assert json.loads(body) == {"jsonrpc": "1.0", "id": 7, "method": "validateaddress", "params": ["addr"]}
+
+
+def test_request_without_credentials_has_no_authorization() -> None:
+    assert b"Authorization" not in encode_request("h", "/", "", 1, "m", ())
+
+
+def test_result() -> None:
+    assert decode_answer(http('{"result":{"a":[1]},"error":null,"id":3}'), 3) == {"a": [1]}
+    assert decode_answer(http('{"result":null,"error":null,"id":3}'), 3) is None
+    assert decode_answer(http('{"jsonrpc":"2.0","result":5,"id":3}'), 3) == 5
+
+
+def test_chunked_answer_and_one_that_the_connections_end_ends() -> None:
+    chunks = b'11\r\n{"result":1,"id":\r\n2\r\n3}\r\n0\r\n\r\n'
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
+    assert decode_answer(chunked, 3) == 1
+    assert decode_answer(b'HTTP/1.0 200 OK\r\n\r\n{"result":1,"id":3}', 3) == 1
+
+
+def test_refusal_keeps_the_nodes_code_and_words() -> None:
+    answer = json.dumps(recordings.recording("dogecoin/getblocktemplate-no-peers.json"))
+    with pytest.raises(JsonRpcError) as caught:
+        decode_answer(http(answer, "500 Internal Server Error"), 0)
+    assert (caught.value.code, caught.value.message) == (-9, "Dogecoin is not connected!")
+    assert str(caught.value) == "Dogecoin is not connected! (error -9)"
+
+
+@pytest.mark.parametrize(("error", "code", "message"), [
+    ("bare text", 0, "bare text"), ({"code": "x"}, 0, "no message"), ({"code": 1e300, "message": None}, 0, "None"),
+    ({"code": -8, "message": "a\n\x1b[31mb" + "c" * 9999}, -8, "a ?[31mb" + "c" * 291 + "…"), ([], 0, "[]"),
+    (False, 0, "False"),
+])
+def test_refusals_of_any_form_are_shown_on_one_line(error: object, code: int, message: str) -> None:
+    with pytest.raises(JsonRpcError) as caught:
+        decode_answer(http(json.dumps({"result": None, "error": error, "id": 1}), "500 Error"), 1)
+    assert (caught.value.code, caught.value.message) == (code, message)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 502, 503])
+def test_status_without_json(status: int) -> None:
+    with pytest.raises(HttpError, match=f"^HTTP status {status} Sorry$") as caught:
+        decode_answer(http("<html>", f"{status} Sorry"), 1)
+    assert caught.value.status == status
+
+
+def test_401_counts_whatever_the_body_says() -> None:
+    with pytest.raises(HttpError):
+        decode_answer(http('{"result":1,"error":null,"id":1}', "401 Unauthorized"), 1)
+
+
+@pytest.mark.parametrize(("data", "complaint"), [
+    (b"SSH-2.0-OpenSSH_9.2\r\n", "no HTTP"), (b"\x16\x03\x01\x02", "no HTTP"), (http("hello"), "no JSON"),
+    (http(b"\xff\xfe{"), "no JSON"), (http("[" * 100_000), "no JSON"), (http('{"result":NaN,"id":1}'), "no JSON"),
+    (http('{"result":' + "9" * 5000 + ',"id":1}'), "no JSON"), (http("[]"), "no JSON-RPC object"),
+    (http('{"result":1,"id":2}'), "another request"), (http('{"id":1}'), "neither a result nor an error"),
+])
+def test_what_is_no_answer(data: bytes, complaint: str) -> None:
+    with pytest.raises(ProtocolError, match=complaint):
+        decode_answer(data, 1)
+
+
+@pytest.mark.parametrize("data", [b"", http('{"result":1,"id":1}', length=50),
+                                  b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"])
+def test_a_connection_that_ended_early_is_told_from_a_wrong_answer(data: bytes) -> None:
+    with pytest.raises(ConnectionError, match="closed"):
+        decode_answer(data, 1)
+
+
+@given(st.binary(max_size=300) | st.binary(max_size=200).map(http)
+       | st.binary(max_size=99).map(b"HTTP/1.1 200 OK\r\n".__add__))
+def test_any_bytes_are_an_answer_or_a_clear_error(data: bytes) -> None:
+    with contextlib.suppress(MinerError, ConnectionError):
+        decode_answer(data, 1)
+
+
+@given(st.text())
+def test_one_line_is_one_printable_line(text: str) -> None:
+    line = one_line(text, 20)
+    assert len(line) <= 20
+    assert line.isprintable()

@@ -1,0 +1,93 @@
+"""What a node's refusals mean to a person, and which of them are for good."""
+
+import re
+import socket
+import ssl
+
+import pytest
+
+from miner.core.errors import MinerError, ProtocolError, UsageError
+from miner.core.model import ShareStatus
+from miner.node.jsonrpc import HttpError, JsonRpcError
+from miner.node.payout import check_address, script_from_answer
+from miner.node.refusals import explain, submit_verdict
+
+LABEL = "http://127.0.0.1:19332/"
+
+
+@pytest.mark.parametrize(("error", "words", "for_good"), [
+    (JsonRpcError(-9, "Litecoin Core is not connected!"), "is not connected! .error -9.: .*peer", False),
+    (JsonRpcError(-10, "Litecoin Core is in initial sync and waiting for blocks..."), "initial sync", False),
+    (JsonRpcError(-28, "Loading block index..."), "Loading block index", False),
+    (JsonRpcError(-1, "CreateNewBlock: TestBlockValidity failed"), "TestBlockValidity", False),
+    (JsonRpcError(-8, "must be called with x"), "with x .*asked with the rules mweb, segwit, signet", True),
+    (JsonRpcError(-32601, "Method not found"), "gives block templates", True),
+    (HttpError(401, "Unauthorized"), "wrong RPC user or password.*rpcuser", True),
+    (HttpError(403, "Forbidden"), "rpcallowip", True),
+    (HttpError(404, "Not Found"), "404 Not Found", True),
+    (HttpError(503, "Service Unavailable"), "503", False),
+    (ConnectionRefusedError(111, "Connect call failed"), "connection refused.*-server", False),
+    (TimeoutError(), "does not answer", False),
+    (OSError(113, "Connect call failed ('10.0.0.1', 1)"), "No route to host", False),
+    (socket.gaierror(-2, "Name or service not known"), "Name or service not known", False),
+    (ConnectionError("the connection was closed without an answer"), "closed without an answer", False),
+    (ProtocolError("the template has no height"), "the template has no height", True),
+])
+def test_explained(error: MinerError | OSError, words: str, for_good: bool) -> None:
+    trouble = explain(error, LABEL)
+    assert re.search(words, trouble.text)
+    assert trouble.for_good is for_good
+
+
+def test_certificate_that_is_not_trusted_is_for_good() -> None:
+    error = ssl.SSLCertVerificationError(1, "…")
+    error.verify_message = "self-signed certificate"
+    trouble = explain(error, LABEL)
+    assert "self-signed certificate" in trouble.text and trouble.for_good
+
+
+@pytest.mark.parametrize(("reason", "status"), [
+    ("inconclusive", ShareStatus.STALE), ("stale-prevblk", ShareStatus.STALE), ("duplicate", ShareStatus.REJECTED),
+    ("duplicate-inconclusive", ShareStatus.STALE), ("duplicate-invalid", ShareStatus.REJECTED),
+    ("high-hash", ShareStatus.REJECTED), ("bad-txnmrklroot", ShareStatus.REJECTED), ("", ShareStatus.REJECTED),
+])
+def test_submit_verdict(reason: str, status: ShareStatus) -> None:
+    assert submit_verdict(reason) is status
+
+
+def test_script_is_the_nodes_word() -> None:
+    assert script_from_answer("anything", {"isvalid": True, "scriptPubKey": "51"}) == b"\x51"
+
+
+def test_without_a_script_the_address_stands_for_itself() -> None:
+    script = script_from_answer("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", {"isvalid": True})
+    assert script.hex() == "76a91462e907b15cbf27d5425399ebf6f0fb50ebb88f1888ac"
+    with pytest.raises(UsageError, match="checksum"):
+        script_from_answer("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb", {"isvalid": True})
+
+
+@pytest.mark.parametrize(("answer", "complaint"), [
+    ({"isvalid": False}, "no address of its chain"),
+    ({"isvalid": True, "scriptPubKey": "", "ismweb": True}, "can't pay an MWEB address"),
+    ({"isvalid": True, "scriptPubKey": ""}, "no script that pays it"),
+    ({"isvalid": True, "scriptPubKey": "xy"}, "no script that pays it"),
+    ({"isvalid": True, "scriptPubKey": 7}, "no script that pays it"),
+    ({"isvalid": True, "scriptPubKey": "51" * 10_001}, "no script that pays it"),
+])
+def test_address_that_can_not_be_paid(answer: object, complaint: str) -> None:
+    with pytest.raises(UsageError, match=f"--coinbase-addr addr: .*{complaint}"):
+        script_from_answer("addr", answer)
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"isvalid": 1}])
+def test_answer_that_says_neither_yes_nor_no(answer: object) -> None:
+    with pytest.raises(ProtocolError):
+        script_from_answer("addr", answer)
+
+
+def test_no_address_no_mining() -> None:
+    with pytest.raises(UsageError, match="--coinbase-addr ADDRESS"):
+        check_address("")
+    for wrong in ("two words", "a\nb", "é", "x" * 201):
+        with pytest.raises(UsageError, match="is no address"):
+            check_address(wrong)
