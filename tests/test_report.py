@@ -168,7 +168,7 @@ class TestHub:
     def test_blocks_name_the_miner(self) -> None:
         block = HubBlock("executor-0", ShareResult(SHARE, ShareStatus.ACCEPTED, block=True), "ab" * 32)
         line, = HubReport("sandbox chain").lines(block)
-        assert line == f"BLOCK found at height 7 of sandbox chain: {'ab' * 32} executor-0"
+        assert line == f"BLOCK found at height 7, sandbox chain: {'ab' * 32} executor-0"
 
     def test_the_summary_adds_up(self) -> None:
         other = dataclasses.replace(MINER, name="executor-1", hashes=96, hashrate=1000.0, stale=2, blocks=0)

@@ -33,13 +33,23 @@ class Console:
 
     def use_syslog(self) -> None:
         """From now on messages go to the system log. Raises UsageError if there is none."""
+        import socket
+        from logging import LogRecord
         from logging.handlers import SysLogHandler
 
+        class Log(SysLogHandler):
+            ident = "miner: "
+
+            def handleError(self, record: LogRecord) -> None:
+                """A log that has gone away is no reason to stop mining, and there is nobody left to tell."""
+
         try:
-            self._syslog = SysLogHandler(self.syslog_address, SysLogHandler.LOG_USER)
-        except OSError as error:
-            raise UsageError(f"-S/--syslog: no system log at {self.syslog_address}: {error.strerror}") from None
-        self._syslog.ident = "miner: "
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+                probe.connect(self.syslog_address)
+        except (OSError, AttributeError) as error:
+            reason = getattr(error, "strerror", None) or "this system has none"
+            raise UsageError(f"-S/--syslog: no system log at {self.syslog_address}: {reason}") from None
+        self._syslog = Log(self.syslog_address, SysLogHandler.LOG_USER)
 
     def result(self, text: str) -> None:
         """A line that was asked for."""

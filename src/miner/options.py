@@ -37,6 +37,8 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     add("--password-file", metavar="FILE", help="read the password from the first line of FILE")
     add("--ask-password", action="store_true", help="ask for the password on the terminal")
     add("--worker-id", type=_worker_id, metavar="NAME", help="the pool sees USERNAME.NAME as the user")
+    add("--hub", action="store_true",
+        help="the pool is a hub of ours (see `python -m miner hub`): tell it our hashrate, end when it ends")
     add("--coinbase-addr", default="", metavar="ADDR", help="the address that a block mined on a node pays to")
     add("--coinbase-sig", type=_coinbase_sig, default="", metavar="TEXT",
         help="text for the coinbase, where the node permits it")
@@ -108,10 +110,10 @@ def source_config(options: argparse.Namespace, environ: Mapping[str, str] = os.e
             raise UsageError("--worker-id is added to a user name: use --user NAME too")
         user = f"{user}.{options.worker_id}"
     return SourceConfig(
-        algorithm=options.algo, url=url, username=user, coinbase_addr=options.coinbase_addr,
-        coinbase_sig=options.coinbase_sig, sandbox=options.sandbox, longpoll=options.longpoll,
-        redirect=options.redirect, scan_time=options.scantime, retries=options.retries,
-        retry_pause=options.retry_pause, timeout=options.timeout, password=_password(options, environ, ask))
+        algorithm=options.algo, url=url, username=user, password=_password(options, environ, ask), hub=options.hub,
+        coinbase_addr=options.coinbase_addr, coinbase_sig=options.coinbase_sig, sandbox=options.sandbox,
+        longpoll=options.longpoll, redirect=options.redirect, scan_time=options.scantime, retries=options.retries,
+        retry_pause=options.retry_pause, timeout=options.timeout)
 
 
 def engine_config(options: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> EngineConfig:

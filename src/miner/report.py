@@ -114,7 +114,7 @@ def restart_line(source: str) -> str:
 
 def block_line(job: Job, block_hash: str, source: str) -> str:
     """A block of ours. The source is named, so that a test chain's block is not taken for money."""
-    return f"BLOCK found{at_height(job)} of {printable(source)}: {printable(block_hash, 64)}"
+    return f"BLOCK found{at_height(job)}, {printable(source)}: {printable(block_hash, 64)}"
 
 
 def source_lines(event: Connecting | Disconnected | Notice | Finished) -> Iterator[str]:

@@ -1,0 +1,100 @@
+"""`python -m miner hub`: serve one pool's, node's or the sandbox chain's work to many miners."""
+
+import argparse
+import socket
+import threading
+import time
+
+from miner.argparser import Parser, read_secret
+from miner.console import Console, ExitStatus
+from miner.core.errors import UsageError
+from miner.hub import HubConfig, HubThread
+from miner.hub.events import HubEvent, HubStopped
+from miner.hub.report import HubReport, miner_table
+from miner.options import add_run_options, add_source_options, notices, source_config
+from miner.process import stopping_on_signals
+from miner.report import printable
+from miner.sources import open_source
+
+_POLL_SECONDS = 0.2  # how soon a signal or the end of the time is noticed
+_DESCRIPTION = """\
+Take work from a pool, a node or the sandbox chain, and serve it to many miners as stratum v1. Each miner gets
+a slice of the work of its own, and every share is checked before it goes up. Any stratum miner
+can join that shows the token."""
+
+
+def hub(args: list[str], console: Console) -> int:
+    """Run a hub until the time is up, its source ends, or a signal comes. Prints how to join, and at the end the
+    sums."""
+    options = _parser().parse_args(args)
+    source = open_source(source_config(options, console.environ))
+    host, port = _listen_address(options.listen)
+    token = _token(options, console)
+    console.messages(notices(options))
+    report = HubReport(source.label, quiet=options.quiet)
+    stop = threading.Event()
+    with stopping_on_signals(stop.set), HubThread(source, HubConfig(host=host, port=port, token=token)) as running:
+        console.message(f"Work from {printable(source.label)}, paid to {printable(source.payee)}")
+        _tell_how_to_join(options, running, made_up=not token, console=console)
+        _follow(running, report, stop, options.seconds, console)
+        for line in miner_table(running.snapshot().miners):
+            console.result(line)
+    if running.error is not None:
+        raise running.error
+    return ExitStatus.OK
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="miner hub", usage="python -m miner hub [OPTIONS]", description=_DESCRIPTION)
+    group = parser.add_argument_group("hub")
+    add = group.add_argument
+    add("--listen", default="127.0.0.1:0", metavar="HOST:PORT",
+        help="where miners connect to (default: 127.0.0.1:0, this machine only and any free port)")
+    add("--token", metavar="TOKEN",
+        help="the password that miners must show; better from a file or the environment's MINER_TOKEN "
+             "(default: one made at random)")
+    add("--token-file", metavar="FILE", help="read the token from the first line of FILE")
+    add_source_options(parser)
+    add_run_options(parser)
+    return parser
+
+
+def _listen_address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
+        raise UsageError(f"--listen {text!r}: must be HOST:PORT, e.g. 0.0.0.0:3333, or [::]:3333")
+    return host, int(port)
+
+
+def _token(options: argparse.Namespace, console: Console) -> str:
+    """The token that was given, or "" for one to be made up."""
+    if options.token is not None:
+        return str(options.token)
+    if options.token_file:
+        return read_secret("--token-file", options.token_file)
+    return console.environ.get("MINER_TOKEN", "")
+
+
+def _tell_how_to_join(options: argparse.Namespace, running: HubThread, *, made_up: bool, console: Console) -> None:
+    """The address, and a command that joins. The token is shown only where nobody could know it otherwise."""
+    host, port = running.address
+    if host in ("0.0.0.0", "::"):
+        host = socket.gethostname()
+    url = f"stratum+tcp://{f'[{host}]' if ':' in host else host}:{port}"
+    console.result(f"Hub listens on {url}")
+    secret = f"-p {running.config.token}" if made_up else "--password-file TOKEN_FILE"
+    console.result(f"A miner joins with: python -m miner -a {options.algo} -o {url} --hub -u NAME {secret}")
+
+
+def _follow(running: HubThread, report: HubReport, stop: threading.Event, seconds: float, console: Console) -> None:
+    """Tell what happens, until it is over or time to stop; then send the miners home."""
+    end = time.monotonic() + seconds if seconds else float("inf")
+    event: HubEvent | None = None
+    while not isinstance(event, HubStopped) and not stop.is_set() and time.monotonic() < end:
+        event = running.next_event(_POLL_SECONDS)
+        console.messages(report.lines(event) if event else ())
+    running.stop_miners("the hub was stopped")
+    running.close()
+    while not isinstance(event, HubStopped) and (event := running.next_event(_POLL_SECONDS)) is not None:
+        console.messages(report.lines(event))

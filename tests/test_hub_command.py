@@ -1,0 +1,76 @@
+"""`python -m miner hub`, joined by `python -m miner`: the sandbox chain's work through a hub of two processes."""
+
+import re
+
+import pytest
+
+from commands import interrupt, run, run_here, running
+
+SECRET = "hunter2-is-secret"
+HUB = ("hub", "--sandbox", "-a", "scrypt:16")
+MINER = ("-a", "scrypt:16", "-t", "1", "-r", "0")
+
+
+def test_the_line_it_prints_is_one_that_joins() -> None:
+    with running(*HUB) as hub:
+        assert hub.stdout is not None
+        assert hub.stdout.readline().startswith("Hub listens on stratum+tcp://127.0.0.1:")
+        command = hub.stdout.readline().rpartition("python -m miner ")[2].split()
+        miner = run(*[word.replace("NAME", "alice") for word in command], "-t", "1", "--seconds", "3", "-r", "0")
+        done = interrupt(hub)
+    token = command[command.index("-p") + 1]
+    assert miner.status == 0
+    assert any(re.match(r"accepted: (\d+)/\1 \(100.00%\)", line) for line in miner.lines)
+    assert done.status == 0
+    assert any(line.startswith("alice joined from 127.0.0.1") for line in done.lines)
+    assert any(line.startswith("alice on ") and "1 thread, kernel" in line for line in done.lines)
+    assert any(line.endswith("(yay!!!) alice") for line in done.lines)
+    assert any(line.startswith("BLOCK found at height 1, sandbox chain") for line in done.lines)
+    assert done.out[0].split() == ["miner", "host", "hashes", "hashrate", "accepted", "rejected", "stale", "blocks"]
+    assert done.out[2].startswith("alice")
+    assert token not in "".join(done.err + miner.err)
+
+
+def test_a_miner_with_another_token_is_refused_and_no_token_shown() -> None:
+    with running(*HUB, "--token", SECRET) as hub:
+        assert hub.stdout is not None
+        url = hub.stdout.readline().split()[-1]
+        assert SECRET not in hub.stdout.readline()
+        miner = run(*MINER, "-o", url, "-u", "mallory", "-p", "guess-by-mallory", "--seconds", "20")
+        done = interrupt(hub)
+    assert miner.status == 1
+    assert any("token" in line for line in miner.lines)
+    assert "guess-by-mallory" not in "".join(miner.err + done.err)
+    assert SECRET not in "".join(miner.err + done.err + done.out)
+
+
+def test_a_miner_that_is_told_so_ends_with_its_hub() -> None:
+    with running(*HUB, "--token", SECRET) as hub:
+        assert hub.stdout is not None
+        url = hub.stdout.readline().split()[-1]
+        with running(*MINER, "-o", url, "-u", "alice", "-p", SECRET, "--hub") as miner:
+            assert miner.stderr is not None
+            while "accepted: 1/" not in miner.stderr.readline():
+                assert miner.poll() is None
+            assert interrupt(hub).status == 0
+            _, err = miner.communicate(timeout=30)
+    assert miner.returncode == 0
+    assert "No more work: the hub was stopped" in err
+
+
+@pytest.mark.parametrize(("args", "words"), [
+    (["--listen", "nowhere"], "--listen"), (["--listen", "127.0.0.1:x"], "--listen"), (["--listen", ":1"], "--listen"),
+    (["--listen", "203.0.113.1:1"], "can't listen"), (["--token-file", "/nonexistent"], "--token-file"),
+    (["--token", "zwölf"], "ASCII"), (["-o", "stratum+tcp://p:1", "-u", "a"], "--sandbox"),
+])
+def test_wrong_usage(args: list[str], words: str) -> None:
+    done = run_here(*HUB, *args)
+    assert done.status == 2
+    assert words in done.err[-1]
+
+
+def test_the_time_can_be_limited() -> None:
+    done = run_here(*HUB, "--seconds", "0.5", environ={"MINER_TOKEN": SECRET})
+    assert done.status == 0
+    assert SECRET not in "".join(done.out + done.err)
+    assert done.out[-1].startswith("total")
