@@ -1,0 +1,121 @@
+"""A pool on loopback, in this process: the server's end of the protocol on a socket, and a script for what it does."""
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import Awaitable, Callable, Coroutine
+from types import TracebackType
+from typing import Any, Self
+
+from miner.core.model import Job
+from miner.stratum.server_protocol import Authorizing, ServerEvent, ServerProtocol, Submitting, Subscribing
+from stratum_samples import REGTEST_JOB
+
+LIMIT = 30.0  # seconds for a whole test
+
+
+def within_limit(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run an async test to its end, or fail it when it takes too long."""
+
+    @functools.wraps(test)
+    def run(*arguments: Any, **keywords: Any) -> None:
+        asyncio.run(asyncio.wait_for(test(*arguments, **keywords), LIMIT))
+
+    return run
+
+
+class Miner:
+    """One miner's connection, seen from the pool."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.protocol = ServerProtocol()
+        self.received = bytearray()
+        self.reader, self.writer = reader, writer
+        self._events = iter(())  # type: ignore[var-annotated]
+
+    async def next(self) -> ServerEvent:
+        """What the miner wants next; before waiting, what is due is sent. EOFError when the miner has gone."""
+        while True:
+            for event in self._events:
+                return event  # type: ignore[no-any-return]
+            self.flush()
+            data = await self.reader.read(65536)
+            if not data:
+                raise EOFError
+            self.received += data
+            self._events = self.protocol.receive_data(data)
+
+    async def next_share(self) -> Submitting:
+        while not isinstance(event := await self.next(), Submitting):
+            pass
+        return event
+
+    async def let_in(self, *jobs: Job, difficulty: float = 1e-6, extranonce1: bytes = REGTEST_JOB.extranonce1) -> None:
+        subscribing = await self.next()
+        assert isinstance(subscribing, Subscribing)
+        self.protocol.subscribe(subscribing, extranonce1, REGTEST_JOB.extranonce2_size)
+        authorizing = await self.next()
+        assert isinstance(authorizing, Authorizing)
+        self.protocol.accept(authorizing)
+        self.protocol.set_difficulty(difficulty)
+        for job in jobs:
+            self.protocol.notify(job, job.clean)
+        self.flush()
+
+    def say(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    def flush(self) -> None:
+        self.writer.write(self.protocol.data_to_send())
+
+    def reset(self) -> None:
+        self.writer.transport.abort()
+
+    async def until_gone(self) -> None:
+        """Read on, and answer nothing."""
+        while data := await self.reader.read(65536):
+            self.received += data
+
+
+class Pool:
+    """Runs `script` for each connection; the connection ends with it."""
+
+    def __init__(self, script: Callable[[Miner], Awaitable[None]]) -> None:
+        self.miners: list[Miner] = []
+        self._script = script
+        self._tasks: list[asyncio.Task[None]] = []
+        self._server: asyncio.Server
+
+    @property
+    def port(self) -> int:
+        return int(self._server.sockets[0].getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        return f"stratum+tcp://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                        trace: TracebackType | None) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        results = await asyncio.gather(*self._tasks, return_exceptions=True)
+        for result in results:  # a script that failed is a test that failed
+            if isinstance(result, Exception):
+                raise result
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.miners.append(Miner(reader, writer))
+        self._tasks.append(asyncio.create_task(self._serve(self.miners[-1])))
+
+    async def _serve(self, miner: Miner) -> None:
+        try:
+            with contextlib.suppress(EOFError, OSError):  # the miner has gone
+                await self._script(miner)
+                miner.flush()
+        finally:
+            miner.writer.close()

@@ -1,0 +1,532 @@
+"""A stratum pool as a source of work, over loopback TCP: the good days and the dangerous ones."""
+
+import asyncio
+import dataclasses
+import json
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from miner.config import SourceConfig
+from miner.core.errors import SourceError, UsageError
+from miner.core.model import Job, MinerReport, ShareStatus
+from miner.core.source import Connecting, Disconnected, Finished, Notice, SourceEvent
+from miner.core.target import difficulty_to_target, hash_value
+from miner.stratum import client
+from miner.stratum.client import StratumSource
+from miner.stratum.reject import Reject
+from miner.stratum.server_protocol import Authorizing, Reported, Subscribing
+from stratum_pool import Miner, Pool, within_limit
+from stratum_samples import REGTEST_JOB, SCRYPT, request
+
+PASSWORD = "s3cret-pass"
+HARD_JOB = dataclasses.replace(REGTEST_JOB, nbits=0x1D00FFFF)
+
+
+def source_of(pool: Pool | str, *, uniform: float = 0.0, **changes: Any) -> StratumSource:
+    """Ready to connect; tries again at once and for ever, waits 20 seconds for a peer."""
+    url = pool if isinstance(pool, str) else pool.url
+    settings = {"algorithm": SCRYPT, "username": "alice", "password": PASSWORD, "timeout": 20.0, "retry_pause": 0.1}
+    return StratumSource(SourceConfig(url=url, **(settings | changes)), uniform=lambda: uniform)
+
+
+async def next_of(kind: type[SourceEvent], events: AsyncIterator[SourceEvent]) -> Any:
+    async for event in events:
+        if isinstance(event, kind):
+            return event
+    raise AssertionError(f"the events ended without {kind.__name__}")
+
+
+async def stay(miner: Miner) -> None:
+    """Let the miner in, give it a job and stay silent."""
+    await miner.let_in(REGTEST_JOB)
+    await miner.until_gone()
+
+
+# Good days
+
+
+@within_limit
+async def test_a_pool_from_the_first_word_to_the_verdict() -> None:
+    async def script(miner: Miner) -> None:
+        await miner.let_in(HARD_JOB, difficulty=0.5)
+        miner.protocol.accept(await miner.next_share())
+        miner.protocol.refuse(await miner.next_share(), Reject.STALE, "job not found")
+        miner.protocol.refuse(await miner.next_share(), Reject.DUPLICATE, "duplicate\nshare")
+        await miner.next()
+
+    async with Pool(script) as pool, source_of(pool) as source:
+        events = source.events()
+        assert await anext(events) == Connecting("Stratum", pool.url)
+        job = await next_of(Job, events)
+        assert job == dataclasses.replace(HARD_JOB, share_target=difficulty_to_target(0.5, SCRYPT))
+        results = [await source.submit(job.work(bytes([0, 0, 0, number])).share(number)) for number in range(3)]
+        assert [(result.status, result.reason) for result in results] == [
+            (ShareStatus.ACCEPTED, ""), (ShareStatus.STALE, "job not found"), (ShareStatus.REJECTED, "duplicate share")]
+        lines = [json.loads(line) for line in pool.miners[0].received.splitlines()]
+        assert [line["method"] for line in lines] == [
+            "mining.subscribe", "mining.authorize", "mining.extranonce.subscribe", *["mining.submit"] * 3]
+        assert lines[0]["params"] == [client.USER_AGENT]
+        assert lines[1]["params"] == ["alice", PASSWORD]
+        assert len({line["id"] for line in lines}) == len(lines)
+        assert source.label == pool.url
+        assert source.payee == "pool user alice"
+
+
+@within_limit
+async def test_verdicts_find_their_shares_in_any_order() -> None:
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)
+        shares = [await miner.next_share() for _ in range(20)]
+        for share in reversed(shares):
+            if share.nonce % 2:
+                miner.protocol.accept(share)
+            else:
+                miner.protocol.refuse(share, Reject.OTHER, f"no {share.nonce}")
+        await miner.next()
+
+    async with Pool(script) as pool, source_of(pool) as source:
+        work = (await next_of(Job, source.events())).work(b"\0\0\0\1")
+        results = await asyncio.gather(*(source.submit(work.share(nonce)) for nonce in range(20)))
+        assert [result.share.nonce for result in results] == list(range(20))
+        assert [result.reason for result in results] == ["" if nonce % 2 else f"no {nonce}" for nonce in range(20)]
+
+
+@within_limit
+async def test_an_accepted_share_is_a_block_when_its_hash_says_so() -> None:
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)
+        while True:
+            miner.protocol.accept(await miner.next_share())
+
+    async with Pool(script) as pool, source_of(pool) as source:
+        job = await next_of(Job, source.events())
+        results = [await source.submit(job.work(b"\0\0\0\1").share(nonce)) for nonce in range(12)]
+        assert [result.block for result in results] == [
+            hash_value(SCRYPT.hash(result.share.header)) <= job.network_target for result in results]
+        assert len({result.block for result in results}) == 2  # half of all hashes are blocks here
+
+
+@within_limit
+async def test_a_consumer_may_submit_while_it_reads() -> None:
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)
+        for number in range(5):
+            miner.protocol.accept(await miner.next_share())
+            miner.protocol.notify(dataclasses.replace(REGTEST_JOB, job_id=f"next{number}"), True)
+        await miner.next()
+
+    async with Pool(script) as pool, source_of(pool) as source:
+        accepted = 0
+        async for event in source.events():
+            if isinstance(event, Job):
+                if accepted == 5:
+                    break
+                accepted += (await source.submit(event.work(bytes(4)).share(0))).status is ShareStatus.ACCEPTED
+
+
+@within_limit
+async def test_of_jobs_that_nobody_read_the_newest_counts() -> None:
+    async def script(miner: Miner) -> None:
+        jobs = [dataclasses.replace(REGTEST_JOB, job_id=str(number), clean=number == 7) for number in range(500)]
+        await miner.let_in(*jobs)
+        for number in range(5000):
+            miner.say(request("client.show_message", [f"number {number}"]))
+        miner.say(request("mining.ping", [], 77))
+        await miner.reader.readuntil(b"pong")  # everything before it was read
+        flood_is_over.set()
+        await miner.until_gone()
+
+    flood_is_over = asyncio.Event()
+    async with Pool(script) as pool, source_of(pool) as source:
+        events = source.events()
+        await anext(events)
+        await flood_is_over.wait()
+        assert len(source._events._events) <= client.MAX_EVENTS + 1
+        job = await next_of(Job, events)
+        assert (job.job_id, job.clean) == ("499", True)
+
+
+# The end
+
+
+@within_limit
+async def test_a_hub_that_is_done_ends_the_events() -> None:
+    reports = []
+
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)
+        while not isinstance(event := await miner.next(), Reported):
+            pass
+        reports.append(event.report)
+        miner.protocol.stop("the job has ended")
+
+    async with Pool(script) as pool, source_of(pool, hub=True) as source:
+        events = source.events()
+        await next_of(Job, events)
+        await source.report(MinerReport("avx2", 2, 1000, 500.5, "host"))
+        assert [event async for event in events] == [Finished("the job has ended")]
+        assert reports == [MinerReport("avx2", 2, 1000, 500.5, "host")]
+        assert len(pool.miners) == 1
+        assert [event async for event in source.events()] == []
+
+
+@within_limit
+async def test_plain_pools_get_no_reports() -> None:
+    async with Pool(stay) as pool, source_of(pool) as source:
+        await source.report(MinerReport("avx2", 2, 1000, 500.5))  # not connected yet
+        await next_of(Job, source.events())
+        await source.report(MinerReport("avx2", 2, 1000, 500.5))
+        await source.aclose()
+        assert b"sparkminer." not in pool.miners[0].received
+
+
+@within_limit
+async def test_a_refused_login_is_final_and_the_password_is_nowhere() -> None:
+    async def script(miner: Miner) -> None:
+        subscribing = await miner.next()
+        assert isinstance(subscribing, Subscribing)
+        miner.protocol.subscribe(subscribing, b"", 4)
+        authorizing = await miner.next()
+        assert isinstance(authorizing, Authorizing)
+        miner.protocol.refuse(authorizing, Reject.UNAUTHORIZED, f"no user alice with {authorizing.password}")
+        await miner.next()
+
+    async with Pool(script) as pool, source_of(pool) as source:
+        with pytest.raises(SourceError) as caught:
+            [event async for event in source.events()]
+        assert str(caught.value) == f"{pool.url} refused the login of user alice: no user alice with ***"
+        assert len(pool.miners) == 1
+        assert PASSWORD not in repr(vars(source))
+
+
+@within_limit
+async def test_closing_leaves_nothing_behind_and_may_be_done_twice() -> None:
+    tasks = asyncio.all_tasks()
+    async with Pool(stay) as pool:
+        source = source_of(pool)
+        events = source.events()
+        job = await next_of(Job, events)
+        waiting = asyncio.create_task(source.submit(job.work(bytes(4)).share(0)))
+        await asyncio.sleep(0)
+        await source.aclose()
+        await source.aclose()
+        assert (await waiting).status is ShareStatus.STALE
+        assert [event async for event in events] == [event async for event in source.events()] == []
+        assert (await source.submit(job.work(bytes(4)).share(0))).reason == "not connected"
+    assert asyncio.all_tasks() == tasks
+
+
+@within_limit
+async def test_closing_before_anything_was_read() -> None:
+    source = source_of("stratum+tcp://127.0.0.1:1")
+    await source.aclose()
+    assert [event async for event in source.events()] == []
+
+
+def test_bad_settings_are_refused_before_anything_is_sent() -> None:
+    with pytest.raises(UsageError):
+        source_of("stratum+tcp://127.0.0.1")
+    with pytest.raises(UsageError):
+        source_of("stratum+tcp://127.0.0.1:1", username="")
+
+
+# Lost connections
+
+
+@within_limit
+async def test_a_reset_connection_is_tried_again_and_its_shares_come_back_stale() -> None:
+    async def script(miner: Miner) -> None:
+        if len(pool.miners) == 1:
+            await miner.let_in(REGTEST_JOB)
+            await miner.next_share()
+            miner.reset()
+        else:
+            await miner.let_in(dataclasses.replace(REGTEST_JOB, job_id="second"), extranonce1=b"other")
+            miner.protocol.accept(await miner.next_share())
+            await miner.next()
+
+    async with Pool(script) as pool, source_of(pool) as source:
+        events = source.events()
+        old = await next_of(Job, events)
+        result = await source.submit(old.work(bytes(4)).share(0))
+        assert (result.status, result.reason) == (ShareStatus.STALE, "the connection was lost before the answer")
+        lost = await next_of(Disconnected, events)
+        assert lost.retry_seconds == 0.0
+        assert await anext(events) == Connecting("Stratum", pool.url)
+        new = await next_of(Job, events)
+        assert new.extranonce1 == b"other"
+        stale = await source.submit(old.work(bytes(4)).share(1))
+        assert (stale.status, "not issued" in stale.reason) == (ShareStatus.STALE, True)
+        assert (await source.submit(new.work(bytes(4)).share(0))).status is ShareStatus.ACCEPTED
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@within_limit
+async def test_nobody_there_and_the_pauses_grow_until_the_retries_are_used_up() -> None:
+    url = f"stratum+tcp://127.0.0.1:{free_port()}"
+    async with source_of(url, uniform=0.5, retries=3) as source:
+        seen = []
+        with pytest.raises(SourceError, match="Connect call failed|refused.*gave up after 3 retries"):
+            async for event in source.events():
+                seen.append(event)  # noqa: PERF401
+    assert [event.retry_seconds for event in seen if isinstance(event, Disconnected)] == [0.05, 0.1, 0.2]
+    assert seen.count(Connecting("Stratum", url)) == 4
+
+
+@within_limit
+async def test_without_retries_the_first_failure_is_the_last() -> None:
+    async with source_of(f"stratum+tcp://127.0.0.1:{free_port()}", retries=0) as source:
+        with pytest.raises(SourceError, match="gave up after 0 retries"):
+            await next_of(Job, source.events())
+
+
+def test_pauses_are_bounded_and_jittered() -> None:
+    def pauses(uniform: float) -> list[float]:
+        source = source_of("stratum+tcp://h:1", uniform=uniform, retry_pause=30.0)
+        return [source._pause(failures) for failures in (1, 2, 3, 4, 5, 1000)]
+
+    assert pauses(1.0) == [30.0, 60.0, 120.0, 240.0, 300.0, 300.0]
+    assert pauses(0.25) == [7.5, 15.0, 30.0, 60.0, 75.0, 75.0]
+
+
+@within_limit
+async def test_retries_count_anew_after_a_connection_that_worked() -> None:
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)  # and hang up
+
+    async with Pool(script) as pool, source_of(pool, retries=1) as source:
+        events = source.events()
+        for _ in range(4):
+            await next_of(Job, events)
+            lost = await next_of(Disconnected, events)
+            assert lost.reason
+
+
+@within_limit
+async def test_a_pool_that_hangs_up_on_extranonce_subscribe_gets_it_once() -> None:
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)
+        if len(pool.miners) == 1:
+            await miner.reader.readuntil(b"mining.extranonce.subscribe")
+            return
+        await miner.until_gone()
+
+    async with Pool(script) as pool, source_of(pool) as source:
+        events = source.events()
+        await next_of(Disconnected, events)
+        await next_of(Job, events)
+        await source.aclose()
+        assert b"extranonce" not in pool.miners[1].received
+
+
+# Silence
+
+
+@within_limit
+async def test_a_peer_that_never_answers() -> None:
+    async with Pool(Miner.until_gone) as pool, source_of(pool, timeout=0.2) as source:
+        lost = await next_of(Disconnected, source.events())
+        assert "does not let us in" in lost.reason
+
+
+@within_limit
+async def test_a_pool_that_falls_silent() -> None:
+    async with Pool(stay) as pool, source_of(pool, timeout=0.3) as source:
+        events = source.events()
+        await next_of(Job, events)
+        assert "is silent" in (await next_of(Disconnected, events)).reason
+
+
+@within_limit
+async def test_a_pool_that_only_dribbles_is_silent_too() -> None:
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)
+        while True:
+            miner.say(b"x")
+            await asyncio.sleep(0.02)
+
+    async with Pool(script) as pool, source_of(pool, timeout=0.4) as source:
+        events = source.events()
+        await next_of(Job, events)
+        assert "is silent" in (await next_of(Disconnected, events)).reason
+
+
+@within_limit
+async def test_a_pool_that_talks_on_is_not_silent() -> None:
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)
+        for _ in range(10):  # longer than the timeout, all together
+            miner.say(request("mining.ping", [], 1))
+            await asyncio.sleep(0.2)
+        miner.protocol.notify(dataclasses.replace(REGTEST_JOB, job_id="late"), False)
+        miner.flush()
+        await miner.until_gone()
+
+    async with Pool(script) as pool, source_of(pool, timeout=1.5) as source:
+        events = source.events()
+        await next_of(Job, events)
+        assert (await next_of(Job, events)).job_id == "late"
+        assert len(pool.miners) == 1
+
+
+@within_limit
+async def test_a_share_without_an_answer_on_a_dead_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.2)
+    async with Pool(stay) as pool, source_of(pool) as source:
+        events = source.events()
+        result = await source.submit((await next_of(Job, events)).work(bytes(4)).share(0))
+        assert (result.status, result.reason) == (ShareStatus.STALE, "no answer within 0.2 seconds")
+        assert "no answer to a share" in (await next_of(Disconnected, events)).reason
+
+
+@within_limit
+async def test_a_share_that_a_living_pool_forgot(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)
+        await miner.next_share()
+        miner.protocol.show_message("busy")
+        miner.protocol.accept(await miner.next_share())
+        await miner.next()
+
+    async with Pool(script) as pool, source_of(pool) as source:
+        work = (await next_of(Job, source.events())).work(bytes(4))
+        monkeypatch.setattr(client, "ANSWER_SECONDS", 0.3)
+        assert (await source.submit(work.share(0))).status is ShareStatus.STALE
+        monkeypatch.setattr(client, "ANSWER_SECONDS", 20.0)
+        assert (await source.submit(work.share(1))).status is ShareStatus.ACCEPTED
+        assert len(pool.miners) == 1
+
+
+# Hostile pools
+
+
+@within_limit
+async def test_a_line_that_never_ends() -> None:
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)
+        while True:
+            miner.say(b"x" * 65536)
+            await miner.writer.drain()
+
+    async with Pool(script) as pool, source_of(pool) as source:
+        assert "longer than" in (await next_of(Disconnected, source.events())).reason
+
+
+@within_limit
+async def test_garbage_is_shown_once_and_then_the_connection_is_given_up() -> None:
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)
+        miner.say(b"HTTP/1.1 400 Bad Request\r\n" * 100)
+        await miner.until_gone()
+
+    async with Pool(script) as pool, source_of(pool) as source:
+        events = source.events()
+        await next_of(Job, events)
+        assert await anext(events) == Notice("ignored what the pool sent: a line is not JSON")
+        assert isinstance(await anext(events), Disconnected)
+
+
+@within_limit
+async def test_a_pool_that_does_not_read() -> None:
+    async def script(miner: Miner) -> None:
+        miner.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        await miner.let_in(REGTEST_JOB)
+        miner.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.Event().wait()
+
+    async with Pool(script) as pool, source_of(pool, hub=True) as source:
+        events = source.events()
+        await next_of(Job, events)
+        lost = asyncio.create_task(next_of(Disconnected, events))
+        report = MinerReport("avx2", 2, 1000, 500.5, "h" * 255)
+        while not lost.done():
+            for _ in range(1000):
+                await source.report(report)
+            await asyncio.sleep(0)
+        assert (await lost).reason == "the pool does not read what we send"
+
+
+@within_limit
+async def test_messages_from_the_pool_are_shown_without_the_password() -> None:
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)
+        miner.protocol.show_message(f"hello {PASSWORD}")
+        await miner.next()
+        await miner.next()
+
+    async with Pool(script) as pool, source_of(pool) as source:
+        assert await next_of(Notice, source.events()) == Notice("message from the pool: hello ***")
+
+
+def test_a_short_password_is_only_masked_where_it_stands_alone() -> None:
+    assert source_of("stratum+tcp://h:1", password="x")._masked("extra x, xx") == "extra ***, xx"
+    assert source_of("stratum+tcp://h:1", password="")._masked("extra x") == "extra x"
+
+
+# client.reconnect
+
+
+@within_limit
+async def test_reconnect_to_another_port_of_the_same_host_and_back_when_that_fails() -> None:
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)
+        if len(pool.miners) == 1:
+            miner.say(request("client.reconnect", ["127.0.0.1", second.port, 0]))
+        await miner.until_gone()
+
+    async def other(miner: Miner) -> None:
+        await miner.let_in(dataclasses.replace(REGTEST_JOB, job_id="other port"))
+
+    async with Pool(script) as pool, Pool(other) as second, source_of(pool) as source:
+        events = source.events()
+        await next_of(Job, events)
+        assert f"port {second.port}" in (await next_of(Disconnected, events)).reason
+        assert (await next_of(Job, events)).job_id == "other port"
+        second._server.close()  # it hangs up, and nobody is there any more
+        assert (await next_of(Job, events)).job_id == REGTEST_JOB.job_id
+        assert len(pool.miners) == 2
+
+
+@within_limit
+async def test_reconnect_without_parameters() -> None:
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)
+        if len(pool.miners) == 1:
+            miner.protocol.reconnect()
+            miner.flush()
+        await miner.until_gone()
+
+    async with Pool(script) as pool, source_of(pool) as source:
+        events = source.events()
+        await next_of(Disconnected, events)
+        await next_of(Job, events)
+        assert len(pool.miners) == 2
+
+
+@pytest.mark.parametrize(("redirect", "params"), [
+    (True, ["evil.example", 3333, 0]), (True, ["127.0.0.2", 3333, 0]), (False, ["127.0.0.1", 3333, 0]),
+    (True, ["127.0.0.1.evil.example", 3333]), (True, ["x\u202e", 3333]),
+])
+@within_limit
+async def test_reconnect_is_not_followed_elsewhere(redirect: bool, params: list[Any]) -> None:
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)
+        miner.say(request("client.reconnect", params))
+        miner.protocol.accept(await miner.next_share())
+        await miner.next()
+
+    async with Pool(script) as pool, source_of(pool, redirect=redirect) as source:
+        events = source.events()
+        job = await next_of(Job, events)
+        notice = await next_of(Notice, events)
+        assert "not followed" in notice.text or "client.reconnect" in notice.text
+        assert (await source.submit(job.work(bytes(4)).share(0))).status is ShareStatus.ACCEPTED
+        assert len(pool.miners) == 1
