@@ -47,7 +47,7 @@ clean:
 
 $(BIN)/python:
 	@[ -n "$(PYTHON)" ] || { echo "no Python 3.11 or later found: install one, or name it with make PYTHON=…" >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 .venv/.demo: $(BIN)/python $(BUILT_FROM)
 	$(BIN)/python -m pip install --quiet --editable '.[$(SPARK)]'
