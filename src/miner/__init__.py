@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from miner._native import kernels as kernels
+    from miner.benchmarking import benchmark as benchmark
     from miner.config import EngineConfig as EngineConfig
     from miner.config import SourceConfig as SourceConfig
     from miner.engine import Engine as Engine
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 # Loaded at first use, so that `import miner` costs an executor next to nothing.
 _PUBLIC = {
     "mine": "miner.mining",
+    "benchmark": "miner.benchmarking",
     "Mining": "miner.mining",
     "Engine": "miner.engine",
     "EngineConfig": "miner.config",
@@ -23,7 +25,7 @@ _PUBLIC = {
     "kernels": "miner._native",
 }
 
-__all__ = ["Engine", "EngineConfig", "Mining", "SourceConfig", "__version__", "kernels", "mine"]
+__all__ = ["Engine", "EngineConfig", "Mining", "SourceConfig", "__version__", "benchmark", "kernels", "mine"]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from miner import __version__, _native
 from miner.argparser import Parser, integer, seconds
-from miner.benchmark import benchmark
+from miner.benchmarking import benchmark
 from miner.chart import Bar, Panel, draw
 from miner.config import EngineConfig
 from miner.console import Console, ExitStatus

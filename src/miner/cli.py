@@ -38,7 +38,12 @@ examples:
   python -m miner -a sha256d -o http://127.0.0.1:8332/ -u rpc --ask-password --coinbase-addr ADDRESS
   python -m miner -a sha256d --benchmark
 
-exit status: 0 stopped as told, 1 gave up, 2 wrong usage"""
+environment:
+  MINER_PASSWORD  the password for the pool or node, unless an option gives one
+  MINER_KERNEL    a kernel's name, as --kernel takes it
+
+Ctrl-C or SIGTERM ends a run in order, a second Ctrl-C at once.
+Exit status: 0 ended as told, 1 gave up, 2 wrong usage."""
 
 
 def main(argv: Sequence[str] | None = None, console: Console | None = None) -> int:
@@ -103,7 +108,7 @@ def run_benchmark(options: argparse.Namespace, console: Console) -> int:
     engine = engine_config(options, console.environ)
     if not _settle(options, console):
         return ExitStatus.OK
-    from miner.benchmark import Round, benchmark
+    from miner.benchmarking import Round, benchmark
     from miner.core.events import Hashrate, Started
     from miner.report import Report, khash
 

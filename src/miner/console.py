@@ -18,6 +18,7 @@ class ExitStatus(enum.IntEnum):
     OK = 0
     FAILED = 1
     USAGE = 2
+    INTERRUPTED = 130  # by Ctrl-C before there was anything to stop
 
 
 @dataclass(slots=True)
@@ -78,6 +79,8 @@ def run_command(name: str, command: Callable[[list[str], Console], int], args: l
     except MinerError as error:
         print(f"{name}: {error}", file=console.err, flush=True)
         return ExitStatus.USAGE if isinstance(error, UsageError) else ExitStatus.FAILED
+    except KeyboardInterrupt:
+        return ExitStatus.INTERRUPTED
     except BrokenPipeError:  # whoever read our lines has gone, and Python would complain once more on its way out
         os.dup2(os.open(os.devnull, os.O_WRONLY), console.err.fileno())
         return ExitStatus.FAILED

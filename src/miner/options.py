@@ -80,12 +80,13 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         help="how far to step back behind other programs (default: 19, all the way; 0: not at all)")
 
 
-def add_run_options(parser: Parser, default_seconds: float = 0.0) -> None:
-    """How long to run, how much to say, and minerd's config file."""
+def add_run_options(parser: Parser, seconds_default: float | None = 0.0, default_text: str = "0") -> None:
+    """How long to run, how much to say, and minerd's config file. A command whose default depends on other
+    options has None for it, and says it in words."""
     group = parser.add_argument_group("run")
     add = group.add_argument
-    add("--seconds", type=seconds, default=default_seconds, metavar="N",
-        help=f"stop after so many seconds; 0: run until stopped (default: {default_seconds:g})")
+    add("--seconds", type=seconds, default=seconds_default, metavar="N",
+        help=f"stop after so many seconds; 0: run until stopped (default: {default_text})")
     add("-q", "--quiet", action="store_true", help="leave out the hashrate of each thread")
     add("-D", "--debug", action="store_true", help="say more")
     add("-c", "--config", action=ConfigFile, metavar="FILE",

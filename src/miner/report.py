@@ -62,6 +62,7 @@ class Report:
     def __init__(self, quiet: bool = False, debug: bool = False) -> None:
         self._quiet, self._debug = quiet, debug
         self._source = ""
+        self._started = False
 
     def lines(self, event: MinerEvent) -> list[str]:
         """None, one or more lines, without time stamps."""
@@ -95,8 +96,9 @@ class Report:
                 yield from source_lines(event)
 
     def _job_lines(self, job: Job, restart: bool) -> Iterator[str]:
-        if restart:
+        if restart and (self._started or not self._source.startswith("http")):
             yield restart_line(self._source)
+        self._started = True
         if self._debug:
             yield f"DEBUG: job {printable(job.job_id, 64)}{at_height(job)}, share difficulty " \
                   f"{target_to_difficulty(job.share_target, job.algorithm):.6g}, " \
