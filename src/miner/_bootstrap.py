@@ -53,10 +53,10 @@ def platform_tag() -> str:
 def _native_bytes() -> tuple[bytes, str]:
     """The native module for this platform and interpreter, and its file name's suffix."""
     loader: Any = __spec__.loader
-    package = Path(__file__).parent
+    package = __file__.rpartition(os.sep)[0]  # spelt as the loader does, e.g. ./bundle.zip/miner: it knows no other way
     for suffix in EXTENSION_SUFFIXES:
         with contextlib.suppress(OSError):
-            return loader.get_data(str(package / NATIVES / platform_tag() / f"_native{suffix}")), suffix
+            return loader.get_data(os.sep.join((package, NATIVES, platform_tag(), f"_native{suffix}"))), suffix
     raise ImportError(f"{package} has no native module for {platform_tag()} and Python "
                       f"{sys.version_info.major}.{sys.version_info.minor} ({', '.join(EXTENSION_SUFFIXES)}): "
                       "build the bundle with that platform's wheel too")

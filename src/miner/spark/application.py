@@ -1,0 +1,159 @@
+"""One Spark application: its JVM, its context, and the certainty that both go away."""
+
+import contextlib
+import logging
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from miner.core.errors import MinerError
+from miner.spark.processes import end_session
+
+if TYPE_CHECKING:
+    from pyspark import SparkConf, SparkContext
+
+# Whatever cluster and user settings say, this job needs these. Mining twice is useless, so there is no speculation;
+# a silent Python worker is at work, not idle; executors come and go without an end to the job.
+FORCED = {
+    "spark.speculation": "false",
+    "spark.task.maxFailures": "1000000",
+    "spark.python.worker.killOnIdleTimeout": "false",
+    "spark.python.task.killTimeout": "500ms",
+}
+DEFAULTS = {
+    "spark.app.name": "sparkminer",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.locality.wait": "0s",
+}
+_REDACTION = "spark.redaction.regex"
+_REDACTED = "(?i)secret|password|passwd|token|access[.]?key|sun[.]java[.]command"  # the last: -p and -O of spark-submit
+_LOG_LINES = 15
+_POLL_SECONDS = 0.1
+
+
+def under_spark_submit() -> bool:
+    """Whether spark-submit started us: then the JVM is there already, and not ours to stop."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+class Application:
+    """Start it from any thread, also not the main one: pyspark then leaves the signal handlers alone."""
+
+    def __init__(self, settings: Mapping[str, str], log: Path, show_log: bool = False) -> None:
+        self._settings = {**settings, **FORCED}
+        self._log = None if show_log else log
+        self._gateway: Any = None
+        self._context: SparkContext | None = None
+
+    @property
+    def context(self) -> "SparkContext":
+        assert self._context is not None
+        return self._context
+
+    def start(self) -> "SparkContext":
+        """Start the JVM (unless spark-submit did) and the context. Raises MinerError with the end of Spark's log."""
+        from py4j.protocol import Py4JError
+        from pyspark import SparkContext
+        from pyspark.errors import PySparkException
+
+        logging.getLogger("py4j").setLevel(logging.CRITICAL)  # it reports each connection that a stop cuts off
+        try:
+            self._launch()
+            self._context = SparkContext(conf=self._conf(), gateway=self._gateway)
+        except (PySparkException, Py4JError, OSError) as error:
+            raise MinerError(f"Spark did not start: {_first_line(error)}{self._log_end()}") from error
+        return self._context
+
+    def start_unless(self, stop: threading.Event) -> bool:
+        """Start aside, so that signals are heard meanwhile. False if `stop` was set before it was done; `stop()` then
+        ends what there is by then."""
+        errors: list[BaseException] = []
+
+        def start() -> None:
+            try:
+                self.start()
+            except BaseException as error:
+                errors.append(error)
+
+        starter = threading.Thread(target=start, name="miner-spark-start", daemon=True)
+        starter.start()
+        while starter.is_alive() and not stop.is_set():
+            starter.join(_POLL_SECONDS)
+        if errors and not stop.is_set():
+            raise errors[0]
+        return not stop.is_set()
+
+    def stop(self) -> None:
+        """Stop the context and whatever belongs to it, in order if that works, else by force. A few seconds at most."""
+        if self._context is not None:
+            _bounded(self._context.stop, 3.0)
+        process = getattr(self._gateway, "proc", None)
+        if process is None:
+            return
+        _bounded(self._gateway.shutdown, 0.5)
+        with contextlib.suppress(OSError):
+            process.stdin.close()  # the JVM ends when its standard input does
+        end_session(process.pid, 1.0)
+        process.wait()
+        self._forget()
+
+    def _launch(self) -> None:
+        from pyspark import SparkConf, java_gateway
+
+        launch_gateway: Callable[..., Any] = java_gateway.launch_gateway
+        if under_spark_submit():
+            self._gateway = launch_gateway()
+            return
+        # A session of its own makes the JVM deaf to the terminal's Ctrl-C, which is ours to handle, and lets us find
+        # all that it starts.
+        options: dict[str, Any] = {"start_new_session": True}
+        conf = SparkConf(loadDefaults=False).setAll(list(self._settings.items()))
+        if self._log is None:
+            self._gateway = launch_gateway(conf, options)
+            return
+        with self._log.open("ab") as log:
+            self._gateway = launch_gateway(conf, options | {"stdout": log, "stderr": subprocess.STDOUT})
+
+    def _conf(self) -> "SparkConf":
+        from pyspark import SparkConf
+
+        conf = SparkConf(_jvm=self._gateway.jvm)  # with what spark-submit and spark-defaults.conf say
+        for name, value in self._settings.items():
+            conf.set(name, value)
+        for name, value in DEFAULTS.items():
+            conf.setIfMissing(name, value)
+        wanted = conf.get(_REDACTION, "")
+        conf.set(_REDACTION, f"{wanted}|{_REDACTED}" if wanted else _REDACTED)
+        if python := conf.get("spark.pyspark.python", ""):
+            os.environ["PYSPARK_PYTHON"] = python  # spark-submit does so for its scripts
+        return conf
+
+    def _log_end(self) -> str:
+        if self._log is None or not self._log.exists():
+            return ""
+        lines = self._log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
+        return "".join(f"\n  {line[:300]}" for line in lines)
+
+    def _forget(self) -> None:
+        """Let pyspark start another JVM in this process, should somebody want one."""
+        from pyspark import SparkContext
+
+        SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
+
+
+def _bounded(call: Callable[[], object], seconds: float) -> None:
+    """Call it, wait so long, and leave it alone then: a JVM that is going away may never answer."""
+    def run() -> None:
+        with contextlib.suppress(Exception):
+            call()
+
+    thread = threading.Thread(target=run, name="miner-spark-stop", daemon=True)
+    thread.start()
+    thread.join(seconds)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0][:300]

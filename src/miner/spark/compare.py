@@ -1,0 +1,88 @@
+"""`--compare`: what Spark costs. The executors, and as many threads without Spark, take turns on this machine."""
+
+import statistics
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from miner.benchmark import benchmark
+from miner.console import Console, ExitStatus
+from miner.core.errors import MinerError
+from miner.hub import HubThread
+from miner.report import hashrate_text
+from miner.sources import open_source
+from miner.spark.application import Application
+from miner.spark.driver import hub_config, lease, spark_settings
+from miner.spark.partition import Lease, LeaseResult
+from miner.spark.settings import JobSettings
+from miner.spark.ship import bundle
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+
+_ROUNDS = 5
+_WARM_UP_SECONDS = 10.0  # Python workers start, and the sandbox chain's difficulty settles
+
+
+def compare(settings: JobSettings, directory: Path, stop: threading.Event, console: Console) -> int:
+    """Print a line a turn, then the medians and their ratio. `settings.seconds` is for all turns together."""
+    turn = max(1.0, settings.seconds / (2 * _ROUNDS))
+    application = Application(spark_settings(settings, directory), directory / "spark.log", settings.debug)
+    try:
+        if not application.start_unless(stop):
+            return ExitStatus.OK
+        context = application.context
+        context.addPyFile(str(bundle(directory)))
+        with HubThread(open_source(settings.source), hub_config(settings, context)) as hub:
+            _warm_up(context, lease(settings, context, hub, _WARM_UP_SECONDS), stop)
+            _take_turns(settings, context, lease(settings, context, hub, turn), stop, console)
+    finally:
+        application.stop()
+    return ExitStatus.OK
+
+
+def _take_turns(settings: JobSettings, context: "SparkContext", one: Lease, stop: threading.Event,
+                console: Console) -> None:
+    together, alone = [], []
+    for _ in range(_ROUNDS):
+        rows = _mine(context, one, stop)
+        if stop.is_set():
+            return
+        threads = sum(row.threads for row in rows)
+        together.append(sum(row.hashes / row.seconds for row in rows))
+        console.message(f"{len(rows)} executors, {threads} threads: {hashrate_text(together[-1])}")
+        engine = settings.engine
+        result = benchmark(settings.source.algorithm, threads, engine.kernel, one.seconds, stop=stop)
+        if stop.is_set():
+            return
+        alone.append(result.hashrate)
+        console.message(f"without Spark, {threads} threads: {hashrate_text(alone[-1])}")
+    ratio = statistics.median(together) / statistics.median(alone)
+    console.result(f"executors {hashrate_text(statistics.median(together))}, without Spark "
+                   f"{hashrate_text(statistics.median(alone))}: {ratio:.1%} (medians of {_ROUNDS} turns of "
+                   f"{one.seconds:.1f} s, taken by turns)")
+
+
+def _warm_up(context: "SparkContext", one: Lease, stop: threading.Event) -> None:
+    _mine(context, one, stop)
+
+
+def _mine(context: "SparkContext", one: Lease, stop: threading.Event) -> list[LeaseResult]:
+    """One lease on each executor at the same time; their rows. Empty if `stop` was set meanwhile."""
+    rows: list[LeaseResult] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            count = max(1, context.defaultParallelism // int(context.getConf().get("spark.task.cpus") or 1))
+            rows.extend(context.parallelize(range(count), count).mapPartitionsWithIndex(one).collect())
+        except Exception as error:
+            errors.append(error)
+
+    runner = threading.Thread(target=run, name="miner-spark-compare", daemon=True)
+    runner.start()
+    while runner.is_alive() and not stop.is_set():
+        runner.join(0.1)
+    if errors and not stop.is_set():
+        raise MinerError(f"the Spark job failed: {str(errors[0]).partition(chr(10))[0]}") from errors[0]
+    return rows

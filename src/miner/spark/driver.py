@@ -1,0 +1,83 @@
+"""What the driver sets up around a run: the environment, Spark's settings, the hub's address."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from miner.core.errors import MinerError
+from miner.hub import HubConfig, HubThread
+from miner.spark.application import under_spark_submit
+from miner.spark.java import prepare_java
+from miner.spark.partition import Lease
+from miner.spark.settings import JobSettings, executor_cores, is_local, is_local_cluster
+from miner.spark.workspace import bare_python, environment, spark_home, workspace
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+
+_LOOPBACK = "127.0.0.1"
+
+
+def require_pyspark() -> None:
+    try:
+        import pyspark
+    except ImportError:
+        raise MinerError("pyspark is not installed here: python -m pip install pyspark") from None
+    del pyspark
+
+
+@contextlib.contextmanager
+def prepared(settings: JobSettings) -> Iterator[Path]:
+    """A folder for the run, and an environment in which Spark starts on it."""
+    with workspace() as directory:
+        changes: dict[str, str | None] = {}
+        if not under_spark_submit():
+            changes["JAVA_HOME"] = str(prepare_java(directory))
+        if is_local(settings.master):
+            changes["SPARK_LOCAL_IP"] = _LOOPBACK
+            changes["PYSPARK_PYTHON"] = sys.executable
+        if is_local_cluster(settings.master):
+            changes |= {"SPARK_HOME": str(spark_home(directory)), "PYSPARK_PYTHON": str(bare_python(directory)),
+                        "PYTHONPATH": None}
+        with environment(changes):
+            yield directory
+
+
+def spark_settings(settings: JobSettings, directory: Path) -> dict[str, str]:
+    """Spark's settings: what was asked for, and what follows from it. Nothing secret."""
+    spark = dict(settings.spark)
+    if settings.master:
+        spark["spark.master"] = settings.master
+        spark.setdefault("spark.ui.enabled", "false")
+    if is_local(settings.master):
+        spark.setdefault("spark.driver.host", _LOOPBACK)
+        spark.setdefault("spark.driver.bindAddress", _LOOPBACK)
+        spark.setdefault("spark.local.dir", str(directory / "local"))
+    if cores := executor_cores(settings.master):
+        spark.setdefault("spark.task.cpus", str(cores))  # one task an executor
+    return spark
+
+
+def hub_config(settings: JobSettings, context: "SparkContext") -> HubConfig:
+    """Where the hub listens: on the address that the driver itself has for its executors, with a new token."""
+    conf = context.getConf()
+    host = settings.hub_host or _LOOPBACK
+    if not settings.hub_host and not is_local(conf.get("spark.master") or ""):
+        host = conf.get("spark.driver.bindAddress") or conf.get("spark.driver.host") or _LOOPBACK
+    return HubConfig(host=host, port=settings.hub_port)
+
+
+def lease(settings: JobSettings, context: "SparkContext", hub: HubThread, seconds: float) -> Lease:
+    """What each task is told."""
+    conf = context.getConf()
+    host, port = hub.address
+    if not settings.hub_host and not is_local(conf.get("spark.master") or ""):
+        host = conf.get("spark.driver.host") or host  # behind an address translation, not the one it is bound to
+    engine = settings.engine
+    return Lease(
+        algorithm=str(settings.source.algorithm),
+        hub=f"stratum+tcp://{f'[{host}]' if ':' in host else host}:{port}",
+        token=hub.config.token, seconds=seconds, threads=engine.threads, kernel=engine.kernel, pin=engine.pin,
+        nice=engine.nice)

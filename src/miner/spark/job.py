@@ -1,0 +1,115 @@
+"""The driver: runs the hub and the Spark job, tells what happens while it happens, and ends both."""
+
+import threading
+import time
+from pathlib import Path
+
+from miner.console import Console, ExitStatus
+from miner.core.source import WorkSource
+from miner.hub import HubThread
+from miner.hub.events import HubEvent, HubStopped, MinerJoined
+from miner.hub.report import HubReport, miner_table
+from miner.process import stopping_on_signals
+from miner.report import printable
+from miner.sources import open_source
+from miner.spark.application import Application
+from miner.spark.driver import hub_config, lease, prepared, require_pyspark, spark_settings
+from miner.spark.leases import Leases
+from miner.spark.settings import JobSettings, parser, read_settings, script
+from miner.spark.ship import bundle
+from miner.spark.summary import by_executor
+
+_POLL_SECONDS = 0.1
+_FAREWELL_SECONDS = 1.0
+_LONELY_SECONDS = 20.0
+
+
+def spark(args: list[str], console: Console) -> int:
+    """Run what `args` asks for. Nothing of Spark's is started before they are found to be good."""
+    options = parser().parse_args(args)
+    if options.script:
+        console.result(str(script()))
+        return ExitStatus.OK
+    settings = read_settings(options, console)
+    source = open_source(settings.source)
+    require_pyspark()
+    console.messages(settings.notices)
+    stop = threading.Event()
+    with stopping_on_signals(stop.set), prepared(settings) as directory:
+        if settings.compare:
+            from miner.spark.compare import compare
+
+            return compare(settings, directory, stop, console)
+        Job(settings, source, directory, stop, console).run()
+    return ExitStatus.OK
+
+
+class Job:
+    """One run of the job, from the start of Spark to its end."""
+
+    def __init__(self, settings: JobSettings, source: WorkSource, directory: Path, stop: threading.Event,
+                 console: Console) -> None:
+        self._settings, self._source, self._directory = settings, source, directory
+        self._stop, self._console = stop, console
+        self._application = Application(spark_settings(settings, directory), directory / "spark.log", settings.debug)
+        self._joined = 0
+        self._deadline = float("inf")
+
+    def run(self) -> None:
+        """Mine until the time is up, the source ends, or a signal comes. Raises MinerError when it can't go on."""
+        tell = self._console.message
+        tell(f"Work from {printable(self._source.label)}, paid to {printable(self._source.payee)}")
+        tell(f"Starting Spark{f' on {self._settings.master}' if self._settings.master else ''}")
+        try:
+            if self._application.start_unless(self._stop):
+                self._mine()
+        finally:
+            self._application.stop()
+
+    def _mine(self) -> None:
+        context = self._application.context
+        context.addPyFile(str(bundle(self._directory)))
+        with HubThread(self._source, hub_config(self._settings, context)) as hub:
+            leases = Leases(context, lease(self._settings, context, hub, self._settings.lease_seconds))
+            leases.start()
+            try:
+                self._follow(hub, leases)
+            finally:
+                hub.stop_miners("the cluster job ended", _FAREWELL_SECONDS)
+                leases.cancel()
+                self._summarise(hub)
+        if hub.error is not None:
+            raise hub.error
+
+    def _follow(self, hub: HubThread, leases: Leases) -> None:
+        """Tell what happens until the end. The time counts from the first miner on."""
+        report = HubReport(self._source.label, quiet=self._settings.quiet)
+        started = time.monotonic()
+        while not self._stop.is_set() and time.monotonic() < self._deadline:
+            event = hub.next_event(_POLL_SECONDS)
+            if event is not None:
+                self._console.messages(report.lines(event))
+                self._note(event)
+            for failure in leases.failures():
+                self._console.message(f"a task failed, Spark starts it again: {printable(failure)}")
+                leases.check(nobody_joined=not self._joined)
+            if isinstance(event, HubStopped):
+                return
+            leases.check()
+            if not self._joined and time.monotonic() - started > _LONELY_SECONDS:
+                started = time.monotonic()
+                self._console.message("No executor has joined yet: has the cluster free cores, and can it reach "
+                                      f"{hub.address[0]} port {hub.address[1]}?")
+
+    def _note(self, event: HubEvent) -> None:
+        if isinstance(event, MinerJoined):
+            self._joined += 1
+            if self._joined == 1 and self._settings.seconds:
+                self._deadline = time.monotonic() + self._settings.seconds
+
+    def _summarise(self, hub: HubThread) -> None:
+        report = HubReport(self._source.label, quiet=True)
+        while (event := hub.next_event(0)) is not None:
+            self._console.messages(report.lines(event))
+        for line in miner_table(by_executor(hub.snapshot().miners), title="executor"):
+            self._console.result(line)

@@ -1,0 +1,113 @@
+"""The Spark action that never ends by itself: rounds of tasks, each of them one lease of mining."""
+
+import contextlib
+import queue
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from miner.core.errors import MinerError
+from miner.spark.partition import Lease
+
+if TYPE_CHECKING:
+    from pyspark import RDD, SparkContext
+
+GROUP = "sparkminer"
+_TASKS_A_SLOT = 32  # far more tasks than slots, so that an executor that joins late finds work
+_WATCH_SECONDS = 1.0
+_HOPELESS = 6  # tasks that failed before a single miner joined
+
+
+class Leases:
+    """Runs leases until cancelled, in a thread of its own."""
+
+    def __init__(self, context: "SparkContext", lease: Lease) -> None:
+        self._context, self._lease = context, lease
+        self._cancelled = threading.Event()
+        self._error: BaseException | None = None
+        self._failed = 0
+        self._failures: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._runner = threading.Thread(target=self._run, name="miner-spark-leases", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name="miner-spark-watch", daemon=True)
+
+    def start(self) -> None:
+        self._runner.start()
+        self._watcher.start()
+
+    def cancel(self) -> None:
+        """Drop what waits, and end what runs by force. Does not wait for it."""
+        self._cancelled.set()
+        cancelling = threading.Thread(target=self._cancel, name="miner-spark-cancel", daemon=True)
+        cancelling.start()
+        cancelling.join(1.0)
+        self._runner.join(0.5)
+
+    def check(self, nobody_joined: bool = False) -> None:
+        """Raise MinerError if the job is over, or hopeless."""
+        if self._error is not None:
+            raise MinerError(f"the Spark job ended: {first_line(str(self._error))}") from self._error
+        if nobody_joined and self._failed >= _HOPELESS:
+            raise MinerError("no executor can mine: see the failures above")
+
+    def failures(self) -> Iterator[str]:
+        """What went wrong in tasks since the last call. Spark has started them again."""
+        while not self._failures.empty():
+            self._failed += 1
+            yield self._failures.get()
+
+    def _run(self) -> None:
+        try:
+            self._context.setJobGroup(GROUP, "mining")
+            while not self._cancelled.is_set():
+                count = _TASKS_A_SLOT * max(2, self._context.defaultParallelism)
+                self._tasks(count).mapPartitionsWithIndex(self._lease).collect()
+        except Exception as error:
+            if not self._cancelled.is_set():
+                self._error = error
+
+    def _tasks(self, count: int) -> "RDD[int]":
+        return self._context.parallelize(range(count), count)
+
+    def _cancel(self) -> None:
+        with contextlib.suppress(Exception):
+            self._context.cancelJobGroup(GROUP)
+
+    def _watch(self) -> None:
+        """Look for failed tasks. Spark tells its log of them, and nobody else before the job is over."""
+        told = 0
+        while not self._cancelled.wait(_WATCH_SECONDS):
+            with contextlib.suppress(Exception):  # a context that is going away
+                reasons = list(self._failed_tasks())
+                for reason in reasons[told:]:
+                    self._failures.put(reason)
+                told = max(told, len(reasons))
+
+    def _failed_tasks(self) -> Iterator[str]:
+        tracker = self._context.statusTracker()
+        store: Any = self._context._jsc.sc().statusStore()
+        for job in tracker.getActiveJobsIds():
+            info = tracker.getJobInfo(job)
+            for stage in info.stageIds if info else ():
+                details = tracker.getStageInfo(stage)
+                if details is None or not details.numFailedTasks:
+                    continue
+                tasks = store.taskList(stage, details.currentAttemptId, 1000)
+                for at in range(tasks.size()):
+                    message = tasks.apply(at).errorMessage()
+                    if message.isDefined():
+                        yield reason_of(message.get())
+
+
+def reason_of(message: str) -> str:
+    """Of a Python traceback (which Spark wraps in its own) the error; else the first line."""
+    lines = [line for line in message.splitlines() if line.strip()]
+    start = next((at for at, line in enumerate(lines) if line.startswith("Traceback")), None)
+    if start is not None:
+        for line in lines[start + 1:]:
+            if not line.startswith(" "):
+                return line
+    return lines[0] if lines else "no reason given"
+
+
+def first_line(text: str) -> str:
+    return text.strip().partition("\n")[0][:300]

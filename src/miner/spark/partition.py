@@ -1,0 +1,106 @@
+"""What runs in the executors: mining against the driver's hub for the length of one lease."""
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from miner.spark.processes import executor_id
+
+_WATCH_SECONDS = 1.0
+_ERROR_PAUSE = 5.0  # so that a host where nothing works doesn't fail a thousand tasks a minute
+_HUB_RETRIES = 5
+_HUB_PAUSE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseResult:
+    """One lease's row: what this task did, by its own count."""
+
+    executor: str
+    host: str
+    threads: int
+    hashes: int
+    seconds: float
+    accepted: int
+    rejected: int
+    stale: int
+    blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What a task needs to know. It travels inside the task, never in Spark's settings.
+
+    seconds  after which it ends and returns a row, so that Spark gets a turn (decommissioning, other tasks' slots)
+    threads  0: as many as the CPUs that Spark gave the task
+    """
+
+    algorithm: str
+    hub: str
+    token: str = field(repr=False)
+    seconds: float
+    threads: int
+    kernel: str
+    pin: bool
+    nice: int | None
+
+    def __call__(self, partition: int, _: Iterable[object]) -> Iterator[LeaseResult]:
+        """For mapPartitionsWithIndex: mines, then yields one row."""
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        threads = self.threads or (context.cpus() if context is not None else 1)
+        with _watchdog():
+            try:
+                yield self._mine(threads)
+            except Exception:
+                time.sleep(_ERROR_PAUSE)
+                raise
+
+    def _mine(self, threads: int) -> LeaseResult:
+        import miner
+        from miner.core.algorithm import Algorithm
+        from miner.core.events import Totals
+
+        name = miner_name()
+        source = miner.SourceConfig(
+            algorithm=Algorithm.parse(self.algorithm), url=self.hub, username=name, password=self.token, hub=True,
+            retries=_HUB_RETRIES, retry_pause=_HUB_PAUSE, timeout=60.0)
+        engine = miner.EngineConfig(threads=threads, kernel=self.kernel, pin=self.pin, nice=self.nice)
+        totals = None
+        with miner.mine(source, engine, seconds=self.seconds) as mining:
+            for event in mining:
+                if isinstance(event, Totals):
+                    totals = event
+        assert totals is not None  # mining ends with its totals, or raises
+        return LeaseResult(name, socket.gethostname(), threads, totals.hashes, totals.seconds, totals.accepted,
+                           totals.rejected, totals.stale, totals.blocks)
+
+
+def miner_name() -> str:
+    """executor-ID.PID: one name for each Python worker at a time, the same for all its leases."""
+    executor = executor_id()
+    return f"executor-{executor}.{os.getpid()}" if executor else f"worker.{os.getpid()}"
+
+
+@contextlib.contextmanager
+def _watchdog() -> Iterator[None]:
+    """End this process when its parent is gone. Spark kills its Python workers in most cases; not without its daemon,
+    and not if this process ignored SIGHUP."""
+    parent = os.getppid()
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_WATCH_SECONDS):
+            if os.getppid() != parent:
+                os._exit(1)
+
+    threading.Thread(target=watch, name="miner-watchdog", daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()

@@ -1,0 +1,52 @@
+"""Processes that must not be left behind: those of a Spark that we started, found by their session."""
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+def session_members(session: int) -> list[int]:
+    """The processes of a session, without those that have ended. A process that was started as the leader of its own
+    session passes it on to everything below it, whatever process groups that makes. Empty where there is no /proc."""
+    members = []
+    for entry in _PROC.iterdir() if _PROC.is_dir() else ():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
+                if int(fields[3]) == session and fields[0] not in "ZX":
+                    members.append(int(entry.name))
+    return members
+
+
+def end_session(leader: int, patience: float) -> None:
+    """Wait `patience` seconds for a session to end by itself, then kill what is left of it."""
+    deadline = time.monotonic() + patience
+    while session_members(leader) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    with contextlib.suppress(OSError):  # where there is no /proc
+        os.killpg(leader, signal.SIGKILL)
+    while left := session_members(leader):
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def executor_id() -> str:
+    """Spark's number of the executor that this Python worker belongs to, as it stands on the command line of the JVM
+    above; Python's TaskContext doesn't tell it. Empty on a driver (local mode) and where it can't be found."""
+    pid = os.getppid()
+    for _ in range(4):  # worker, daemon, JVM; one more for wrappers
+        try:
+            arguments = (_PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+            parent = (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
+        except OSError:
+            return ""
+        if b"--executor-id" in arguments[:-1]:
+            return arguments[arguments.index(b"--executor-id") + 1].decode(errors="replace")[:40]
+        pid = int(parent)
+    return ""

@@ -1,0 +1,149 @@
+"""The job's options, read and checked before any Spark is started."""
+
+import argparse
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from miner.argparser import Parser, integer, seconds
+from miner.config import EngineConfig, SourceConfig
+from miner.console import Console
+from miner.core.errors import UsageError
+from miner.options import (
+    add_engine_options,
+    add_run_options,
+    add_source_options,
+    engine_config,
+    notices,
+    source_config,
+)
+from miner.spark.application import under_spark_submit
+
+DEMO_SECONDS = 30.0
+_DESCRIPTION = """\
+Mine on a Spark cluster: each executor mines against a hub in this process, which holds the one connection to the
+pool or node. Without --master, Spark runs on this machine, as two executors in processes of their own. Executors
+need a Python and nothing of ours."""
+_EPILOG = """\
+examples:
+  python -m miner spark --sandbox
+  python -m miner spark --master spark://HOST:7077 -o stratum+tcp://pool.example:3333 -u alice --password-file F
+  spark-submit --master yarn "$(python -m miner spark --script)" -o stratum+tcp://pool.example:3333 -u alice …"""
+_LOCAL = re.compile(r"local(\[(\d+|\*)(,\d+)?\])?")
+_LOCAL_CLUSTER = re.compile(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]")
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """What the driver needs to know. `master` is empty under spark-submit, which has it."""
+
+    source: SourceConfig
+    engine: EngineConfig
+    seconds: float
+    master: str
+    spark: dict[str, str]
+    hub_host: str
+    hub_port: int
+    lease_seconds: float
+    compare: bool
+    quiet: bool
+    debug: bool
+    notices: tuple[str, ...]
+
+
+def parser() -> Parser:
+    parser = Parser(prog="miner spark", usage="python -m miner spark [OPTIONS]",
+                    description=_DESCRIPTION, epilog=_EPILOG)
+    group = parser.add_argument_group("cluster")
+    add = group.add_argument
+    add("--master", metavar="URL",
+        help="local[N], local-cluster[EXECUTORS,CORES,MB], spark://HOST:PORT, yarn, k8s://…; spark-submit has its own")
+    add("--executors", type=integer(1, 10000), metavar="N", help="how many to ask for (default: 2 without --master)")
+    add("--conf", action="append", default=[], metavar="KEY=VALUE", help="a setting of Spark's")
+    add("--hub-host", default="", metavar="HOST",
+        help="this machine's address that executors can reach (default: the one Spark's driver uses)")
+    add("--hub-port", type=integer(0, 65535), default=0, metavar="PORT", help="(default: any free one)")
+    add("--lease-seconds", type=seconds, default=300.0, metavar="N",
+        help="how long a task mines before its executor is free for other tasks (default: 300)")
+    add("--compare", action="store_true",
+        help="compare the executors' hashrate with that of as many threads without Spark, taking turns, and end")
+    add("--script", action="store_true", help="print the path of the script for spark-submit, and end")
+    add_source_options(parser)
+    add_engine_options(parser)
+    add_run_options(parser)
+    parser.set_defaults(seconds=None)
+    return parser
+
+
+def read_settings(options: argparse.Namespace, console: Console) -> JobSettings:
+    """Check what was given. Raises UsageError, before anything is started or sent."""
+    if options.compare:
+        options.sandbox = True  # what is hashed doesn't matter
+    source, engine = source_config(options, console.environ), engine_config(options, console.environ)
+    if options.lease_seconds < 1:
+        raise UsageError("--lease-seconds must be at least 1")
+    wanted = options.seconds if options.seconds is not None else DEMO_SECONDS if source.sandbox else 0.0
+    master, spark = _cluster(options)
+    told = notices(options)
+    if under_spark_submit() and source.password and options.password is not None:
+        told.append("the password is on spark-submit's command line, where others can see it: use --password-file")
+    return JobSettings(
+        source=source, engine=engine, seconds=wanted, master=master, spark=spark, hub_host=options.hub_host,
+        hub_port=options.hub_port, lease_seconds=options.lease_seconds, compare=options.compare,
+        quiet=options.quiet, debug=options.debug, notices=tuple(told))
+
+
+def _cluster(options: argparse.Namespace) -> tuple[str, dict[str, str]]:
+    """The master, and settings of Spark's that follow from the options."""
+    spark = dict(_setting(text) for text in options.conf)
+    if under_spark_submit():
+        if options.master or options.conf:
+            raise UsageError("--master and --conf belong to spark-submit: give them before the script")
+        master = ""
+    else:
+        master = options.master or spark.get("spark.master") or f"local-cluster[{options.executors or 2},1,1024]"
+        if options.executors and is_local(master) and options.master:
+            raise UsageError(f"--executors: the master {master!r} says how many there are")
+        _check_master(master)
+    if options.executors and not is_local(master):
+        spark.setdefault("spark.executor.instances", str(options.executors))
+        spark.setdefault("spark.dynamicAllocation.maxExecutors", str(options.executors))
+    return master, spark
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not re.fullmatch(r"spark\.[\w.\-]+", key):
+        raise UsageError("--conf must be spark.KEY=VALUE")
+    return key, value
+
+
+def _check_master(master: str) -> None:
+    known = (_LOCAL.fullmatch(master) or _LOCAL_CLUSTER.fullmatch(master) or master in ("yarn",)
+             or re.fullmatch(r"spark://[^\s/:]+:\d+(,[^\s/:]+:\d+)*|k8s://\S+", master))
+    if not known:
+        raise UsageError(f"--master {master[:100]!r} is none of local[N], local-cluster[EXECUTORS,CORES,MB], "
+                         "spark://HOST:PORT, yarn, k8s://URL")
+
+
+def is_local(master: str) -> bool:
+    """All of Spark on this machine."""
+    return master.startswith("local")
+
+
+def is_local_cluster(master: str) -> bool:
+    return _LOCAL_CLUSTER.fullmatch(master) is not None
+
+
+def executor_cores(master: str) -> int:
+    """How many cores each executor has, where the master's name says it; else 0."""
+    if cluster := _LOCAL_CLUSTER.fullmatch(master):
+        return int(cluster[2])
+    if local := _LOCAL.fullmatch(master):
+        return len(os.sched_getaffinity(0)) if local[2] == "*" else int(local[2] or 1)
+    return 0
+
+
+def script() -> Path:
+    return Path(__file__).with_name("submit.py")

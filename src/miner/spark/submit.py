@@ -1,0 +1,21 @@
+"""The script for spark-submit; takes the options of `python -m miner spark`::
+
+    spark-submit --master M "$(python -m miner spark --script)" --url stratum+tcp://pool:port --user U --password-file F
+
+Nothing else needs to be said or installed: the job ships the package to the executors itself.
+"""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    # Python put this script's own folder first on the path. Where it belongs to an installed package, that package is
+    # what is wanted there; where somebody copied the script alone, the package comes from elsewhere (--py-files).
+    above = Path(__file__).resolve().parents[2]
+    if (above / "miner" / "spark" / "submit.py").exists():
+        sys.path[0] = str(above)
+    from miner.process import hide_secrets
+    from miner.spark import main
+
+    hide_secrets(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

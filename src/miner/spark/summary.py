@@ -1,0 +1,24 @@
+"""The hub's rows, a row for each executor."""
+
+import dataclasses
+from collections.abc import Iterable
+
+from miner.hub.events import MinerStats
+
+
+def by_executor(miners: Iterable[MinerStats]) -> list[MinerStats]:
+    """Add up the miners that ran in the same executor (see `partition.miner_name`), in the order of its first."""
+    rows: dict[str, MinerStats] = {}
+    for miner in miners:
+        name = miner.name.partition(".")[0]
+        row = rows.get(name)
+        rows[name] = dataclasses.replace(miner, name=name) if row is None else _sum(row, miner)
+    return list(rows.values())
+
+
+def _sum(row: MinerStats, more: MinerStats) -> MinerStats:
+    return dataclasses.replace(
+        row, threads=row.threads + more.threads, hashes=row.hashes + more.hashes,
+        hashrate=row.hashrate + more.hashrate, estimated=row.estimated or more.estimated,
+        accepted=row.accepted + more.accepted, rejected=row.rejected + more.rejected, stale=row.stale + more.stale,
+        blocks=row.blocks + more.blocks, connected=row.connected or more.connected)
