@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from miner.benchmark import benchmark
+from miner.benchmarking import benchmark
 from miner.console import Console, ExitStatus
 from miner.core.errors import MinerError
 from miner.hub import HubThread
