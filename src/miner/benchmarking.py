@@ -15,7 +15,7 @@ from miner.engine import Engine, NonceRange
 
 FIRST_ROUND_SECONDS = 0.5  # a first figure soon, then
 ROUND_SECONDS = 4.0  # shorter than the engine's own pace, so that each round is told once
-_METER_SECONDS = 0.5  # how long a thread may take to tell its figures after a round
+METER_SECONDS = 0.5  # how long a thread may take to tell its figures after a round
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +66,30 @@ def benchmark(algorithm: Algorithm | str = "scrypt", threads: int = 0, kernel: s
         pause = FIRST_ROUND_SECONDS
         while not stop.wait(min(pause, max(0.0, end - time.monotonic()))) and time.monotonic() < end:
             running.assign(ranges)  # threads tell their figures when their work changes
-            _tell_round(figures, running.threads, on_event)
+            _tell_round(figures, running.threads, METER_SECONDS, on_event)
             pause = ROUND_SECONDS
         running.pause()
         seconds = time.monotonic() - started
-        _tell_round(figures, running.threads, on_event)
+    _tell_round(figures, running.threads, 0.0, on_event)  # the threads have ended, so all is told
     return BenchmarkResult(str(algorithm), running.kernel, running.threads, running.hashes, seconds)
 
 
-def _tell_round(figures: "queue.SimpleQueue[Hashrate]", threads: int,
+def _tell_round(figures: "queue.SimpleQueue[Hashrate]", threads: int, wait: float,
                 on_event: Callable[[Started | Hashrate | Round], None]) -> None:
-    """Wait for each thread's figure, but not long: one that is inside a single long hash has none."""
-    deadline = time.monotonic() + _METER_SECONDS
-    told: dict[int, Hashrate] = {}
-    while len(told) < threads:
+    """Tell each thread's figure. One that takes longer than `wait` (it got no CPU, or is inside a single long hash) is
+    told with the next round."""
+    deadline = time.monotonic() + wait
+    hashes, seconds = [0] * threads, [0.0] * threads
+    while not all(hashes) or not figures.empty():
         try:
             figure = figures.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
             break
-        told[figure.thread] = figure
+        hashes[figure.thread] += figure.hashes
+        seconds[figure.thread] += figure.seconds
         on_event(figure)
-    if told:
-        on_event(Round(sum(figure.hashes for figure in told.values()),
-                       sum(figure.hashrate for figure in told.values())))
+    if any(hashes):
+        on_event(Round(sum(hashes), sum(done / took for done, took in zip(hashes, seconds, strict=True) if took)))
 
 
 def _ranges(algorithm: Algorithm) -> Iterator[NonceRange]:
