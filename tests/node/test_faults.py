@@ -22,6 +22,7 @@ PAYEE = "mxtT9y4YD5yJocLi7zrop7FW63WubeAHjG"
 SCRIPT = "76a914be8b3b8b0c0f5c6b8b5b5b5b5b5b5b5b5b5b5b5b88ac"
 VALID = ok({"isvalid": True, "address": PAYEE, "scriptPubKey": SCRIPT})
 TEMPLATE = recordings.template("dogecoin/getblocktemplate-h1797-with-tx.json")
+POLLED = {name: value for name, value in TEMPLATE.items() if name != "longpollid"}
 SCRYPT = Algorithm("scrypt", 1024)
 
 
@@ -120,6 +121,17 @@ def test_silent_node_is_noticed() -> None:
         assert (await next_job(events)).height == 1797
 
     run({"getblocktemplate": [silence, ok(TEMPLATE), silence]}, play, timeout=0.2)
+
+
+def test_job_from_before_a_lost_contact_still_makes_a_block_on_the_same_tip() -> None:
+    async def play(source: NodeSource, events: Events, node: ScriptedNode) -> None:
+        job = await next_job(events)
+        await next_event(events, lambda event: isinstance(event, Disconnected))
+        again = await next_job(events)
+        assert again.clean and again.prev_hash == job.prev_hash
+        assert (await source.submit(solve(job))).status is ShareStatus.ACCEPTED
+
+    run({"getblocktemplate": [ok(POLLED), b"", ok(POLLED), silence], "submitblock": ok(None)}, play, scan_time=0.05)
 
 
 def test_says_how_far_the_initial_download_is() -> None:

@@ -153,10 +153,9 @@ class NodeSource(WorkSource):
         if latest is not None and latest.same_work(template) and now - self._issued_at < REFRESH_SECONDS:
             return
         clean = latest is None or latest.prev_hash != template.prev_hash
-        if clean:
-            self._templates.clear()
-            if template.prev_hash == self._spent:
-                self._spent = None  # the chain went back: our block is no longer on it
+        if clean and template.prev_hash == self._spent:
+            self._spent = None  # the chain went back: our block is no longer on it
+        self._templates = {key: old for key, old in self._templates.items() if old.prev_hash == template.prev_hash}
         self._latest, self._issued_at = template, now
         assert self._payout is not None
         job_id = f"{next(self._job_ids):x}"

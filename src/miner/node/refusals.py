@@ -70,6 +70,8 @@ def _explain_refusal(error: JsonRpcError) -> Trouble:
         text += ": a node gives no work before it has a peer; look at its network, or use -connect or -addnode"
     elif error.code == INVALID_PARAMETER:
         text += f"; asked with the rules {', '.join(CLIENT_RULES)}"
+    elif "bad-txns-vin-empty" in error.message:
+        text += ": Litecoin's first MWEB block needs a transaction that pegs in; work comes when one is in the mempool"
     elif error.code == METHOD_NOT_FOUND:
         text += ": this server is no node that gives block templates"
     return Trouble(f"the node says: {text}", error.code in _FOR_GOOD)

@@ -1,0 +1,32 @@
+"""A node's URL: what is taken, what is refused, and that credentials in it never show."""
+
+import pytest
+
+from miner.core.errors import UsageError
+from miner.node.transport import NodeRpc
+
+
+@pytest.mark.parametrize(("url", "label"), [
+    ("http://127.0.0.1:9332", "http://127.0.0.1:9332/"),
+    ("http://127.0.0.1:9332/", "http://127.0.0.1:9332/"),
+    ("https://[::1]:9332/wallet/w", "https://[::1]:9332/wallet/w"),
+    ("http://node.example", "http://node.example/"),
+    ("http://alice:p%40ss@node.example:8332/", "http://node.example:8332/"),
+])
+def test_label_is_the_url_without_credentials(url: str, label: str) -> None:
+    assert NodeRpc(url).label == label
+
+
+@pytest.mark.parametrize("url", [
+    "", "http://", "http:///", "ftp://node/", "http://node:0/", "http://node:70000/", "http://node:x/", "http://[::1/",
+    "http://alice:sesame@/", "http://node/a b", "http://node/?x=1", "http://node/#x", "http://" + "n" * 70 + "/",
+])
+def test_url_that_does_not_parse(url: str) -> None:
+    with pytest.raises(UsageError, match="does not parse: use http://HOST:PORT/") as caught:
+        NodeRpc(url)
+    assert "sesame" not in str(caught.value)
+
+
+def test_nothing_that_shows_an_object_shows_the_password() -> None:
+    rpc = NodeRpc("http://node:1/", "alice", "sesame")
+    assert "sesame" not in repr(rpc) and "sesame" not in str(rpc)
