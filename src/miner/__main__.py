@@ -2,19 +2,22 @@
 
 import sys
 
-from miner.process import hide_secrets
-
 
 def main() -> int:
-    args = sys.argv[1:]
-    hide_secrets(args)
-    if args[:1] == ["spark"]:
-        from miner.spark import main as spark
+    try:
+        from miner.process import hide_secrets
 
-        return spark(args[1:])
-    from miner.cli import main as cli
+        args = sys.argv[1:]
+        hide_secrets(args)
+        if args[:1] == ["spark"]:
+            from miner.spark import main as spark
 
-    return cli(args)
+            return spark(args[1:])
+        from miner.cli import main as cli
+
+        return cli(args)
+    except KeyboardInterrupt:  # before there was anything to stop
+        return 130
 
 
 if __name__ == "__main__":
