@@ -129,6 +129,7 @@ def test_one_block_for_each_previous_hash() -> None:
     assert len(set(previous)) == len(previous) >= 20
     assert all(hash_value(SCRYPT.hash(share.header)) <= share.job.network_target for share in source.shares)
     assert of(Totals, events)[0].blocks >= 20
+    assert of(Totals, events)[0].stale == 0  # what was found in the same moment as a block is no failure
 
 
 def test_a_refused_block_does_not_stop_the_search_for_a_better_one() -> None:

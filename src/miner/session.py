@@ -44,6 +44,7 @@ class Session:
         self._extranonce2 = 0  # goes on from job to job, so that a job that is sent twice is not hashed twice
         self._pending: set[asyncio.Task[None]] = set()
         self._resting_on: bytes | None = None  # previous hash on which a block of ours is out, or accepted
+        self._spent: bytes | None = None  # previous hash on which one was accepted last
         self._rest_timer: asyncio.TimerHandle | None = None
         self._held: collections.deque[Share] = collections.deque(maxlen=16)  # more blocks found on that hash
         self._counts = dict.fromkeys(ShareStatus, 0)
@@ -161,6 +162,8 @@ class Session:
 
     def _on_hit(self, work: Work, nonce: int, digest: bytes) -> None:
         self._hits_in_line.release()
+        if work.job.prev_hash == self._spent:
+            return  # found in the same moment as the block that ended this height: never was worth a submit
         share = work.share(nonce)
         is_block = hash_value(digest) <= work.job.network_target
         if self._job is None or work.job.prev_hash != self._job.prev_hash:
@@ -185,6 +188,8 @@ class Session:
 
     async def _submit_and_settle(self, share: Share, is_block: bool) -> None:
         result = await self._source.submit(share)
+        if is_block and result.status is ShareStatus.ACCEPTED:
+            self._spent = share.job.prev_hash
         self._settle_share(dataclasses.replace(result, block=is_block))
         if is_block and result.status is not ShareStatus.ACCEPTED and share.job.prev_hash == self._resting_on:
             if self._held:
@@ -198,8 +203,12 @@ class Session:
         if self._rest_timer is not None:
             self._rest_timer.cancel()
         self._resting_on = prev_hash
-        self._rest_timer = asyncio.get_running_loop().call_later(_REST_SECONDS, self._resume)
+        self._rest_timer = asyncio.get_running_loop().call_later(_REST_SECONDS, self._end_rest)
         self._engine.pause()
+
+    def _end_rest(self) -> None:
+        self._spent = None  # no new job: the source still takes shares on this hash
+        self._resume()
 
     def _resume(self) -> None:
         if self._rest_timer is not None:
