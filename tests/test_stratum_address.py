@@ -28,6 +28,7 @@ def test_the_configured_login_wins() -> None:
 @pytest.mark.parametrize("url", [
     "stratum+tcp://host", "stratum+tcp://host:0", "stratum+tcp://u:s3cret@host:99999", "stratum+tcp://u:s3cret@:1",
     "stratum+tcp://u:s3cret@host:x", "stratum+tcp://u:s3cret@[::1:1", "http://u:s3cret@host:1", "s3cret",
+    "stratum+tcp://u:s3cret@host..name:1", f"stratum+tcp://u:s3cret@{'h' * 64}:1",
     "stratum+tcp://u:s3cret@host:1/path", "stratum+tcp://u:s3cret@host:1?x=1",
 ])
 def test_urls_that_will_not_do_are_not_repeated(url: str) -> None:

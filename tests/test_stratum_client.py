@@ -1,8 +1,10 @@
 """A stratum pool as a source of work, over loopback TCP: the good days and the dangerous ones."""
 
 import asyncio
+import collections
 import dataclasses
 import json
+import random
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,7 +16,7 @@ from miner.core.errors import SourceError, UsageError
 from miner.core.model import Job, MinerReport, ShareStatus
 from miner.core.source import Connecting, Disconnected, Finished, Notice, SourceEvent
 from miner.core.target import difficulty_to_target, hash_value
-from miner.stratum import client
+from miner.stratum import client, connection
 from miner.stratum.client import StratumSource
 from miner.stratum.reject import Reject
 from miner.stratum.server_protocol import Authorizing, Reported, Subscribing
@@ -274,7 +276,7 @@ async def test_nobody_there_and_the_pauses_grow_until_the_retries_are_used_up() 
     url = f"stratum+tcp://127.0.0.1:{free_port()}"
     async with source_of(url, uniform=0.5, retries=3) as source:
         seen = []
-        with pytest.raises(SourceError, match="Connect call failed|refused.*gave up after 3 retries"):
+        with pytest.raises(SourceError, match="Connection refused; gave up after 3 retries"):
             async for event in source.events():
                 seen.append(event)  # noqa: PERF401
     assert [event.retry_seconds for event in seen if isinstance(event, Disconnected)] == [0.05, 0.1, 0.2]
@@ -286,6 +288,14 @@ async def test_without_retries_the_first_failure_is_the_last() -> None:
     async with source_of(f"stratum+tcp://127.0.0.1:{free_port()}", retries=0) as source:
         with pytest.raises(SourceError, match="gave up after 0 retries"):
             await next_of(Job, source.events())
+
+
+def test_a_thousand_miners_come_back_one_by_one() -> None:
+    numbers = random.Random(7)
+    source = StratumSource(SourceConfig(url="stratum+tcp://h:1", username="u"), uniform=numbers.random)
+    seconds = collections.Counter(int(source._pause(1)) for _ in range(1000))
+    assert set(seconds) == set(range(30))
+    assert max(seconds.values()) < 60
 
 
 def test_pauses_are_bounded_and_jittered() -> None:
@@ -379,7 +389,7 @@ async def test_a_pool_that_talks_on_is_not_silent() -> None:
 
 @within_limit
 async def test_a_share_without_an_answer_on_a_dead_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "ANSWER_SECONDS", 0.2)
     async with Pool(stay) as pool, source_of(pool) as source:
         events = source.events()
         result = await source.submit((await next_of(Job, events)).work(bytes(4)).share(0))
@@ -398,9 +408,9 @@ async def test_a_share_that_a_living_pool_forgot(monkeypatch: pytest.MonkeyPatch
 
     async with Pool(script) as pool, source_of(pool) as source:
         work = (await next_of(Job, source.events())).work(bytes(4))
-        monkeypatch.setattr(client, "ANSWER_SECONDS", 0.3)
+        monkeypatch.setattr(connection, "ANSWER_SECONDS", 0.3)
         assert (await source.submit(work.share(0))).status is ShareStatus.STALE
-        monkeypatch.setattr(client, "ANSWER_SECONDS", 20.0)
+        monkeypatch.setattr(connection, "ANSWER_SECONDS", 20.0)
         assert (await source.submit(work.share(1))).status is ShareStatus.ACCEPTED
         assert len(pool.miners) == 1
 
@@ -493,6 +503,24 @@ async def test_reconnect_to_another_port_of_the_same_host_and_back_when_that_fai
         second._server.close()  # it hangs up, and nobody is there any more
         assert (await next_of(Job, events)).job_id == REGTEST_JOB.job_id
         assert len(pool.miners) == 2
+
+
+@within_limit
+async def test_reconnect_to_a_port_where_nobody_lets_us_in() -> None:
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)
+        if len(pool.miners) == 1:
+            miner.say(request("client.reconnect", ["", second.port]))
+        await miner.until_gone()
+
+    async def hang_up(miner: Miner) -> None:
+        await miner.next()
+
+    async with Pool(script) as pool, Pool(hang_up) as second, source_of(pool) as source:
+        events = source.events()
+        await next_of(Job, events)
+        await next_of(Job, events)
+        assert (len(pool.miners), len(second.miners)) == (2, 1)
 
 
 @within_limit

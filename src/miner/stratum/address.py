@@ -25,6 +25,7 @@ class PoolAddress:
         try:
             url = urlsplit(config.url)
             host, port = url.hostname, url.port
+            (host or "").encode("idna")  # as the resolver will want it
         except ValueError:
             raise UsageError("the pool's URL does not parse: use stratum+tcp://HOST:PORT") from None
         if url.scheme != "stratum+tcp" or not host or not port or url.path not in ("", "/") or url.query:

@@ -5,38 +5,25 @@ import collections
 import dataclasses
 import random
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 from miner import __version__
 from miner.config import SourceConfig
-from miner.core.errors import ProtocolError, SourceError
+from miner.core.errors import SourceError
 from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, Disconnected, Finished, Notice, SourceEvent, WorkSource
 from miner.core.target import hash_value
 from miner.stratum import messages
 from miner.stratum.address import PoolAddress
-from miner.stratum.client_protocol import (
-    Answered,
-    ClientEvent,
-    ClientProtocol,
-    Ignored,
-    LoginRefused,
-    State,
-)
-from miner.stratum.wire import one_line
+from miner.stratum.client_protocol import ClientEvent, ClientProtocol, Ignored, LoginRefused
+from miner.stratum.connection import LostError, PoolConnection, words_of
 from miner.verify import proof_hash
 
 USER_AGENT = f"sparkminer/{__version__}"
 CONNECT_SECONDS = 30.0
-HANDSHAKE_SECONDS = 60.0  # from the connection to the login
-ANSWER_SECONDS = 60.0  # for a share's verdict
-FAREWELL_SECONDS = 1.0  # for what is still to be sent when we leave
 MAX_PAUSE = 300.0  # between two tries, unless the configured pause is longer
 MIN_PAUSE = 0.1
-READ_BYTES = 64 << 10
-MAX_UNSENT = 256 << 10  # bytes that the pool may leave unread
 MAX_EVENTS = 64  # that wait for the consumer
-MAX_NOTICES = 100  # from one connection: a person reads them
 
 
 class StratumSource(WorkSource):
@@ -54,7 +41,7 @@ class StratumSource(WorkSource):
         self._port = self._address.port  # where a client.reconnect sent us, until that fails
         self._uniform = uniform
         self._offer_extranonce = True
-        self._connection: _Connection | None = None
+        self._connection: PoolConnection | None = None
         self._events = _EventQueue()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -65,8 +52,9 @@ class StratumSource(WorkSource):
         return self._follow()
 
     async def submit(self, share: Share) -> ShareResult:
-        connection = self._connection
-        answer = await connection.submit(share) if connection else Answered(0, ShareStatus.STALE, "not connected")
+        if not self._connection:
+            return ShareResult(share, ShareStatus.STALE, "not connected")
+        answer = await self._connection.submit(share)
         block = False
         if answer.status is ShareStatus.ACCEPTED:
             digest = await asyncio.to_thread(proof_hash, self.algorithm, share.header)
@@ -103,8 +91,10 @@ class StratumSource(WorkSource):
                 reason = await self._converse()
                 self._events.put(Finished(reason))
                 return
-            except _LostError as lost:
+            except LostError as lost:
                 failures = 1 if lost.had_jobs else failures + 1
+                if lost.wait is None and not lost.had_jobs:
+                    self._port = self._address.port
                 reason = self._masked(str(lost))
                 if 0 <= self._config.retries < failures:
                     raise SourceError(f"{self.label}: {reason}; gave up after {self._config.retries} retries") from None
@@ -122,24 +112,24 @@ class StratumSource(WorkSource):
 
     async def _converse(self) -> str:
         """One connection, from the first byte to the last. Returns the reason of a hub that has ended its job; every
-        other end raises _LostError, or SourceError where there is no use in coming back."""
+        other end raises LostError, or SourceError where there is no use in coming back."""
         try:
             async with asyncio.timeout(min(CONNECT_SECONDS, self._config.timeout)):
                 reader, writer = await asyncio.open_connection(self._address.host, self._port)
         except TimeoutError:
-            raise self._unreachable("no answer to the connection attempt") from None
+            raise LostError("no answer to the connection attempt") from None
         except OSError as error:
-            raise self._unreachable(_words(error)) from None
+            raise LostError(words_of(error)) from None
         protocol = ClientProtocol(self.algorithm, self._address.username, self._address.password, user_agent=USER_AGENT,
                                   hub=self._config.hub, extranonce_subscribe=self._offer_extranonce)
-        self._connection = connection = _Connection(protocol, reader, writer, self._config.timeout)
+        self._connection = connection = PoolConnection(protocol, reader, writer, self._config.timeout)
         try:
             while True:
                 for event in await connection.receive():
                     if isinstance(event, messages.Stop):
                         return event.reason
                     self._on_event(event, connection)
-        except _LostError as lost:
+        except LostError as lost:
             lost.had_jobs = connection.had_jobs
             raise
         finally:
@@ -148,11 +138,7 @@ class StratumSource(WorkSource):
             self._offer_extranonce = not protocol.offer_unanswered
             await connection.aclose()
 
-    def _unreachable(self, reason: str) -> "_LostError":
-        self._port = self._address.port
-        return _LostError(reason)
-
-    def _on_event(self, event: ClientEvent, connection: "_Connection") -> None:
+    def _on_event(self, event: ClientEvent, connection: PoolConnection) -> None:
         match event:
             case Job():
                 self._events.put(event)
@@ -166,7 +152,7 @@ class StratumSource(WorkSource):
             case Ignored():
                 self._notice(f"ignored what the pool sent: {event.reason}", connection)
 
-    def _on_reconnect(self, event: messages.Reconnect, connection: "_Connection") -> None:
+    def _on_reconnect(self, event: messages.Reconnect, connection: PoolConnection) -> None:
         """To the same host, another port perhaps; elsewhere never: whoever can write into the connection could take the
         miners away with it."""
         host, port = event.host.lower() or self._address.host, event.port or self._port
@@ -174,9 +160,9 @@ class StratumSource(WorkSource):
             self._notice(f"the pool would send us to {host}, port {port}: not followed", connection)
             return
         self._port = port
-        raise _LostError(f"the pool asks to reconnect to port {port}", event.wait)
+        raise LostError(f"the pool asks to reconnect to port {port}", event.wait)
 
-    def _notice(self, text: str, connection: "_Connection") -> None:
+    def _notice(self, text: str, connection: PoolConnection) -> None:
         if connection.allow_notice(text):
             self._events.put(Notice(self._masked(text)))
 
@@ -186,127 +172,6 @@ class StratumSource(WorkSource):
         if not secret:
             return text
         return re.sub(secret if len(self._address.password) > 3 else rf"(?<!\w){secret}(?!\w)", "***", text)
-
-
-class _LostError(Exception):
-    """The connection is gone. `wait`: how long the pool asked us to stay away."""
-
-    def __init__(self, reason: str, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.wait = wait
-        self.had_jobs = False
-
-
-class _Connection:
-    """The protocol on a socket, and the shares that wait for their verdicts on it."""
-
-    def __init__(self, protocol: ClientProtocol, reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
-                 timeout: float) -> None:
-        self.had_jobs = False
-        self._protocol = protocol
-        self._reader = reader
-        self._writer = writer
-        self._timeout = timeout
-        self._deadline = asyncio.get_running_loop().time() + min(HANDSHAKE_SECONDS, timeout)
-        self._verdicts: dict[int, asyncio.Future[Answered]] = {}
-        self._fault = ""  # why we tore the connection down ourselves
-        self._notices = 0
-        self._last_notice = ""
-        protocol.start()
-
-    async def receive(self) -> Iterator[ClientEvent]:
-        """Wait for the pool, send what is due meanwhile. The verdicts among its events go to who waits in `submit`.
-        Raises _LostError, and so does the iterator."""
-        self._flush()
-        return self._understand(await self._read())
-
-    def _understand(self, data: bytes) -> Iterator[ClientEvent]:
-        heard = self._protocol.heard
-        try:
-            for event in self._protocol.receive_data(data):
-                self.had_jobs = self.had_jobs or isinstance(event, Job)
-                if isinstance(event, Answered):
-                    self._settle(event)
-                else:
-                    yield event
-        except ProtocolError as error:
-            raise _LostError(str(error)) from None
-        if self._protocol.state is State.READY and self._protocol.heard > heard:
-            self._deadline = asyncio.get_running_loop().time() + self._timeout
-
-    async def submit(self, share: Share) -> Answered:
-        try:
-            request_id = self._protocol.submit(share)
-        except ProtocolError as error:
-            return Answered(0, ShareStatus.STALE, str(error))
-        heard = self._protocol.heard
-        verdict = self._verdicts[request_id] = asyncio.get_running_loop().create_future()
-        self._flush()
-        seconds = min(ANSWER_SECONDS, self._timeout)
-        try:
-            return await asyncio.wait_for(verdict, seconds)
-        except TimeoutError:
-            if self._protocol.heard == heard:  # not one word since: the connection is half open
-                self._tear_down(f"no answer to a share, nor anything else, for {seconds:g} seconds")
-            return Answered(request_id, ShareStatus.STALE, f"no answer within {seconds:g} seconds")
-        finally:
-            self._verdicts.pop(request_id, None)
-            self._protocol.forget(request_id)
-
-    def report(self, report: MinerReport) -> None:
-        if self._protocol.extension:
-            self._protocol.report(report)
-            self._flush()
-
-    def allow_notice(self, text: str) -> bool:
-        """Not the same line twice in a row, and an end to them all at some point."""
-        if text == self._last_notice or self._notices >= MAX_NOTICES:
-            return False
-        self._last_notice = text
-        self._notices += 1
-        return True
-
-    async def aclose(self) -> None:
-        """Everything that waits here is told; what is unsent gets a moment."""
-        for verdict in self._verdicts.values():
-            if not verdict.done():
-                verdict.set_result(Answered(0, ShareStatus.STALE, "the connection was lost before the answer"))
-        self._flush()
-        self._writer.close()
-        try:
-            async with asyncio.timeout(FAREWELL_SECONDS):
-                await self._writer.wait_closed()
-        except (OSError, TimeoutError):
-            pass  # it ends this way or that
-        finally:
-            self._writer.transport.abort()
-
-    async def _read(self) -> bytes:
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                data = await self._reader.read(READ_BYTES)
-        except TimeoutError:
-            what = "is silent" if self._protocol.state is State.READY else "does not let us in"
-            raise _LostError(f"the pool {what}: gave it {self._timeout:g} seconds") from None
-        except OSError as error:
-            raise _LostError(self._fault or _words(error)) from None
-        if not data:
-            raise _LostError(self._fault or "the pool closed the connection")
-        return data
-
-    def _flush(self) -> None:
-        self._writer.write(self._protocol.data_to_send())
-        if self._writer.transport.get_write_buffer_size() > MAX_UNSENT:
-            self._tear_down("the pool does not read what we send")
-
-    def _tear_down(self, fault: str) -> None:
-        self._fault = self._fault or fault
-        self._writer.transport.abort()
-
-    def _settle(self, answer: Answered) -> None:
-        verdict = self._verdicts.get(answer.request_id)
-        if verdict and not verdict.done():
-            verdict.set_result(answer)
 
 
 class _EventQueue:
@@ -340,7 +205,3 @@ class _EventQueue:
             self._changed.clear()
             await self._changed.wait()
         return self._events.popleft()
-
-
-def _words(error: OSError) -> str:
-    return one_line(error.strerror or str(error)) or type(error).__name__

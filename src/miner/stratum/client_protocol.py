@@ -156,7 +156,7 @@ class ClientProtocol:
         """Hand in a share of a job of this connection. Returns the number that its Answered will have."""
         if self.state is not State.READY:
             raise ProtocolError("not logged in at the pool")
-        if share.job.job_id not in self._issued or not self._last or share.job.extranonce1 != self._last.extranonce1:
+        if share.job.job_id not in self._issued or not self._last or _extranonce(share.job) != _extranonce(self._last):
             raise ProtocolError("the job was not issued with this connection's extranonce")
         if self._shares >= MAX_UNANSWERED:
             raise ProtocolError(f"{MAX_UNANSWERED} shares are without an answer")
@@ -238,7 +238,7 @@ class ClientProtocol:
         """The job, unless it is the last one over again: then whoever works on it goes on."""
         assert self._extranonce is not None
         job = notify.to_job(self._algorithm, *self._extranonce, self.difficulty)
-        if self._last is not None and self._last.extranonce1 != job.extranonce1:
+        if self._last is not None and _extranonce(self._last) != _extranonce(job):
             job = dataclasses.replace(job, clean=True)  # the pool checks with the new one now, whatever the job
             self._issued.clear()
         if self._last is None or dataclasses.replace(self._last, clean=job.clean) != job:
@@ -310,6 +310,10 @@ class ClientProtocol:
         self._unanswered[self._request_id] = handler
         self._out += encode_request(self._request_id, method, params)
         return self._request_id
+
+
+def _extranonce(job: Job) -> tuple[bytes, int]:
+    return job.extranonce1, job.extranonce2_size
 
 
 def _reason(response: Response) -> str:

@@ -1,0 +1,146 @@
+"""One TCP connection to a pool: the protocol on a socket, and the shares that wait for their verdicts on it."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+
+from miner.core.errors import ProtocolError
+from miner.core.model import Job, MinerReport, Share, ShareStatus
+from miner.stratum.client_protocol import Answered, ClientEvent, ClientProtocol, State
+from miner.stratum.wire import one_line
+
+HANDSHAKE_SECONDS = 60.0  # from the connection to the login
+ANSWER_SECONDS = 60.0  # for a share's verdict
+FAREWELL_SECONDS = 1.0  # for what is still to be sent when we leave
+READ_BYTES = 64 << 10
+MAX_UNSENT = 256 << 10  # bytes that the pool may leave unread
+MAX_NOTICES = 100  # from one connection: a person reads them
+
+
+class LostError(Exception):
+    """The connection is gone. `wait`: how long the pool asked us to stay away."""
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+        self.had_jobs = False
+
+
+class PoolConnection:
+    """From the first byte to the last. What a pool can make us wait for, keep or show is bounded."""
+
+    def __init__(self, protocol: ClientProtocol, reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
+                 timeout: float) -> None:
+        self.had_jobs = False
+        self._protocol = protocol
+        self._reader = reader
+        self._writer = writer
+        self._timeout = timeout
+        self._patience = min(HANDSHAKE_SECONDS, timeout)  # seconds without a word; the login may not take longer
+        self._deadline = asyncio.get_running_loop().time() + self._patience
+        self._verdicts: dict[int, asyncio.Future[Answered]] = {}
+        self._fault = ""  # why we tore the connection down ourselves
+        self._notices = 0
+        self._last_notice = ""
+        protocol.start()
+
+    async def receive(self) -> Iterator[ClientEvent]:
+        """Wait for the pool, send what is due meanwhile. The verdicts among its events go to who waits in `submit`.
+        Raises LostError, and so does the iterator."""
+        self._flush()
+        return self._understand(await self._read())
+
+    def _understand(self, data: bytes) -> Iterator[ClientEvent]:
+        heard = self._protocol.heard
+        try:
+            for event in self._protocol.receive_data(data):
+                self.had_jobs = self.had_jobs or isinstance(event, Job)
+                if isinstance(event, Answered):
+                    self._settle(event)
+                else:
+                    yield event
+        except ProtocolError as error:
+            raise LostError(str(error)) from None
+        if self._protocol.state is State.READY and self._protocol.heard > heard:
+            self._patience = self._timeout
+            self._deadline = asyncio.get_running_loop().time() + self._patience
+
+    async def submit(self, share: Share) -> Answered:
+        try:
+            request_id = self._protocol.submit(share)
+        except ProtocolError as error:
+            return Answered(0, ShareStatus.STALE, str(error))
+        heard = self._protocol.heard
+        verdict = self._verdicts[request_id] = asyncio.get_running_loop().create_future()
+        self._flush()
+        seconds = min(ANSWER_SECONDS, self._timeout)
+        try:
+            return await asyncio.wait_for(verdict, seconds)
+        except TimeoutError:
+            if self._protocol.heard == heard:  # not one word since: the connection is half open
+                self._tear_down(f"no answer to a share, nor anything else, for {seconds:g} seconds")
+            return Answered(request_id, ShareStatus.STALE, f"no answer within {seconds:g} seconds")
+        finally:
+            self._verdicts.pop(request_id, None)
+            self._protocol.forget(request_id)
+
+    def report(self, report: MinerReport) -> None:
+        if self._protocol.extension:
+            self._protocol.report(report)
+            self._flush()
+
+    def allow_notice(self, text: str) -> bool:
+        """Not the same line twice in a row, and an end to them all at some point."""
+        if text == self._last_notice or self._notices >= MAX_NOTICES:
+            return False
+        self._last_notice = text
+        self._notices += 1
+        return True
+
+    async def aclose(self) -> None:
+        """Everything that waits here is told; what is unsent gets a moment."""
+        for verdict in self._verdicts.values():
+            if not verdict.done():
+                verdict.set_result(Answered(0, ShareStatus.STALE, "the connection was lost before the answer"))
+        self._flush()
+        self._writer.close()
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await self._writer.wait_closed()
+        except (OSError, TimeoutError):
+            pass  # it ends this way or that
+        finally:
+            self._writer.transport.abort()
+
+    async def _read(self) -> bytes:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                data = await self._reader.read(READ_BYTES)
+        except TimeoutError:
+            what = "is silent" if self._protocol.state is State.READY else "does not let us in"
+            raise LostError(f"the pool {what}: gave it {self._patience:g} seconds") from None
+        except OSError as error:
+            raise LostError(self._fault or words_of(error)) from None
+        if not data:
+            raise LostError(self._fault or "the pool closed the connection")
+        return data
+
+    def _flush(self) -> None:
+        self._writer.write(self._protocol.data_to_send())
+        if self._writer.transport.get_write_buffer_size() > MAX_UNSENT:
+            self._tear_down("the pool does not read what we send")
+
+    def _tear_down(self, fault: str) -> None:
+        self._fault = self._fault or fault
+        self._writer.transport.abort()
+
+    def _settle(self, answer: Answered) -> None:
+        verdict = self._verdicts.get(answer.request_id)
+        if verdict and not verdict.done():
+            verdict.set_result(answer)
+
+
+def words_of(error: OSError) -> str:
+    """Why the operating system or the resolver says no, without their numbers."""
+    words = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+    return one_line(words) or type(error).__name__
