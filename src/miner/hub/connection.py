@@ -77,7 +77,8 @@ class Connection:
             with self.acting():
                 patience = self._config.idle_seconds if self.miner.patient else max(login_by - clock(), 0.0)
                 try:
-                    data = await asyncio.wait_for(self._reader.read(READ_SIZE), patience)
+                    async with asyncio.timeout(patience):
+                        data = await self._reader.read(READ_SIZE)
                 except TimeoutError:
                     raise GoneError("silent for too long" if self.miner.patient else "no login in time") from None
                 if not data:

@@ -76,7 +76,8 @@ class Hub:
             with connection.acting():
                 connection.miner.stop(reason)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._nobody.wait(), wait)
+            async with asyncio.timeout(wait):
+                await self._nobody.wait()
         for connection in list(self._connections):
             connection.end(reason)
 
@@ -157,15 +158,15 @@ class Hub:
 
     # The miners
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._closed or len(self._connections) >= self.config.max_miners:
             writer.close()
             return
         connection = Connection(self._floor, reader, writer)
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections[connection] = task
+        self._connections[connection] = asyncio.create_task(self._serve(connection))
         self._nobody.clear()
+
+    async def _serve(self, connection: Connection) -> None:
         try:
             await connection.run()
         except Exception as error:

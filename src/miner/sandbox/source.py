@@ -58,7 +58,8 @@ class SandboxSource(WorkSource):
         yield self._issue(template, clean=True)
         while True:
             try:
-                await asyncio.wait_for(self._news.wait(), self._refresh_seconds)
+                async with asyncio.timeout(self._refresh_seconds):
+                    await self._news.wait()
             except TimeoutError:
                 self._chain.ease()
             self._news.clear()

@@ -1,0 +1,205 @@
+"""Who plays against a hub in its tests: a source whose jobs, verdicts and faults come on demand, and a miner that says
+whatever a test wants to have said."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from miner.config import SourceConfig
+from miner.core.algorithm import Algorithm, sha256d
+from miner.core.model import Job, Share, ShareResult, ShareStatus
+from miner.core.source import SourceEvent, WorkSource
+from miner.core.target import MAX_TARGET, hash_value, target_to_nbits
+from miner.hub import Hub, HubConfig
+from miner.hub.events import HubEvent
+from miner.stratum.client import StratumSource
+
+WAIT = 30.0  # seconds, for what should happen at once
+TOKEN = "token-of-the-tests"
+SHA256D = Algorithm.parse("sha256d")
+
+
+def make_job(job_id: str = "a", tip: int = 1, *, clean: bool = True, hashes: int = 64, share_hashes: int | None = None,
+             extranonce1: bytes = b"\xee\xee", size: int = 8, ntime: int = 1_700_000_000) -> Job:
+    """A job on the previous hash number `tip` with a block in so many hashes, and a share (as the source counts them)
+    in `share_hashes`, by default the same."""
+    share_target = MAX_TARGET // (share_hashes or hashes)
+    nbits = target_to_nbits(MAX_TARGET // hashes)
+    return Job(job_id, SHA256D, 0x20000000, sha256d(tip.to_bytes(4, "big")), b"begin", extranonce1, size, b"end",
+               (bytes(32),), nbits, ntime, clean, max(share_target, MAX_TARGET // hashes), height=tip)
+
+
+class ScriptedSource(WorkSource):
+    """Gives the events that are pushed into it, and the verdicts that `verdict` says."""
+
+    label, payee, algorithm = "a script", "nobody", SHA256D
+
+    def __init__(self, *events: SourceEvent) -> None:
+        self._events: asyncio.Queue[SourceEvent | Exception | None] = asyncio.Queue()
+        self.push(*events)
+        self.submitted: list[Share] = []
+        self.verdict: Callable[[Share], ShareResult] = lambda share: ShareResult(
+            share, ShareStatus.ACCEPTED, block=hash_value(sha256d(share.header)) <= share.job.network_target)
+        self.answer_now = asyncio.Event()
+        self.answer_now.set()
+
+    def push(self, *events: SourceEvent | Exception | None) -> None:
+        """Let these happen next. An exception is raised; None is the end."""
+        for event in events:
+            self._events.put_nowait(event)
+
+    async def events(self) -> AsyncIterator[SourceEvent]:
+        while (event := await self._events.get()) is not None:
+            if isinstance(event, Exception):
+                raise event
+            yield event
+
+    async def submit(self, share: Share) -> ShareResult:
+        self.submitted.append(share)
+        await self.answer_now.wait()
+        return self.verdict(share)
+
+    async def aclose(self) -> None:
+        self.push(None)
+
+
+def solve(job: Job, extranonce2: int = 0, most: int | None = None, above: int = -1, **changes: Any) -> Share:
+    """A share of a miner's job whose hash is above one number and at most another (the share target unless given)."""
+    work = job.work(extranonce2.to_bytes(job.extranonce2_size, "big"), **changes)
+    for nonce in range(1 << 22):
+        share = work.share(nonce)
+        if above < hash_value(job.algorithm.hash(share.header)) <= (job.share_target if most is None else most):
+            return share
+    raise AssertionError("nothing found")
+
+
+class RawMiner:
+    """A socket and JSON. It keeps the notifications that it hears while it waits for something else."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._heard: list[dict[str, Any]] = []
+        self._number = 0
+
+    @classmethod
+    async def connect(cls, address: tuple[str, int]) -> "RawMiner":
+        return cls(*await asyncio.open_connection(*address))
+
+    @classmethod
+    async def join(cls, address: tuple[str, int], name: str = "raw") -> "RawMiner":
+        miner = await cls.connect(address)
+        await miner.call("mining.subscribe", "raw/1")
+        assert (await miner.call("mining.authorize", name, TOKEN))["result"] is True
+        return miner
+
+    def send(self, data: bytes) -> None:
+        self._writer.write(data)
+
+    def ask(self, method: str, *params: Any) -> int:
+        """Send a request; returns its id."""
+        self._number += 1
+        self.send(json.dumps({"id": self._number, "method": method, "params": params}).encode() + b"\n")
+        return self._number
+
+    async def call(self, method: str, *params: Any) -> dict[str, Any]:
+        number = self.ask(method, *params)
+        return await self.hear(lambda message: message["id"] == number)
+
+    async def notice(self, method: str, wanted: Callable[[list[Any]], bool] = lambda params: True) -> list[Any]:
+        """The parameters of the next notification of this kind."""
+        message = await self.hear(lambda message: message.get("method") == method and wanted(message["params"]))
+        return list(message["params"])
+
+    async def hear(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        for message in self._heard:
+            if wanted(message):
+                self._heard.remove(message)
+                return message
+        async with asyncio.timeout(WAIT):
+            while line := await self._reader.readline():
+                message = json.loads(line)
+                if wanted(message):
+                    return dict(message)
+                self._heard.append(message)
+        raise AssertionError(f"the hub hung up; before that it said {self._heard}")
+
+    async def hung_up(self) -> bool:
+        """Wait until the hub ends the connection."""
+        async with asyncio.timeout(WAIT):
+            try:
+                while await self._reader.read(1 << 16):
+                    pass
+            except ConnectionError:
+                pass
+        return True
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class Player:
+    """One of our own clients at the hub."""
+
+    def __init__(self, address: tuple[str, int], name: str, token: str = TOKEN, algorithm: Algorithm = SHA256D) -> None:
+        host, port = address
+        self.source = StratumSource(SourceConfig(algorithm, f"stratum+tcp://{host}:{port}", name, token, hub=True,
+                                                 retries=0, retry_pause=0.1))
+        self.events = self.source.events()
+
+    async def next(self, kind: type[Any], wanted: Callable[[Any], bool] = lambda event: True) -> Any:
+        async with asyncio.timeout(WAIT):
+            async for event in self.events:
+                if isinstance(event, kind) and wanted(event):
+                    return event
+        raise AssertionError(f"the source ended before a {kind}")
+
+    async def job(self, wanted: Callable[[Job], bool] = lambda job: True) -> Job:
+        job: Job = await self.next(Job, wanted)
+        return job
+
+
+class Watched:
+    """A hub, and all that it told."""
+
+    def __init__(self, source: WorkSource, config: HubConfig) -> None:
+        self.told: list[HubEvent] = []
+        self._news = asyncio.Event()
+        self.hub = Hub(source, config, self._tell)
+        self.address = ("", 0)
+        self._players: list[Player] = []
+
+    def _tell(self, event: HubEvent) -> None:
+        self.told.append(event)
+        self._news.set()
+
+    def player(self, name: str = "player", **options: Any) -> Player:
+        self._players.append(Player(self.address, name, **options))
+        return self._players[-1]
+
+    async def leave(self) -> None:
+        for player in self._players:
+            await player.source.aclose()
+
+    async def heard(self, kind: type[Any], wanted: Callable[[Any], bool] = lambda event: True, count: int = 1) -> Any:
+        """Wait until the hub has told of that many such events; the last of them."""
+        async with asyncio.timeout(WAIT):
+            while len(found := [event for event in self.told if isinstance(event, kind) and wanted(event)]) < count:
+                self._news.clear()
+                await self._news.wait()
+        return found[count - 1]
+
+
+def with_hub(source: Callable[[], WorkSource], play: Callable[[Watched, Any], Awaitable[None]], **config: Any) -> None:
+    """Run a hub on the source, and let `play` use it. The source is made inside the event loop."""
+    async def main() -> None:
+        made = source()
+        watched = Watched(made, HubConfig(**({"token": TOKEN} | config)))
+        async with watched.hub:
+            watched.address = await watched.hub.start()
+            try:
+                await play(watched, made)
+            finally:
+                await watched.leave()
+
+    asyncio.run(main())

@@ -1,0 +1,606 @@
+"""The hub over real TCP on the loopback: our own client, unmodified minerd, and clients that mean no good."""
+
+import asyncio
+import dataclasses
+import subprocess
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+import counterparts
+from hub_players import SHA256D, TOKEN, RawMiner, ScriptedSource, Watched, make_job, solve, with_hub
+from miner.core.algorithm import Algorithm, sha256d
+from miner.core.errors import SourceError, UsageError
+from miner.core.model import Job, MinerReport, ShareResult, ShareStatus
+from miner.core.source import Disconnected, Finished, Notice, SourceEvent
+from miner.core.target import MAX_TARGET, hash_value
+from miner.hub import Hub, HubConfig
+from miner.hub.events import HubBlock, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported
+from miner.sandbox import SandboxSource
+from miner.stratum.client import StratumSource
+
+ACCEPTED, REJECTED, STALE = ShareStatus.ACCEPTED, ShareStatus.REJECTED, ShareStatus.STALE
+Play = Callable[[Watched, ScriptedSource], Awaitable[None]]
+
+
+def scripted(play: Play, *events: SourceEvent, **config: Any) -> None:
+    """Play against a hub whose source starts with these events (one easy job unless given)."""
+    with_hub(lambda: ScriptedSource(*(events or (make_job(),))), play, **config)
+
+
+# Mining
+
+
+def test_shares_become_the_sources_blocks() -> None:
+    async def play(watched: Watched, source: SandboxSource) -> None:
+        player = watched.player("alice")
+        tip = b""
+        for height in (1, 2):
+            job = await player.job(lambda job, tip=tip: job.prev_hash != tip)
+            tip = job.prev_hash
+            share = solve(job, most=job.network_target)
+            result = await player.source.submit(share)
+            assert (result.status, result.reason, result.block) == (ACCEPTED, "", True)
+            assert source.height == height
+            block = await watched.heard(HubBlock, count=height)
+            assert block.miner == "alice"
+            assert block.block_hash == sha256d(share.header)[::-1].hex()
+            assert block.result.share.header == share.header
+        assert watched.hub.snapshot().blocks == 2
+
+    with_hub(lambda: SandboxSource(SHA256D), play)
+
+
+def test_two_miners_never_get_the_same_work() -> None:
+    """Whatever extranonce2 they try, on whatever job: the coinbases that the source sees are all different."""
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        coinbases = []
+        tips = range(2, 5)
+        players = [watched.player(name) for name in "ab"]
+        for tip in (1, *tips):
+            if tip > 1:
+                source.push(make_job(f"job{tip}", tip))
+            for player in players:
+                job = await player.job(lambda job, tip=tip: job.height is None
+                                       and job.prev_hash == sha256d(tip.to_bytes(4, "big")))
+                for extranonce2 in (0, 1, 256**job.extranonce2_size - 1):
+                    assert (await player.source.submit(solve(job, extranonce2))).status in (ACCEPTED, STALE)
+                    coinbases.append(job.coinbase(extranonce2.to_bytes(job.extranonce2_size, "big")))
+        assert len(set(coinbases)) == len(coinbases) == 2 * 3 * (1 + len(tips))
+        for share in source.submitted:
+            assert share.job.coinbase(share.work.extranonce2) in coinbases, "the source sees what the miner hashed"
+
+    scripted(play)
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 5, 8, 16])
+def test_every_size_of_extranonce2_can_be_shared(size: int) -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        player = watched.player()
+        share = solve(await player.job(), 1)
+        assert (await player.source.submit(share)).status is ACCEPTED
+        assert source.submitted[0].header == share.header
+        assert len(source.submitted[0].work.extranonce2) == size
+
+    scripted(play, make_job(size=size))
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_too_little_extranonce2_ends_the_hub_with_the_reason(size: int) -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        with pytest.raises(SourceError, match=f"extranonce2_size is {size}: a hub needs at least 2"):
+            await asyncio.wait_for(watched.hub.finished(), 10)
+
+    scripted(play, make_job(size=size))
+
+
+def test_a_new_job_reaches_everyone() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        players = [watched.player(f"p{number}") for number in range(5)]
+        for player in players:
+            assert (await player.job()).clean
+        refreshed, moved = make_job("b", 1, clean=False, ntime=1_700_000_030), make_job("c", 2)
+        source.push(refreshed)
+        for player in players:
+            job = await player.job(lambda job: job.ntime == refreshed.ntime)
+            assert not job.clean and job.prev_hash == refreshed.prev_hash
+        source.push(moved)
+        for player in players:
+            job = await player.job(lambda job: job.prev_hash == moved.prev_hash)
+            assert job.clean
+
+    scripted(play)
+
+
+def test_miners_may_come_before_the_first_job() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        early = await RawMiner.connect(watched.address)
+        subscribed, authorized = early.ask("mining.subscribe"), early.ask("mining.authorize", "x", TOKEN)
+        await early.hear(lambda message: message["id"] == authorized)
+        source.push(make_job())
+        answer = await early.hear(lambda message: message["id"] == subscribed)
+        assert len(answer["result"]) == 3
+        assert await early.notice("mining.notify")
+
+    scripted(play, Notice("nothing yet"), login_seconds=0.2)
+
+
+def test_a_hub_can_be_a_hubs_source() -> None:
+    async def play(outer: Watched, source: ScriptedSource) -> None:
+        async def inside(inner: Watched, upstream: StratumSource) -> None:
+            player = inner.player("leaf")
+            share = solve(await player.job())
+            assert (await player.source.submit(share)).status is ACCEPTED
+            assert source.submitted[0].header == share.header
+            await outer.hub.stop_miners("the end", 5)
+            await asyncio.wait_for(inner.hub.finished(), 10)
+            assert (await player.next(Finished)).reason == "the end"
+
+        upstream = outer.player("inner").source
+        made = Watched(upstream, HubConfig(token=TOKEN))
+        async with made.hub:
+            made.address = await made.hub.start()
+            await inside(made, upstream)
+            await made.leave()
+
+    scripted(play)
+
+
+@pytest.mark.minerd
+def test_unmodified_minerd_mines() -> None:
+    """Beside one of our own clients, on the same hub, under a wrong and a right token."""
+    program = str(counterparts.require("minerd", counterparts.minerd(), "name a minerd 2.5.1 by MINERD"))
+
+    async def play(watched: Watched, source: SandboxSource) -> None:
+        url = "stratum+tcp://{}:{}".format(*watched.address)
+
+        def start(token: str) -> subprocess.Popen[bytes]:
+            return subprocess.Popen([program, "-a", "scrypt", "-o", url, "-u", "old", "-p", token, "-t", "1", "-q",
+                                     "-r", "0", "-R", "1"], stderr=subprocess.DEVNULL)
+
+        stranger, process = start("wrong"), start(TOKEN)
+        try:
+            await watched.heard(HubShare, lambda share: share.miner == "old" and share.status is ACCEPTED, 5)
+            block = await watched.heard(HubBlock, count=3)
+            share = block.result.share
+            assert hash_value(Algorithm.parse("scrypt").hash(share.header)) <= share.job.network_target
+            row = watched.hub.snapshot().miners[0]
+            assert (row.agent, row.estimated) == ("cpuminer/2.5.1", True) and row.hashes > 0
+            await watched.heard(Notice, lambda notice: "doesn't know the hub's token" in notice.text)
+            assert not [event for event in watched.told if isinstance(event, HubShare) and event.status is REJECTED]
+            headers = [event.share.header for event in watched.told if isinstance(event, HubShare) and event.share]
+            assert len(set(headers)) == len(headers), "no share twice"
+        finally:
+            for running in (stranger, process):
+                running.terminate()
+                running.wait(10)
+
+    with_hub(lambda: SandboxSource(Algorithm.parse("scrypt")), play)
+
+
+# Which shares go up
+
+
+def test_each_refusal_has_its_code() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        raw, player = await RawMiner.join(watched.address), watched.player()
+        job_id = (await raw.notice("mining.notify"))[0]
+        job = await player.job()
+        good = solve(job)
+
+        async def refusal(name: str, job_id: str, extranonce2: str, ntime: str, nonce: str) -> int:
+            answer = await raw.call("mining.submit", name, job_id, extranonce2, ntime, nonce)
+            assert answer["result"] is None
+            return int(answer["error"][0])
+
+        size = job.extranonce2_size
+        time, some = f"{job.ntime:08x}", bytes(size).hex()
+        assert await refusal("raw", "nonsense", some, time, "00000000") == 21
+        assert await refusal("stranger", job_id, some, time, "00000000") == 24
+        assert await refusal("raw", job_id, some + "00", time, "00000000") == 20
+        assert await refusal("raw", job_id, some, f"{job.ntime - 1:08x}", "00000000") == 20
+        assert await refusal("raw", job_id, some, f"{job.ntime + 7201:08x}", "00000000") == 20
+        assert await refusal("raw", job_id, some, "time", "00000000") == 20
+        assert (await player.source.submit(solve(job, most=MAX_TARGET, above=job.share_target))).status is REJECTED
+        assert source.submitted == []
+        first, second = [await player.source.submit(good) for _ in range(2)]
+        assert (first.status, second.status) == (ACCEPTED, STALE), "it was a block"
+        newcomer = await RawMiner.connect(watched.address)
+        answer = await newcomer.call("mining.submit", "raw", job_id, some, time, "00000000")
+        assert answer["error"][0] == 25
+
+    scripted(play)
+
+
+def test_a_share_counts_once() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        source.verdict = lambda share: ShareResult(share, ACCEPTED)
+        player, raw = watched.player(), await RawMiner.join(watched.address)
+        job = await player.job()
+        share = solve(job, above=job.network_target, most=job.share_target)
+        results = [await player.source.submit(share) for _ in range(2)]
+        assert [result.status for result in results] == [ACCEPTED, REJECTED]
+        assert results[1].reason == "duplicate share"
+        raw.close()
+        assert len(source.submitted) == 1
+        assert (await watched.heard(HubShare, count=2)).reason == "duplicate share"
+
+    scripted(play, make_job(hashes=1 << 40, share_hashes=1 << 8))
+
+
+async def as_slow_miner(watched: Watched, name: str, hashes: int) -> tuple[Any, Job]:
+    """A player whose reports have made its shares so easy; and its job."""
+    player = watched.player(name)
+    job = await player.job()
+    while job.share_target < MAX_TARGET // hashes:
+        await player.source.report(MinerReport("test", 1, 1000, hashes / 4, "slow-host"))
+        job = await player.job()
+    return player, job
+
+
+def test_only_what_the_source_asked_for_goes_up() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        source.verdict = lambda share: ShareResult(share, REJECTED, "the source's own words")
+        player, job = await as_slow_miner(watched, "slow", 100)
+        upstream = MAX_TARGET // 3000
+        assert job.share_target > upstream
+        kept = await player.source.submit(solve(job, above=upstream))
+        assert (kept.status, source.submitted) == (ACCEPTED, [])
+        asked = await player.source.submit(solve(job, most=upstream - 1))
+        assert (asked.status, asked.reason, len(source.submitted)) == (REJECTED, "the source's own words", 1)
+        event = await watched.heard(HubShare, count=2)
+        assert (event.upstream, event.accepted, event.rejected, event.stale) == (True, 1, 1, 0)
+
+    scripted(play, make_job(hashes=1 << 40, share_hashes=3000))
+
+
+def test_no_share_that_the_source_pays_for_is_asked_to_be_harder() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        player, job = await as_slow_miner(watched, "slow", 40)
+        await player.source.report(MinerReport("test", 1, 1000, 5000.0))
+        await watched.heard(MinerReported, lambda event: event.miner.hashrate == 5000.0)
+        source.push(make_job("b", 2, hashes=1 << 40, share_hashes=500))
+        job = await player.job(lambda job: job.clean)
+        assert job.share_target >= MAX_TARGET // 501, "the hub would like 10000 hashes a share, the source wants 500"
+
+    scripted(play, make_job(hashes=1 << 40, share_hashes=500))
+
+
+def test_one_block_on_a_previous_hash_is_enough() -> None:
+    """On a chain where every hash is nearly a block: the source sees one candidate, the rest is stale at once."""
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        source.answer_now.clear()
+        players = [watched.player(name) for name in "abc"]
+        shares = [(player, solve(job, number)) for player in players for job in [await player.job()]
+                  for number in range(8)]
+        answers = [asyncio.create_task(player.source.submit(share)) for player, share in shares]
+        while not source.submitted:
+            await asyncio.sleep(0.01)
+        source.answer_now.set()
+        results = await asyncio.gather(*answers)
+        assert [result.status for result in results].count(ACCEPTED) == 1
+        assert [result.status for result in results].count(STALE) == len(shares) - 1
+        assert len(source.submitted) == 1
+        source.push(make_job("next", 2))
+        job = await players[0].job(lambda job: job.prev_hash == make_job(tip=2).prev_hash)
+        assert (await players[0].source.submit(solve(job))).status is ACCEPTED
+
+    scripted(play, make_job(hashes=2))
+
+
+def test_after_a_refused_block_the_next_candidate_goes_up() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        source.verdict = lambda share: ShareResult(share, REJECTED if len(source.submitted) == 1 else ACCEPTED, "no",
+                                                   len(source.submitted) > 1)
+        player = watched.player()
+        job = await player.job()
+        results = [await player.source.submit(solve(job, number)) for number in range(3)]
+        assert [result.status for result in results] == [REJECTED, ACCEPTED, STALE]
+        assert len(source.submitted) == 2
+
+    scripted(play, make_job(hashes=2))
+
+
+# The source's troubles
+
+
+def test_while_the_source_is_away_shares_are_stale_and_then_all_goes_on() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        player = watched.player()
+        job = await player.job()
+        source.push(Disconnected("gone", 1.0))
+        await watched.heard(Disconnected)
+        result = await player.source.submit(solve(job))
+        assert (result.status, source.submitted) == (STALE, [])
+        assert "lost its source" in result.reason
+        source.push(make_job("b", 1, clean=False, extranonce1=b"\xaa\xbb\xcc"))
+        job = await player.job()
+        assert job.clean, "whatever the source says: what was before is void"
+        share = solve(job)
+        assert (await player.source.submit(share)).status is ACCEPTED
+        assert source.submitted[0].header == share.header
+
+    scripted(play)
+
+
+def test_a_new_extranonce1_asks_nothing_of_the_miners() -> None:
+    """minerd has no idea of mining.set_extranonce; pools hand out a new extranonce1 at each reconnect."""
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        raw = await RawMiner.join(watched.address)
+        for extranonce1, size in ((b"\x01" * 8, 8), (b"", 8), (b"\x02", 12)):
+            source.push(make_job("b", 1, extranonce1=extranonce1, size=size))
+            await raw.notice("mining.notify", lambda params, parts=b"begin" + extranonce1: parts.hex() in params[2])
+        player = watched.player()
+        share = solve(await player.job())
+        assert (await player.source.submit(share)).status is ACCEPTED
+        assert source.submitted[0].header == share.header, "the longer extranonce2 is filled up"
+
+    scripted(play)
+
+
+def test_a_shorter_extranonce2_moves_those_who_can_and_calls_back_the_others() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        player, raw = watched.player(), await RawMiner.join(watched.address)
+        before = await player.job()
+        source.push(make_job("b", 2, size=4))
+        job = await player.job(lambda job: job.prev_hash != before.prev_hash)
+        assert job.extranonce2_size == 1 < before.extranonce2_size
+        share = solve(job)
+        assert (await player.source.submit(share)).status is ACCEPTED
+        assert source.submitted[0].header == share.header
+        await raw.notice("client.reconnect")
+        assert await raw.hung_up()
+
+    scripted(play)
+
+
+def test_the_sources_end_is_the_hubs_end() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        player = watched.player()
+        await player.job()
+        source.push(Finished("all done"), None)
+        assert (await player.next(Finished)).reason == "all done"
+        assert await asyncio.wait_for(watched.hub.finished(), 10) == "all done"
+
+    scripted(play)
+
+
+def test_a_source_that_gives_up_fails_the_hub() -> None:
+    async def main() -> None:
+        told: list[Any] = []
+        async with Hub(ScriptedSource(make_job(), SourceError("no luck")), HubConfig(), told.append) as hub:
+            await hub.start()
+            with pytest.raises(SourceError, match="no luck"):
+                await asyncio.wait_for(hub.finished(), 10)
+        assert told[-1] == HubStopped("no luck", failed=True)
+
+    asyncio.run(main())
+
+
+# Who comes and goes
+
+
+def test_without_the_token_nobody_gets_in() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        for token in ("", "wrong", TOKEN + "x", TOKEN[:-1], "tökèn"):
+            raw = await RawMiner.connect(watched.address)
+            await raw.call("mining.subscribe")
+            answer = await raw.call("mining.authorize", "x", token)
+            assert answer["error"][0] == 24 and TOKEN not in str(answer)
+            assert await raw.hung_up()
+        with pytest.raises(SourceError, match="refused the login"):
+            await watched.player("y", token="guess").job()
+        assert not [event for event in watched.told if isinstance(event, MinerJoined)]
+        assert "token" in (await watched.heard(Notice)).text
+        assert TOKEN not in repr(watched.told) + repr(watched.hub.config)
+        assert watched.hub.snapshot().miners == ()
+
+    scripted(play)
+
+
+def test_a_lost_miners_slice_is_not_searched_again_on_the_same_block() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        async def slice_of(raw: RawMiner) -> str:
+            return str((await raw.call("mining.subscribe"))["result"][1])
+
+        async def stay() -> tuple[RawMiner, str]:
+            raw = await RawMiner.connect(watched.address)
+            prefix = await slice_of(raw)
+            await raw.call("mining.authorize", "x", TOKEN)
+            await raw.notice("mining.notify")
+            return raw, prefix
+
+        lost, first = await stay()
+        lost.close()
+        await watched.heard(MinerLeft)
+        other, second = await stay()
+        assert first != second
+        source.push(make_job("b", 2))
+        await other.notice("mining.notify")
+        assert (await stay())[1] == first, "on the next block it is as good as any"
+
+    scripted(play)
+
+
+def test_a_name_keeps_its_row() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        async def report(hashes: int, name: str) -> None:
+            player = watched.player(name)
+            await player.job()
+            await player.source.report(MinerReport("avx512", 4, hashes, 12.5, "box"))
+            await watched.heard(MinerReported, lambda event: event.miner.hashes == hashes and event.miner.name == name)
+            await player.source.aclose()
+            await watched.heard(MinerLeft, lambda event: event.miner.name == name)
+
+        await report(1000, "worker")
+        again = watched.player("worker")
+        await again.job()
+        await again.source.report(MinerReport("avx512", 4, 10, 12.5, "box"))
+        event = await watched.heard(MinerReported, count=2)
+        assert event.miner.hashes == 1010, "a new process of the same name counts from 0 again"
+        twin = watched.player("worker")
+        await twin.job()
+        rows = watched.hub.snapshot().miners
+        assert [(row.name, row.connected, row.kernel) for row in rows] == [
+            ("worker", True, "avx512"), ("worker#2", True, "")]
+        assert (rows[0].threads, rows[0].host, rows[0].hashrate, rows[0].estimated) == (4, "box", 12.5, False)
+        assert watched.hub.snapshot().hashes == 1010
+
+    scripted(play)
+
+
+def test_hostile_names_are_bounded_and_printable() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        raw = await RawMiner.connect(watched.address)
+        await raw.call("mining.subscribe", "agent\x1b[31m\n" + "x" * 1000)
+        assert (await raw.call("mining.authorize", "x\x1b[2J", TOKEN))["error"][0] == 20
+        assert (await raw.call("mining.authorize", "y" * 500, TOKEN))["result"] is True
+        row = (await watched.heard(MinerJoined)).miner
+        assert len(row.name) == 64 and row.agent.isprintable() and len(row.agent) <= 64
+
+    scripted(play)
+
+
+def test_stop_sends_everyone_home_with_a_last_report() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        player, raw = watched.player(), await RawMiner.join(watched.address, "stubborn")
+        await player.job()
+
+        async def go() -> None:
+            assert (await player.next(Finished)).reason == "time is up"
+
+        leaving = asyncio.create_task(go())
+        await watched.hub.stop_miners("time is up", 5)
+        await leaving
+        assert await raw.hung_up()
+        left = [event for event in watched.told if isinstance(event, MinerLeft)]
+        assert {event.miner.name for event in left} == {"player", "stubborn"}
+        late = watched.player("late")
+        assert (await late.next(Finished)).reason == "time is up"
+        assert len([event for event in watched.told if isinstance(event, MinerJoined)]) == 2
+
+    scripted(play)
+
+
+def test_those_who_do_not_leave_are_hung_up_on() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        raw = await RawMiner.connect(watched.address)
+        await raw.call("mining.configure", ["sparkminer"], {})
+        await raw.call("mining.subscribe")
+        await raw.call("mining.authorize", "deaf", TOKEN)
+        await watched.hub.stop_miners("bye", 0.1)
+        assert await raw.hung_up()
+        assert (await watched.heard(MinerLeft)).reason == "bye"
+
+    scripted(play)
+
+
+# Those who mean no good
+
+
+@pytest.mark.parametrize("flood", [
+    b"x" * (1 << 18), b"not json\n" * 100, b'{"id": 1, "method": "mining.authorize", "params": {"a": 1}}\n' * 100,
+    b"[" * 100_000 + b"\n" + b"[]\n" * 100], ids=["endless line", "no json", "bad params", "deep"])
+def test_nonsense_ends_the_connection_and_nothing_else(flood: bytes) -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        player = watched.player()
+        job = await player.job()
+        raw = await RawMiner.connect(watched.address)
+        raw.send(flood)
+        assert await raw.hung_up()
+        assert (await player.source.submit(solve(job))).status is ACCEPTED
+
+    scripted(play)
+
+
+def test_who_does_not_log_in_is_hung_up_on() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        silent, half = await RawMiner.connect(watched.address), await RawMiner.connect(watched.address)
+        await half.call("mining.subscribe")
+        assert await silent.hung_up() and await half.hung_up()
+
+    scripted(play, login_seconds=0.2)
+
+
+def test_who_is_silent_too_long_is_hung_up_on() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        raw = await RawMiner.join(watched.address)
+        assert await raw.hung_up()
+        assert (await watched.heard(MinerLeft)).reason == "silent for too long"
+
+    scripted(play, idle_seconds=0.2)
+
+
+def test_who_does_not_read_is_hung_up_on() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        deaf, player = await RawMiner.join(watched.address, "deaf"), watched.player()
+        for number in range(20):  # jobs with a coinbase of half a megabyte
+            source.push(dataclasses.replace(make_job(str(number), number + 2), coinbase2=bytes(200_000)))
+        left = await watched.heard(MinerLeft)
+        assert (left.miner.name, left.reason) == ("deaf", "the miner doesn't read what it is sent")
+        assert await player.job(lambda job: job.prev_hash == make_job(tip=21).prev_hash)
+        assert await deaf.hung_up()
+
+    scripted(play, max_buffer=300_000)
+
+
+def test_who_brings_only_bad_shares_is_hung_up_on() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        raw = await RawMiner.join(watched.address)
+        job_id = (await raw.notice("mining.notify"))[0]
+        for number in range(60):
+            raw.ask("mining.submit", "raw", job_id, "00", f"{1_700_000_000:08x}", f"{number:08x}")
+        assert await raw.hung_up()
+        assert (await watched.heard(MinerLeft)).reason == "50 bad shares in a row"
+        assert source.submitted == []
+
+    scripted(play)
+
+
+def test_no_more_connections_than_allowed() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        inside = [await RawMiner.join(watched.address, str(number)) for number in range(2)]
+        assert await (await RawMiner.connect(watched.address)).hung_up()
+        inside[0].close()
+        await watched.heard(MinerLeft)
+        assert await RawMiner.join(watched.address, "next")
+
+    scripted(play, max_miners=2)
+
+
+def test_when_no_slice_is_left_the_miner_is_told() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        inside = [await RawMiner.connect(watched.address) for _ in range(256)]
+        for raw in inside:
+            assert (await raw.call("mining.subscribe"))["result"]
+        late = await RawMiner.connect(watched.address)
+        assert "full" in (await late.call("mining.subscribe"))["error"][1]
+        assert await late.hung_up()
+
+    scripted(play, make_job(size=2))
+
+
+def test_a_port_in_use_is_a_clear_error() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        port = watched.address[1]
+        async with Hub(ScriptedSource(), HubConfig(port=port)) as second:
+            with pytest.raises(UsageError, match=f"can't listen on 127.0.0.1 port {port}"):
+                await second.start()
+
+    scripted(play)
+
+
+@pytest.mark.parametrize("bad", [
+    {"host": ""}, {"port": -1}, {"port": 65536}, {"max_miners": 0}, {"max_miners": 1 << 20}, {"login_seconds": 0},
+    {"seconds_per_share": float("nan")}, {"token": "two\nlines"}, {"token": "x" * 300}])
+def test_senseless_settings_are_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(UsageError) as caught:
+        HubConfig(**bad)
+    assert "\n" not in str(caught.value) and "x" * 300 not in str(caught.value)
+
+
+def test_tokens_are_made_at_random_and_never_shown() -> None:
+    first, second = HubConfig(), HubConfig()
+    assert len(first.token) >= 32 and first.token != second.token
+    assert first.token not in repr(first)
