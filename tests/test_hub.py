@@ -469,13 +469,15 @@ def test_stop_sends_everyone_home_with_a_last_report() -> None:
 
         async def go() -> None:
             assert (await player.next(Finished)).reason == "time is up"
+            await player.source.report(MinerReport("test", 1, 4711, 0.0))
+            await player.source.aclose()
 
         leaving = asyncio.create_task(go())
         await watched.hub.stop_miners("time is up", 5)
         await leaving
         assert await raw.hung_up()
-        left = [event for event in watched.told if isinstance(event, MinerLeft)]
-        assert {event.miner.name for event in left} == {"player", "stubborn"}
+        left = {event.miner.name: event.miner.hashes for event in watched.told if isinstance(event, MinerLeft)}
+        assert left == {"player": 4711, "stubborn": 0}
         late = watched.player("late")
         assert (await late.next(Finished)).reason == "time is up"
         assert len([event for event in watched.told if isinstance(event, MinerJoined)]) == 2

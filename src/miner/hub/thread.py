@@ -73,7 +73,7 @@ class HubThread:
         """Start the hub and return its address. Raises UsageError where that can't be had."""
         self._thread.start()
         self._ready.wait()
-        if self.error is not None:
+        if not self.address[0] and self.error is not None:
             raise self.error
         return self.address
 

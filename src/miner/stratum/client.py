@@ -80,6 +80,8 @@ class StratumSource(WorkSource):
             self._task.add_done_callback(lambda _: self._events.close())
         while (event := await self._events.get()) is not None:
             yield event
+            if isinstance(event, Finished):
+                return
         if not self._closed:
             await self._task  # raises what ended it
 
@@ -88,8 +90,7 @@ class StratumSource(WorkSource):
         while True:
             self._events.put(Connecting("Stratum", self.label))
             try:
-                reason = await self._converse()
-                self._events.put(Finished(reason))
+                await self._converse()
                 return
             except LostError as lost:
                 failures = 1 if lost.had_jobs else failures + 1
@@ -110,8 +111,8 @@ class StratumSource(WorkSource):
             return self._uniform() * min(first, 5.0)
         return self._uniform() * min(first * 2.0 ** min(failures - 1, 32), max(first, MAX_PAUSE))
 
-    async def _converse(self) -> str:
-        """One connection, from the first byte to the last. Returns the reason of a hub that has ended its job; every
+    async def _converse(self) -> None:
+        """One connection, from the first byte to the last. Returns where it was a hub that has ended its job; every
         other end raises LostError, or SourceError where there is no use in coming back."""
         try:
             async with asyncio.timeout(min(CONNECT_SECONDS, self._config.timeout)):
@@ -123,15 +124,19 @@ class StratumSource(WorkSource):
         protocol = ClientProtocol(self.algorithm, self._address.username, self._address.password, user_agent=USER_AGENT,
                                   hub=self._config.hub, extranonce_subscribe=self._offer_extranonce)
         self._connection = connection = PoolConnection(protocol, reader, writer, self._config.timeout)
+        finished = False  # from then on only the last verdicts come in and a last report goes out, until `aclose`
         try:
             while True:
                 for event in await connection.receive():
-                    if isinstance(event, messages.Stop):
-                        return event.reason
-                    self._on_event(event, connection)
+                    if isinstance(event, messages.Stop) and not finished:
+                        finished = True
+                        self._events.put(Finished(event.reason))
+                    elif not finished:
+                        self._on_event(event, connection)
         except LostError as lost:
             lost.had_jobs = connection.had_jobs
-            raise
+            if not finished:
+                raise
         finally:
             self._connection = None
             # Some pools close the connection on this offer: they don't get it twice.

@@ -1,0 +1,117 @@
+"""Slices: no two miners search the same headers, and a successor doesn't repeat its predecessor's work."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hub_players import make_job
+from miner.core.errors import SourceError
+from miner.hub.slices import MAX_SLICES, MIN_EXTRANONCE2_SIZE, Layout, Slices
+
+sizes = st.integers(MIN_EXTRANONCE2_SIZE, 16)
+
+
+@given(sizes)
+def test_every_size_leaves_the_miner_something(size: int) -> None:
+    layout = Layout.of(size)
+    assert layout.turn_size + layout.prefix_size + layout.rest_size == size
+    assert layout.rest_size >= 1
+    assert 256 <= layout.slices <= MAX_SLICES
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_what_is_too_small_is_named(size: int) -> None:
+    with pytest.raises(SourceError, match=f"extranonce2_size is {size}"):
+        Layout.of(size)
+
+
+@given(sizes, st.integers(0, 12), st.binary(max_size=8), st.integers(0, 255), st.integers(0, 1 << 20), st.data())
+def test_the_miners_coinbase_is_the_sources(size: int, grown: int, extranonce1: bytes, number: int, turn: int,
+                                            data: st.DataObject) -> None:
+    """Also when the source's extranonce1 and size have changed since the space was cut."""
+    layout, source = Layout.of(size), make_job(extranonce1=extranonce1, size=min(size + grown, 16))
+    job = layout.job(source, "mine", number, turn)
+    assert (job.job_id, job.extranonce1, job.extranonce2_size) == ("mine", layout.prefix(number), layout.rest_size)
+    rest = data.draw(st.binary(min_size=layout.rest_size, max_size=layout.rest_size))
+    assert layout.fits(source)
+    assert job.coinbase(rest) == source.coinbase(layout.extranonce2(source, number, turn, rest))
+
+
+@given(sizes, st.data())
+def test_slices_and_turns_never_overlap(size: int, data: st.DataObject) -> None:
+    layout = Layout.of(size)
+    source = make_job(size=size)
+    place = st.tuples(st.integers(0, layout.slices - 1), st.integers(0, layout.turns - 1),
+                      st.binary(min_size=layout.rest_size, max_size=layout.rest_size))
+    one, other = data.draw(place), data.draw(place)
+    assert (layout.extranonce2(source, *one) == layout.extranonce2(source, *other)) is (one == other)
+
+
+def test_a_wrong_length_is_an_error() -> None:
+    with pytest.raises(ValueError, match="extranonce2 has 3 bytes instead of 5"):
+        Layout.of(8).extranonce2(make_job(), 0, 0, b"abc")
+
+
+def test_a_source_that_shrinks_no_longer_fits() -> None:
+    assert not Layout.of(8).fits(dataclasses.replace(make_job(), extranonce2_size=7))
+
+
+def test_a_freed_slice_rests_until_the_chain_moves() -> None:
+    slices = Slices(4)
+    assert [slices.take(), slices.take()] == [0, 1]
+    slices.free(0)
+    assert slices.take() == 2
+    slices.chain_moved()
+    assert slices.take() == 0
+
+
+def test_only_when_none_is_left_it_is_given_out_before_longest_freed_first() -> None:
+    slices = Slices(3)
+    taken = [slices.take() for _ in range(3)]
+    assert slices.take() is None
+    for number in (2, 0):
+        slices.free(number)
+    assert [slices.take(), slices.take(), slices.take()] == [2, 0, None]
+    assert taken == [0, 1, 2]
+
+
+def test_a_slice_that_nobody_worked_in_is_as_good_as_new() -> None:
+    slices = Slices(4)
+    assert slices.take() == 0
+    slices.free(0, worked=False)
+    assert slices.take() == 0
+
+
+def test_freeing_twice_is_an_error() -> None:
+    slices = Slices(4)
+    slices.take()
+    slices.free(0)
+    with pytest.raises(KeyError):
+        slices.free(0)
+
+
+@given(st.integers(1, 6), st.lists(st.sampled_from(["take", "free", "idle", "move"]), max_size=60), st.data())
+@settings(max_examples=200)
+def test_whatever_happens_a_slice_has_one_holder(count: int, steps: list[str], data: st.DataObject) -> None:
+    slices, held, worked = Slices(count), set[int](), set[int]()
+    for step in steps:
+        if step == "take":
+            number = slices.take()
+            if number is None:
+                assert len(held) == count
+                continue
+            assert number not in held and 0 <= number < count
+            if number in worked:
+                assert held | worked == set(range(count)), "only when no fresh one is left"
+            held.add(number)
+        elif step == "move":
+            slices.chain_moved()
+            worked.clear()
+        elif held:
+            number = data.draw(st.sampled_from(sorted(held)))
+            slices.free(number, worked=step == "free")
+            held.remove(number)
+            if step == "free":
+                worked.add(number)
