@@ -5,12 +5,13 @@ import logging
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from miner.core.errors import MinerError
-from miner.spark.processes import end_session
+from miner.spark.processes import child_sessions, end_session
 
 if TYPE_CHECKING:
     from pyspark import SparkConf, SparkContext
@@ -32,6 +33,7 @@ _REDACTION = "spark.redaction.regex"
 _REDACTED = "(?i)secret|password|passwd|token|access[.]?key|sun[.]java[.]command"  # the last: -p and -O of spark-submit
 _LOG_LINES = 15
 _POLL_SECONDS = 0.1
+_LAUNCH_SECONDS = 3.0
 
 
 def under_spark_submit() -> bool:
@@ -46,6 +48,9 @@ class Application:
         self._settings = {**settings, **FORCED}
         self._log = None if show_log else log
         self._gateway: Any = None
+        self._starter: threading.Thread | None = None
+        self._others = frozenset(child_sessions())
+        self._stopped = threading.Event()
         self._context: SparkContext | None = None
 
     @property
@@ -53,7 +58,7 @@ class Application:
         assert self._context is not None
         return self._context
 
-    def start(self) -> "SparkContext":
+    def start(self) -> None:
         """Start the JVM (unless spark-submit did) and the context. Raises MinerError with the end of Spark's log."""
         from py4j.protocol import Py4JError
         from pyspark import SparkContext
@@ -62,10 +67,11 @@ class Application:
         logging.getLogger("py4j").setLevel(logging.CRITICAL)  # it reports each connection that a stop cuts off
         try:
             self._launch()
+            if self._stopped.is_set():
+                return
             self._context = SparkContext(conf=self._conf(), gateway=self._gateway)
         except (PySparkException, Py4JError, OSError) as error:
             raise MinerError(f"Spark did not start: {_first_line(error)}{self._log_end()}") from error
-        return self._context
 
     def start_unless(self, stop: threading.Event) -> bool:
         """Start aside, so that signals are heard meanwhile. False if `stop` was set before it was done; `stop()` then
@@ -78,16 +84,18 @@ class Application:
             except BaseException as error:
                 errors.append(error)
 
-        starter = threading.Thread(target=start, name="miner-spark-start", daemon=True)
-        starter.start()
-        while starter.is_alive() and not stop.is_set():
-            starter.join(_POLL_SECONDS)
+        self._starter = threading.Thread(target=start, name="miner-spark-start", daemon=True)
+        self._starter.start()
+        while self._starter.is_alive() and not stop.is_set():
+            self._starter.join(_POLL_SECONDS)
         if errors and not stop.is_set():
             raise errors[0]
         return not stop.is_set()
 
     def stop(self) -> None:
         """Stop the context and whatever belongs to it, in order if that works, else by force. A few seconds at most."""
+        self._stopped.set()
+        self._stop_launching()
         if self._context is not None:
             _bounded(self._context.stop, 3.0)
         process = getattr(self._gateway, "proc", None)
@@ -100,6 +108,15 @@ class Application:
         process.wait()
         self._forget()
 
+    def _stop_launching(self) -> None:
+        """If the JVM is only just being started, nothing but its being our child tells which it is."""
+        deadline = time.monotonic() + _LAUNCH_SECONDS
+        while (self._gateway is None and self._starter is not None and self._starter.is_alive()
+               and time.monotonic() < deadline):
+            for leader in set(child_sessions()) - self._others:
+                end_session(leader, 0.0)
+            self._starter.join(_POLL_SECONDS)
+
     def _launch(self) -> None:
         from pyspark import SparkConf, java_gateway
 
@@ -109,6 +126,8 @@ class Application:
             return
         # A session of its own makes the JVM deaf to the terminal's Ctrl-C, which is ours to handle, and lets us find
         # all that it starts.
+        if self._stopped.is_set():
+            return
         options: dict[str, Any] = {"start_new_session": True}
         conf = SparkConf(loadDefaults=False).setAll(list(self._settings.items()))
         if self._log is None:
@@ -127,6 +146,8 @@ class Application:
             conf.setIfMissing(name, value)
         wanted = conf.get(_REDACTION, "")
         conf.set(_REDACTION, f"{wanted}|{_REDACTED}" if wanted else _REDACTED)
+        if cores := conf.get("spark.executor.cores", ""):
+            conf.setIfMissing("spark.task.cpus", cores)  # one task an executor; see also Leases
         if python := conf.get("spark.pyspark.python", ""):
             os.environ["PYSPARK_PYTHON"] = python  # spark-submit does so for its scripts
         return conf

