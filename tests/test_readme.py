@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
+from miner.spark.java import prepare_java
 from node.litecoind import Litecoind
 from pool.pool import Pool
 
@@ -50,8 +51,8 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def running(script: str, log: Path) -> Iterator[Callable[[str], str]]:
-    """A block's commands in the foreground of a group of their own, which gets Ctrl-C at the end and is gone 10 seconds
-    later. The function waits until they have printed something that matches, and gives all they have printed."""
+    """A block's commands in a process group of their own, which gets Ctrl-C at the end and is gone soon after. The
+    function waits until they have printed something that matches, and gives all they have printed."""
     with log.open("wb") as output:
         process = subprocess.Popen(["bash", "-ec", script], stdin=subprocess.DEVNULL, stdout=output,
                                    stderr=subprocess.STDOUT, env=environment(), process_group=0)
@@ -69,7 +70,7 @@ def running(script: str, log: Path) -> Iterator[Callable[[str], str]]:
         with suppress(ProcessLookupError):  # all have ended by themselves, and somebody's assertion says so
             os.killpg(process.pid, signal.SIGINT)
         try:
-            process.wait(10)
+            process.wait(20)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(10)
@@ -118,6 +119,24 @@ def test_hub(tmp_path: Path) -> None:
         miner = stack.enter_context(running(join, tmp_path / "miner"))
         miner("yay!!!")
         hub(r"yay!!!\) me")
+
+
+def test_spark(tmp_path: Path) -> None:
+    """A cluster on this machine in the place of the example's, and Ctrl-C while it mines."""
+    secret = tmp_path / "pool.txt"
+    secret.touch(mode=0o600)
+    with Litecoind() as node, Pool(node) as pool:
+        secret.write_text(pool.password + "\n")
+        user, _, worker = pool.username.partition(".")
+        [script] = scripts("spark", **{"spark://master.example:7077": "'local-cluster[1,1,1024]'",
+                                       "stratum+tcp://pool.example:3333": pool.url, "alice": user,
+                                       "--worker-id 1": f"--worker-id {worker}",
+                                       "pool.txt": str(secret)})
+        setup = f"export SPARK_LOCAL_IP=127.0.0.1 JAVA_HOME='{prepare_java(tmp_path)}'\n"
+        with running(setup + script, tmp_path / "log") as wait_for:
+            pool.wait_for_blocks(3, timeout=120)
+            wait_for("BLOCK found")
+        assert node.height >= 3
 
 
 def test_make_knows_the_commands() -> None:
