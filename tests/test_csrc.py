@@ -11,6 +11,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+
 from counterparts import IN_CI, require
 
 ROOT = Path(__file__).parent.parent
