@@ -309,8 +309,8 @@ def test_while_the_source_is_away_shares_are_stale_and_then_all_goes_on() -> Non
     async def play(watched: Watched, source: ScriptedSource) -> None:
         player = watched.player()
         job = await player.job()
-        source.push(Disconnected("gone", 1.0))
-        await watched.heard(Disconnected)
+        source.push(Disconnected("gone", 7.0))
+        assert await player.next(Disconnected) == Disconnected("the hub lost its source of work: gone", 7.0)
         result = await player.source.submit(solve(job))
         assert (result.status, source.submitted) == (STALE, [])
         assert "lost its source" in result.reason

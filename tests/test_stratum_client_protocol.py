@@ -26,7 +26,7 @@ from miner.stratum.client_protocol import (
     State,
     Subscribed,
 )
-from miner.stratum.messages import Reconnect, ShowMessage, Stop
+from miner.stratum.messages import Pause, Reconnect, ShowMessage, Stop
 from stratum_samples import (
     EXTRANONCE1,
     JSON,
@@ -513,6 +513,7 @@ def test_the_extension_granted() -> None:
     protocol.report(MinerReport("avx2", 2, 100, 50.5, "host"))
     fields = {"kernel": "avx2", "threads": 2, "hashes": 100, "hashrate": 50.5, "host": "host"}
     assert sent(protocol.data_to_send()) == [{"id": None, "method": "sparkminer.report", "params": [fields]}]
+    assert receive(protocol, request("sparkminer.pause", ["no pool", 30])) == [Pause("no pool", 30.0)]
     assert receive(protocol, request("sparkminer.stop", ["the job has ended"])) == [Stop("the job has ended")]
 
 
@@ -527,14 +528,14 @@ def test_the_extension_not_granted(reply: bytes) -> None:
 
 def test_plain_pools_see_nothing_of_it() -> None:
     protocol = ready()
-    assert receive(protocol, request("sparkminer.stop", ["x"])) == []
+    assert receive(protocol, request("sparkminer.stop", ["x"]), request("sparkminer.pause", ["x", 1])) == []
 
 
 # Anything at all
 
 
 METHODS = ["mining.notify", "mining.set_difficulty", "mining.set_extranonce", "client.reconnect", "client.show_message",
-           "client.get_version", "mining.ping", "sparkminer.stop", "mining.other"]
+           "client.get_version", "mining.ping", "sparkminer.stop", "sparkminer.pause", "mining.other"]
 MESSAGES = st.one_of(
     st.builds(lambda method, params, number: request(method, params, number),
               st.sampled_from(METHODS), st.lists(JSON, max_size=11) | JSON, st.none() | st.integers(0, 9)),

@@ -16,6 +16,7 @@ from miner.stratum.messages import (
     Authorize,
     Configure,
     Notify,
+    Pause,
     Reconnect,
     Report,
     SetDifficulty,
@@ -226,7 +227,7 @@ def test_configure_lists_its_extensions() -> None:
 
 
 FROM_PARAMS = [Configure, Subscribe, Authorize, Submit, SuggestDifficulty, Report, SetDifficulty, SetExtranonce, Notify,
-               Reconnect, ShowMessage, Stop]
+               Reconnect, ShowMessage, Stop, Pause]
 
 
 @settings(deadline=None)

@@ -227,18 +227,22 @@ def test_configure_grants_what_we_know() -> None:
     assert protocol.extension and protocol.extranonce_changes
 
 
-def test_reports_and_stop_of_our_own_miners() -> None:
+def test_reports_pause_and_stop_of_our_own_miners() -> None:
     protocol = ready()
     assert refusals(protocol, request("sparkminer.report", [REPORT])) == []  # not agreed on
     with pytest.raises(ProtocolError, match="doesn't know"):
         protocol.stop("over")
+    with pytest.raises(ProtocolError, match="doesn't know"):
+        protocol.pause("away", 5.0)
     assert protocol.data_to_send() == b""
     serve(protocol, request("mining.configure", [["sparkminer"], {}], 1))
     protocol.data_to_send()
     assert serve(protocol, request("sparkminer.report", [REPORT])) == [Reported(MinerReport("avx2", 2, 100, 50.5, "h"))]
     assert serve(protocol, request("sparkminer.report", [REPORT | {"threads": -5}])) == []
+    protocol.pause("away", 5.0)
     protocol.stop("over")
-    assert sent(protocol.data_to_send()) == [{"id": None, "method": "sparkminer.stop", "params": ["over"]}]
+    assert sent(protocol.data_to_send()) == [{"id": None, "method": "sparkminer.pause", "params": ["away", 5.0]},
+                                             {"id": None, "method": "sparkminer.stop", "params": ["over"]}]
 
 
 # Illegal moves raise and change nothing

@@ -1,6 +1,7 @@
 """One miner's socket: bounds on what it may send, how long it may be silent and how much may wait for it."""
 
 import asyncio
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -11,6 +12,7 @@ from miner.stratum.server_protocol import Authorizing, Reported, ServerEvent, Se
 from miner.stratum.wire import one_line
 
 READ_SIZE = 1 << 14
+REPORTS_STOPPED = 60.0  # seconds of silence of a miner that reports each second: its host is gone
 SHARES_AT_ONCE = 64  # of one miner that are being judged; then its socket waits
 GOODBYE_SECONDS = 2.0  # for what is still to be sent when the hub hangs up
 
@@ -75,9 +77,8 @@ class Connection:
         login_by = clock() + self._config.login_seconds
         while not self._reason:
             with self.acting():
-                patience = self._config.idle_seconds if self.miner.patient else max(login_by - clock(), 0.0)
                 try:
-                    async with asyncio.timeout(patience):
+                    async with asyncio.timeout(self._patience(login_by - clock())):
                         data = await self._reader.read(READ_SIZE)
                 except TimeoutError:
                     raise GoneError("silent for too long" if self.miner.patient else "no login in time") from None
@@ -85,6 +86,12 @@ class Connection:
                     raise GoneError("the miner closed the connection")
                 for event in self._protocol.receive_data(data):
                     await self._handle(event)
+
+    def _patience(self, to_login: float) -> float:
+        """Seconds of silence before we hang up."""
+        if not self.miner.patient:
+            return max(to_login, 0.0)
+        return min(self._config.idle_seconds, REPORTS_STOPPED if self._protocol.extension else math.inf)
 
     async def _handle(self, event: ServerEvent) -> None:
         match event:

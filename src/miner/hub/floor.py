@@ -45,8 +45,7 @@ class Floor:
             self.emit(Notice(f"refused a miner from {host}: it doesn't know the hub's token"))
 
     def source_lost(self) -> None:
-        """Jobs so far are void. Miners go on hashing what they have, for stratum knows no word to halt them; their
-        shares are refused as stale until the next job, which will be a clean one."""
+        """Jobs so far are void, until the next one comes."""
         self.job = None
         self.judge.void()
 

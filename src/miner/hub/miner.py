@@ -139,6 +139,12 @@ class HubMiner:
             self._given.popitem(last=False)
         self._protocol.notify(layout.job(job, job_id, self._number, self._count), clean)
 
+    def pause(self, reason: str, seconds: float) -> None:
+        """The source is away. Stratum has no word to halt a miner, our extension has: others go on hashing what they
+        have, and their shares are refused as stale until the next job."""
+        if self._row is not None and self._protocol.extension:
+            self._protocol.pause(f"the hub lost its source of work: {reason}", seconds)
+
     def move(self) -> None:
         """The slices were cut anew: take one of the new ones, or ask the miner to come back for it."""
         layout = self._floor.layout

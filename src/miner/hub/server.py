@@ -27,7 +27,7 @@ class Hub:
             await hub.finished()
 
     `on_event` is called in the event loop with each HubEvent, in order; it must not block. When the source is lost, the
-    miners stay and wait for its next job; when it ends for good, they are told to stop, and the hub ends with it.
+    miners stay and rest until its next job; when it ends for good, they are told to stop, and the hub ends with it.
     """
 
     def __init__(self, source: WorkSource, config: HubConfig | None = None,
@@ -118,6 +118,9 @@ class Hub:
                     lost = False
                 case Disconnected():
                     self._floor.source_lost()
+                    for connection in list(self._connections):
+                        with connection.acting():
+                            connection.miner.pause(event.reason, event.retry_seconds)
                     lost = True
                 case Finished():
                     reason = event.reason

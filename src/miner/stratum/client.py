@@ -152,6 +152,8 @@ class StratumSource(WorkSource):
                 raise SourceError(f"{self.label} refused the login of user {self._address.username}: {words}")
             case messages.Reconnect():
                 self._on_reconnect(event, connection)
+            case messages.Pause():
+                self._events.put(Disconnected(self._masked(event.reason), event.seconds))
             case messages.ShowMessage():
                 self._notice(f"message from the pool: {event.text}", connection)
             case Ignored():

@@ -75,7 +75,7 @@ class Ignored:
 
 
 ClientEvent = (Job | Subscribed | Authorized | LoginRefused | NewDifficulty | Answered | Ignored
-               | messages.Reconnect | messages.ShowMessage | messages.Stop)
+               | messages.Reconnect | messages.ShowMessage | messages.Stop | messages.Pause)
 
 
 class State(enum.Enum):
@@ -122,6 +122,7 @@ class ClientProtocol:
             messages.Reconnect.METHOD: lambda request: iter((messages.Reconnect.parse(request.params),)),
             messages.ShowMessage.METHOD: lambda request: iter((messages.ShowMessage.parse(request.params),)),
             messages.Stop.METHOD: self._on_stop,
+            messages.Pause.METHOD: self._on_pause,
             messages.PING: lambda request: self._reply(request, "pong"),
             messages.GET_VERSION: lambda request: self._reply(request, self._user_agent),
         }
@@ -224,6 +225,10 @@ class ClientProtocol:
         message = messages.SetExtranonce.parse(request.params)
         self._extranonce = message.extranonce1, message.extranonce2_size
         return iter(())
+
+    def _on_pause(self, request: Request) -> Iterator[ClientEvent]:
+        if self.extension:
+            yield messages.Pause.parse(request.params)
 
     def _on_stop(self, request: Request) -> Iterator[ClientEvent]:
         if self.extension:

@@ -335,7 +335,26 @@ class Stop:
         return [self.reason]
 
 
-FromServer = SetDifficulty | SetExtranonce | Notify | Reconnect | ShowMessage | Stop
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """sparkminer.pause, of our extension: the hub lost its source, which tries again after so many seconds. Jobs so far
+    are void; the next one ends the pause."""
+
+    METHOD: ClassVar[str] = "sparkminer.pause"
+    reason: str
+    seconds: float
+
+    @classmethod
+    def parse(cls, params: Sequence[object]) -> Self:
+        want(params, 2, cls.METHOD)
+        return cls(one_line(params[0]), number(params[1], f"{cls.METHOD}: seconds", 1e9))
+
+    @property
+    def params(self) -> list[object]:
+        return [self.reason, self.seconds]
+
+
+FromServer = SetDifficulty | SetExtranonce | Notify | Reconnect | ShowMessage | Stop | Pause
 
 # Methods without parameters
 

@@ -101,7 +101,7 @@ class ServerProtocol:
         self.user_agent = ""
         self.users: set[str] = set()  # who may submit
         self.subscription: messages.Subscription | None = None
-        self.extension = False  # the miner speaks ours: it sends reports and understands `stop`
+        self.extension = False  # the miner speaks ours: it sends reports and understands `pause` and `stop`
         self.extranonce_changes = False  # the miner can take a new extranonce without reconnecting
         self._lines = LineBuffer(max_line)
         self._out = bytearray()
@@ -192,6 +192,12 @@ class ServerProtocol:
         if not self.extension:
             raise ProtocolError("the miner doesn't know sparkminer.stop: just close the connection")
         self._say(messages.Stop(one_line(reason)))
+
+    def pause(self, reason: str, seconds: float) -> None:
+        """Our extension: void the jobs so far, rest until the next one. Only where `extension`."""
+        if not self.extension:
+            raise ProtocolError("the miner doesn't know sparkminer.pause")
+        self._say(messages.Pause(one_line(reason), seconds))
 
     # The miner's requests
 
