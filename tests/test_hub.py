@@ -12,13 +12,14 @@ import counterparts
 from hub_players import SHA256D, TOKEN, RawMiner, ScriptedSource, Watched, make_job, solve, with_hub
 from miner.core.algorithm import Algorithm, sha256d
 from miner.core.errors import SourceError, UsageError
-from miner.core.model import Job, MinerReport, ShareResult, ShareStatus
+from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
 from miner.core.source import Disconnected, Finished, Notice, SourceEvent
 from miner.core.target import MAX_TARGET, hash_value
 from miner.hub import Hub, HubConfig
 from miner.hub.events import HubBlock, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported
 from miner.sandbox import SandboxSource
 from miner.stratum.client import StratumSource
+from miner.stratum.messages import Notify
 
 ACCEPTED, REJECTED, STALE = ShareStatus.ACCEPTED, ShareStatus.REJECTED, ShareStatus.STALE
 Play = Callable[[Watched, ScriptedSource], Awaitable[None]]
@@ -215,18 +216,54 @@ def test_each_refusal_has_its_code() -> None:
 
 def test_a_share_counts_once() -> None:
     async def play(watched: Watched, source: ScriptedSource) -> None:
-        source.verdict = lambda share: ShareResult(share, ACCEPTED)
-        player, raw = watched.player(), await RawMiner.join(watched.address)
-        job = await player.job()
-        share = solve(job, above=job.network_target, most=job.share_target)
+        player, job = await as_slow_miner(watched, "slow", 100)
+        share = solve(job)
         results = [await player.source.submit(share) for _ in range(2)]
         assert [result.status for result in results] == [ACCEPTED, REJECTED]
-        assert results[1].reason == "duplicate share"
-        raw.close()
         assert len(source.submitted) == 1
         assert (await watched.heard(HubShare, count=2)).reason == "duplicate share"
 
-    scripted(play, make_job(hashes=1 << 40, share_hashes=1 << 8))
+    scripted(play, make_job(hashes=1 << 40, share_hashes=100))
+
+
+def test_any_stratum_miner_gets_these_answers() -> None:
+    """Work put together from nothing but what went over the wire."""
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        source.verdict = lambda share: ShareResult(share, REJECTED, "no luck")
+        raw = await RawMiner.connect(watched.address)
+        _, extranonce1, size = (await raw.call("mining.subscribe", "raw/1"))["result"]
+        assert (await raw.call("mining.authorize", "raw", TOKEN))["result"] is True
+        difficulty = (await raw.notice("mining.set_difficulty"))[0]
+        notify = Notify.parse(await raw.notice("mining.notify"))
+        job = notify.to_job(SHA256D, bytes.fromhex(extranonce1), size, difficulty)
+
+        async def code(share: Share) -> int:
+            return int((await raw.call("mining.submit", "raw", job.job_id, share.work.extranonce2.hex(),
+                                       f"{share.work.ntime:08x}", f"{share.nonce:08x}"))["error"][0])
+
+        good, another = solve(job), solve(job, 1)
+        assert await code(solve(job, above=job.share_target, most=MAX_TARGET)) == 23
+        assert await code(good) == 20, "the source said no"
+        assert await code(good) == 22
+        source.verdict = lambda share: ShareResult(share, STALE, "too late")
+        assert await code(another) == 21
+        assert [share.header for share in source.submitted] == [good.header, another.header]
+
+    scripted(play)
+
+
+def test_a_job_sent_again_with_another_difficulty_voids_nothing() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        player = watched.player()
+        job = await player.job()
+        source.push(dataclasses.replace(make_job(), share_target=MAX_TARGET // 20, clean=False))
+        again = await player.job()
+        assert again.coinbase1 != job.coinbase1, "the miner starts on it anew, so it must not be the same work"
+        results = [await player.source.submit(solve(one, above=one.network_target // 2)) for one in (job, again)]
+        assert results[0].status is ACCEPTED
+        assert len({share.header for share in source.submitted}) == len(source.submitted)
+
+    scripted(play)
 
 
 async def as_slow_miner(watched: Watched, name: str, hashes: int) -> tuple[Any, Job]:

@@ -48,7 +48,7 @@ class HubSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class MinerJoined:
-    """A miner showed the token and has its slice."""
+    """A miner showed the token. Its kernel and threads are known with its first report."""
 
     miner: MinerStats
 

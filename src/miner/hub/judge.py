@@ -44,7 +44,7 @@ class Judge:
 
     def __init__(self, source: WorkSource) -> None:
         self._source = source
-        self._live: OrderedDict[str, Job] = OrderedDict()
+        self._live: OrderedDict[Job, None] = OrderedDict()  # not by id: a pool may send one again with a new difficulty
         self._seen: set[bytes] = set()  # headers of good shares on the current previous hash
         self._prev_hash = b""
         self._solved: bytes | None = None  # the previous hash on which a block was accepted last
@@ -60,7 +60,7 @@ class Judge:
         if job.prev_hash != self._prev_hash:
             self._prev_hash = job.prev_hash
             self._seen.clear()
-        self._live[job.job_id] = job
+        self._live[job] = None
         while len(self._live) > LIVE_JOBS:
             self._live.popitem(last=False)
 
@@ -72,7 +72,7 @@ class Judge:
         """Why work on this job is in vain, or ""."""
         if not self._live:
             return "the hub has lost its source of work"
-        if self._live.get(job.job_id) is not job:
+        if job not in self._live:
             return "job not found: the chain moved on"
         return "a block on this previous hash was found already" if job.prev_hash == self._solved else ""
 
@@ -101,7 +101,7 @@ class Judge:
             if reason := self.stale(share.job):
                 return refused(Reject.STALE, reason, share)
             verdict = await self._submit(share)
-            if verdict.status is ShareStatus.ACCEPTED and self._live.get(share.job.job_id) is share.job:
+            if verdict.status is ShareStatus.ACCEPTED and share.job in self._live:
                 self._solved = share.job.prev_hash
             return verdict
 
