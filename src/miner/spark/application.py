@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from miner.core.errors import MinerError
 from miner.spark.processes import child_sessions, end_session
+from miner.spark.words import exception_words, last_log_error
 
 if TYPE_CHECKING:
     from pyspark import SparkConf, SparkContext
 
+MAX_FAILURES = 1_000_000
 # Whatever cluster and user settings say, this job needs these. Mining twice is useless, so there is no speculation;
 # a silent Python worker is at work, not idle; executors come and go without an end to the job.
 FORCED = {
     "spark.speculation": "false",
-    "spark.task.maxFailures": "1000000",
+    "spark.task.maxFailures": str(MAX_FAILURES),
     "spark.python.worker.killOnIdleTimeout": "false",
     "spark.python.task.killTimeout": "500ms",
 }
@@ -31,7 +33,6 @@ DEFAULTS = {
 }
 _REDACTION = "spark.redaction.regex"
 _REDACTED = "(?i)secret|password|passwd|token|access[.]?key|sun[.]java[.]command"  # the last: -p and -O of spark-submit
-_LOG_LINES = 15
 _POLL_SECONDS = 0.1
 _LAUNCH_SECONDS = 3.0
 
@@ -59,7 +60,7 @@ class Application:
         return self._context
 
     def start(self) -> None:
-        """Start the JVM (unless spark-submit did) and the context. Raises MinerError with the end of Spark's log."""
+        """Start the JVM (unless spark-submit did) and the context. Raises MinerError with the reason."""
         from py4j.protocol import Py4JError
         from pyspark import SparkContext
         from pyspark.errors import PySparkException
@@ -71,7 +72,9 @@ class Application:
                 return
             self._context = SparkContext(conf=self._conf(), gateway=self._gateway)
         except (PySparkException, Py4JError, OSError) as error:
-            raise MinerError(f"Spark did not start: {_first_line(error)}{self._log_end()}") from error
+            raise MinerError(f"Spark did not start: {self.explain(error)}") from error
+        if self._context._jsc.sc().isStopped():  # a standalone master that never answered
+            raise MinerError(f"Spark did not start: {self.explain()}")
 
     def start_unless(self, stop: threading.Event) -> bool:
         """Start aside, so that signals are heard meanwhile. False if `stop` was set before it was done; `stop()` then
@@ -152,11 +155,12 @@ class Application:
             os.environ["PYSPARK_PYTHON"] = python  # spark-submit does so for its scripts
         return conf
 
-    def _log_end(self) -> str:
-        if self._log is None or not self._log.exists():
-            return ""
-        lines = self._log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
-        return "".join(f"\n  {line[:300]}" for line in lines)
+    def explain(self, error: BaseException | None = None) -> str:
+        """Why Spark failed, as far as the error and Spark's log say it."""
+        log = self._log.read_text(errors="replace") if self._log is not None and self._log.exists() else ""
+        said = last_log_error(log)
+        return "; ".join(part for part in (exception_words(error) if error else "", said and f"Spark's log: {said}")
+                         if part)
 
     def _forget(self) -> None:
         """Let pyspark start another JVM in this process, should somebody want one."""
@@ -174,7 +178,3 @@ def _bounded(call: Callable[[], object], seconds: float) -> None:
     thread = threading.Thread(target=run, name="miner-spark-stop", daemon=True)
     thread.start()
     thread.join(seconds)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0][:300]

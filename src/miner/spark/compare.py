@@ -16,6 +16,7 @@ from miner.spark.driver import hub_config, lease, spark_settings
 from miner.spark.partition import Lease, LeaseResult
 from miner.spark.settings import JobSettings
 from miner.spark.ship import bundle
+from miner.spark.words import exception_words
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -84,5 +85,5 @@ def _mine(context: "SparkContext", one: Lease, stop: threading.Event) -> list[Le
     while runner.is_alive() and not stop.is_set():
         runner.join(0.1)
     if errors and not stop.is_set():
-        raise MinerError(f"the Spark job failed: {str(errors[0]).partition(chr(10))[0]}") from errors[0]
+        raise MinerError(f"the Spark job failed: {exception_words(errors[0])}") from errors[0]
     return rows

@@ -49,7 +49,7 @@ def spark_settings(settings: JobSettings, directory: Path) -> dict[str, str]:
     """Spark's settings: what was asked for, and what follows from it. Nothing secret."""
     spark = dict(settings.spark)
     if settings.master:
-        spark["spark.master"] = settings.master
+        spark["spark.master"] = patient(settings.master)
         spark.setdefault("spark.ui.enabled", "false")
     if is_local(settings.master):
         spark.setdefault("spark.driver.host", _LOOPBACK)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from miner.console import Console, ExitStatus
 from miner.core.source import WorkSource
+from miner.core.text import one_line
 from miner.hub import HubThread
 from miner.hub.events import HubEvent, HubStopped, MinerJoined
 from miner.hub.report import HubReport, miner_table
 from miner.process import stopping_on_signals
-from miner.report import printable
 from miner.sources import open_source
 from miner.spark.application import Application
 from miner.spark.driver import hub_config, lease, prepared, require_pyspark, spark_settings
@@ -59,7 +59,7 @@ class Job:
     def run(self) -> None:
         """Mine until the time is up, the source ends, or a signal comes. Raises MinerError when it can't go on."""
         tell = self._console.message
-        tell(f"Work from {printable(self._source.label)}, paid to {printable(self._source.payee)}")
+        tell(f"Work from {one_line(self._source.label)}, paid to {one_line(self._source.payee)}")
         tell(f"Starting Spark{f' on {self._settings.master}' if self._settings.master else ''}")
         try:
             if self._application.start_unless(self._stop):
@@ -91,7 +91,7 @@ class Job:
                 self._console.messages(self._report.lines(event))
                 self._note(event)
             for failure in leases.failures():
-                self._console.message(f"a task failed, Spark starts it again: {printable(failure)}")
+                self._console.message(f"a task failed, Spark starts it again: {one_line(failure)}")
                 leases.check(nobody_joined=not self._joined)
             if isinstance(event, HubStopped):
                 return
@@ -110,5 +110,6 @@ class Job:
     def _summarise(self, hub: HubThread) -> None:
         while (event := hub.next_event(0)) is not None:
             self._console.messages(self._report.lines(event))
-        for line in miner_table(by_executor(hub.snapshot().miners), title="executor"):
-            self._console.result(line)
+        if miners := hub.snapshot().miners:
+            for line in miner_table(by_executor(miners), title="executor"):
+                self._console.result(line)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from miner.core.errors import MinerError
 from miner.spark.partition import Lease
+from miner.spark.words import exception_words, task_failure
 
 if TYPE_CHECKING:
     from pyspark import RDD, SparkContext
@@ -47,7 +48,7 @@ class Leases:
     def check(self, nobody_joined: bool = False) -> None:
         """Raise MinerError if the job is over, or hopeless."""
         if self._error is not None:
-            raise MinerError(f"the Spark job ended: {first_line(str(self._error))}") from self._error
+            raise MinerError(f"the Spark job ended: {exception_words(self._error)}") from self._error
         if nobody_joined and self._failed >= _HOPELESS:
             raise MinerError("no executor can mine: see the failures above")
 
@@ -117,19 +118,4 @@ class Leases:
                 for at in range(tasks.size()):
                     message = tasks.apply(at).errorMessage()
                     if message.isDefined():
-                        yield reason_of(message.get())
-
-
-def reason_of(message: str) -> str:
-    """Of a Python traceback (which Spark wraps in its own) the error; else the first line."""
-    lines = [line for line in message.splitlines() if line.strip()]
-    start = next((at for at, line in enumerate(lines) if line.startswith("Traceback")), None)
-    if start is not None:
-        for line in lines[start + 1:]:
-            if not line.startswith(" "):
-                return line
-    return lines[0] if lines else "no reason given"
-
-
-def first_line(text: str) -> str:
-    return text.strip().partition("\n")[0][:300]
+                        yield task_failure(message.get())

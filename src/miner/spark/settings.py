@@ -18,7 +18,7 @@ from miner.options import (
     notices,
     source_config,
 )
-from miner.spark.application import under_spark_submit
+from miner.spark.application import MAX_FAILURES, under_spark_submit
 
 DEMO_SECONDS = 30.0
 _DESCRIPTION = """\
@@ -130,6 +130,12 @@ def _check_master(master: str) -> None:
 def is_local(master: str) -> bool:
     """All of Spark on this machine."""
     return master.startswith("local")
+
+
+def patient(master: str) -> str:
+    """The same master; in local mode, where a first failed task ends the job by default, one that starts it again."""
+    local = _LOCAL.fullmatch(master)
+    return f"local[{local[2] or 1},{MAX_FAILURES}]" if local and not local[3] else master
 
 
 def is_local_cluster(master: str) -> bool:

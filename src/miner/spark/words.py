@@ -1,0 +1,35 @@
+"""What Spark says when something goes wrong, cut down to the line that matters. Pure."""
+
+import re
+
+_MAX = 300
+_NOISE = re.compile(r"(Traceback \(|During handling of|The above exception|\s|$)")
+
+
+def task_failure(message: str) -> str:
+    """A failed task's message: of a Python traceback, which Spark wraps in its own, the error; else the first line."""
+    ours, traceback, rest = message.partition("Traceback (most recent call last):")
+    if traceback:
+        python = rest.partition("\n\tat ")[0]
+        errors = [line for line in python.splitlines() if not _NOISE.match(line)]
+        if errors:
+            return errors[-1][:_MAX]
+    return (ours.strip().splitlines() or ["no reason given"])[0][:_MAX]
+
+
+def exception_words(error: BaseException) -> str:
+    """The first line of an error; of one that came over from the JVM, the JVM's own."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].startswith("An error occurred while calling"):
+        lines = [lines[1].removeprefix(": ")]
+    return lines[0][:_MAX] if lines else type(error).__name__
+
+
+def last_log_error(log: str) -> str:
+    """The newest error in Spark's log, else the newest warning, without time and level; empty if there is none."""
+    for pattern in (r"^[\d/]+ [\d:]+ ERROR (.+)$", r"^(?:Exception in thread \S+ |Error: |Error occurred .*?: )(.+)$",
+                    r"^[\d/]+ [\d:]+ WARN (.+)$"):
+        found = re.findall(pattern, log, re.MULTILINE)
+        if found:
+            return str(found[-1])[:_MAX]
+    return ""

@@ -1,0 +1,246 @@
+"""The package in a zip: its native module is unpacked once, safely, and loaded from there."""
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from counterparts import require
+from miner._bootstrap import NATIVES, platform_tag
+from miner.spark.ship import write_bundle
+
+REPORT = """
+import json, os, sys, tempfile
+tempfile.tempdir = os.environ["TEMPORARY"]
+import miner, miner._native
+print(json.dumps({"package": miner.__file__, "native": miner._native.__file__, "mode": os.stat(
+    os.path.dirname(miner._native.__file__)).st_mode & 0o7777, "same": miner._native is sys.modules["miner._native"],
+    "kernels": list(miner.kernels("sha256d"))}))
+"""
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("bundle") / "miner.zip"
+    write_bundle(path)
+    return path
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """A home folder of our own, made writable again so that it can be removed."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    yield home
+    home.chmod(0o700)
+
+
+def start(bundle: Path, home: Path, through: Sequence[str] = (), **settings: str) -> "subprocess.Popen[str]":
+    """A Python that has nothing but the zip, and no folder but these."""
+    environment = {"PYTHONPATH": str(bundle), "HOME": str(home), "TEMPORARY": os.devnull, "PATH": os.environ["PATH"],
+                   "MINER_TEST_RUN": os.environ.get("MINER_TEST_RUN", "")} | settings
+    return subprocess.Popen([*through, sys.executable, "-S", "-c", REPORT], env=environment, cwd=home, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def run(bundle: Path, home: Path, through: Sequence[str] = (), **settings: str) -> dict[str, Any]:
+    with start(bundle, home, through, **settings) as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    report: dict[str, Any] = json.loads(out)
+    return report
+
+
+def refusal(bundle: Path, home: Path, through: Sequence[str] = (), **settings: str) -> str:
+    with start(bundle, home, through, **settings) as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    return err.strip().splitlines()[-1]
+
+
+def unpacked(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.rglob("*") if path.is_file())
+
+
+def test_loads_from_a_private_folder(bundle: Path, home: Path) -> None:
+    report = run(bundle, home)
+    assert report["package"].startswith(str(bundle))
+    assert report["native"].startswith(str(home / ".cache"))
+    assert report["mode"] == 0o700
+    assert report["same"]
+    assert "portable" in report["kernels"]
+
+
+def test_the_second_process_uses_what_the_first_unpacked(bundle: Path, home: Path) -> None:
+    run(bundle, home)
+    before = {path: path.stat().st_ino for path in unpacked(home)}
+    run(bundle, home)
+    assert {path: path.stat().st_ino for path in unpacked(home)} == before
+    assert len(before) == 1
+
+
+def test_named_folder_comes_first(bundle: Path, home: Path, tmp_path: Path) -> None:
+    report = run(bundle, home, MINER_CACHE_DIR=str(tmp_path / "new" / "cache"))
+    assert report["native"].startswith(str(tmp_path / "new" / "cache"))
+
+
+def test_xdg_cache_home_unless_relative(bundle: Path, home: Path, tmp_path: Path) -> None:
+    assert run(bundle, home, XDG_CACHE_HOME=str(tmp_path / "xdg"))["native"].startswith(str(tmp_path / "xdg"))
+    assert run(bundle, home, XDG_CACHE_HOME="relative")["native"].startswith(str(home / ".cache"))
+
+
+def test_spark_worker_unpacks_beside_the_zip(bundle: Path, home: Path, tmp_path: Path) -> None:
+    """A task's folder goes away with the application, and so does what was unpacked there."""
+    task = tmp_path / "task"
+    task.mkdir()
+    shutil.copy(bundle, task / "miner.zip")
+    assert run(task / "miner.zip", home, SPARK_LOCAL_DIRS="/x")["native"].startswith(str(task))
+
+
+def test_relative_path_on_sys_path(bundle: Path, home: Path) -> None:
+    """Spark puts ./miner.zip on its executors' path."""
+    shutil.copy(bundle, home / "miner.zip")
+    assert run(Path("./miner.zip"), home, PYTHONPATH="./miner.zip")["native"].startswith(str(home / ".cache"))
+
+
+def test_unpacked_bundle_works_too(bundle: Path, home: Path, tmp_path: Path) -> None:
+    """--archives bundle.zip#pkg with PYTHONPATH=pkg."""
+    with zipfile.ZipFile(bundle) as archive:
+        archive.extractall(tmp_path / "pkg")
+    assert run(tmp_path / "pkg", home)["package"].startswith(str(tmp_path / "pkg"))
+
+
+@pytest.mark.timeout(300)
+def test_24_processes_at_once(bundle: Path, home: Path, tmp_path: Path) -> None:
+    for number in range(3):
+        cache = tmp_path / f"cache{number}"
+        processes = [start(bundle, home, MINER_CACHE_DIR=str(cache)) for _ in range(24)]
+        for process in processes:
+            _, err = process.communicate(timeout=120)
+            assert process.returncode == 0, err
+        assert len(unpacked(cache)) == 1, "temporary files are left"
+
+
+def test_tampered_file_is_replaced_before_it_is_loaded(bundle: Path, home: Path) -> None:
+    run(bundle, home)
+    (file,) = unpacked(home)
+    original = file.read_bytes()
+    file.write_bytes(original[:-1] + bytes([original[-1] ^ 1]))
+    run(bundle, home)
+    assert file.read_bytes() == original
+
+
+def test_cut_file_is_replaced(bundle: Path, home: Path) -> None:
+    """What a full disk left."""
+    run(bundle, home)
+    (file,) = unpacked(home)
+    original = file.read_bytes()
+    file.write_bytes(original[:100])
+    run(bundle, home)
+    assert file.read_bytes() == original
+
+
+def test_file_that_is_a_link_is_replaced(bundle: Path, home: Path, tmp_path: Path) -> None:
+    run(bundle, home)
+    (file,) = unpacked(home)
+    elsewhere = tmp_path / "elsewhere.so"
+    shutil.move(file, elsewhere)
+    file.symlink_to(elsewhere)
+    run(bundle, home)
+    assert not file.is_symlink()
+
+
+def test_folder_that_is_a_link_is_refused(bundle: Path, home: Path, tmp_path: Path) -> None:
+    run(bundle, home)
+    folder = unpacked(home)[0].parent
+    shutil.move(folder, tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    error = refusal(bundle, home)
+    assert "symbolic link" in error
+    assert "MINER_CACHE_DIR" in error
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o755, 0o770])
+def test_folder_with_another_mode_is_refused(bundle: Path, home: Path, mode: int) -> None:
+    run(bundle, home)
+    unpacked(home)[0].parent.chmod(mode)
+    assert f"has mode {mode:04o} instead of 0700" in refusal(bundle, home)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_folder_of_another_user_is_refused(bundle: Path, home: Path) -> None:
+    run(bundle, home)
+    os.chown(unpacked(home)[0].parent, 12345, -1)
+    assert "belongs to user 12345" in refusal(bundle, home)
+
+
+def test_folder_below_one_that_others_can_change_is_refused(bundle: Path, home: Path, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    report = run(bundle, home, MINER_CACHE_DIR=str(shared))
+    assert report["native"].startswith(str(home / ".cache")), "not loaded from where others can exchange it"
+    shared.chmod(0o1777)
+    assert run(bundle, home, MINER_CACHE_DIR=str(shared))["native"].startswith(str(shared)), "sticky, like /tmp"
+
+
+def test_home_that_cannot_be_written(bundle: Path, tmp_path: Path) -> None:
+    """Files in the way are an obstacle to root as well, which a mode is not."""
+    (tmp_path / "home").write_text("")
+    report = run(bundle, tmp_path, HOME=str(tmp_path / "home"), TEMPORARY=str(tmp_path))
+    assert report["native"].startswith(str(tmp_path / "sparkminer-"))
+
+
+def test_error_names_every_folder_and_the_way_out(bundle: Path, tmp_path: Path) -> None:
+    for name in ("home", "cache"):
+        (tmp_path / name).write_text("")
+    error = refusal(bundle, tmp_path, HOME=str(tmp_path / "home"), MINER_CACHE_DIR=str(tmp_path / "cache"))
+    assert "set MINER_CACHE_DIR to one that is yours, writable and not mounted noexec" in error
+    for folder in (tmp_path / "home" / ".cache", tmp_path / "cache", Path(os.devnull)):
+        assert f"{folder}: " in error
+
+
+def test_other_platforms_are_named(bundle: Path, home: Path, tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.zip"
+    with zipfile.ZipFile(bundle) as old, zipfile.ZipFile(foreign, "w") as new:
+        for name in old.namelist():
+            new.writestr(name.replace(f"{NATIVES}/{platform_tag()}", f"{NATIVES}/plan9-vax"), old.read(name))
+    error = refusal(foreign, home)
+    assert f"no native module for {platform_tag()}" in error
+
+
+def test_two_versions_side_by_side(bundle: Path, home: Path, tmp_path: Path) -> None:
+    """Another build has another hash and so another folder; a process that runs the old one keeps it."""
+    newer = tmp_path / "newer.zip"
+    with zipfile.ZipFile(bundle) as old, zipfile.ZipFile(newer, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name) + (b"\0" if NATIVES in name else b""))
+    first, second = run(bundle, home), run(newer, home)
+    assert first["native"] != second["native"]
+    assert len(unpacked(home)) == 2
+    for file in unpacked(home):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_noexec_mounts_are_passed_over(bundle: Path, home: Path, tmp_path: Path) -> None:
+    """A real mount, in a namespace of its own."""
+    can = subprocess.run(["unshare", "-rm", "true"], capture_output=True, timeout=60, check=False).returncode == 0
+    require("permission to mount in a user namespace", can, "sysctl kernel.apparmor_restrict_unprivileged_userns=0")
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    mount = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o noexec,mode=700 tmpfs "$0" && exec "$@"', str(cache)]
+    report = run(bundle, home, mount, MINER_CACHE_DIR=str(cache))
+    assert report["native"].startswith(str(home / ".cache"))
+    (home / ".cache").rename(home / "moved")
+    (home / ".cache").write_text("")
+    error = refusal(bundle, home, mount, MINER_CACHE_DIR=str(cache))
+    assert f"{cache}: is mounted noexec" in error
+    assert "set MINER_CACHE_DIR" in error
