@@ -10,9 +10,10 @@ from miner.core.algorithm import Algorithm
 from miner.core.events import BlockFound, Hashrate, NewJob, ShareDone, Started, Totals, Trouble
 from miner.core.model import Job, ShareResult, ShareStatus
 from miner.core.source import Connecting, Disconnected, Finished, Notice
+from miner.core.text import one_line
 from miner.hub.events import HubBlock, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported, MinerStats
 from miner.hub.report import HubReport, miner_table
-from miner.report import Report, hashrate_text, khash, printable, table
+from miner.report import Report, hashrate_text, khash, table
 
 EVIL = "\x1b[2J\r\nfoo‮" + "x" * 5000
 JOB = Job(job_id="j1", algorithm=Algorithm.parse("scrypt"), version=2, prev_hash=bytes(32), coinbase1=b"",
@@ -111,7 +112,7 @@ def test_hashrates(hashrate: float, minerd: str, people: str) -> None:
 
 @given(st.text())
 def test_no_text_can_reach_the_terminals_controls(text: str) -> None:
-    shown = printable(text, 20)
+    shown = one_line(text, 20)
     assert shown.isprintable()
     assert len(shown) <= 21
 

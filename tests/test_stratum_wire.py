@@ -9,16 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from miner.core.errors import ProtocolError
-from miner.stratum.wire import (
-    LineBuffer,
-    Request,
-    Response,
-    RpcError,
-    decode,
-    encode_request,
-    encode_response,
-    one_line,
-)
+from miner.core.text import one_line
+from miner.stratum.wire import LineBuffer, Request, Response, RpcError, decode, encode_request, encode_response
 from stratum_samples import JSON
 
 

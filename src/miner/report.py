@@ -10,14 +10,7 @@ from miner.core.events import BlockFound, Hashrate, MinerEvent, NewJob, ShareDon
 from miner.core.model import Job, ShareStatus
 from miner.core.source import Connecting, Disconnected, Finished, Notice
 from miner.core.target import target_to_difficulty
-
-_MAX_TEXT = 300
-
-
-def printable(text: str, limit: int = _MAX_TEXT) -> str:
-    """One line that can do a terminal no harm: other characters become `?`, and what is too long is cut."""
-    cut = text[:limit]
-    return "".join(c if c.isprintable() else "?" for c in cut) + ("…" if len(text) > limit else "")
+from miner.core.text import one_line
 
 
 def khash(hashrate: float) -> str:
@@ -73,7 +66,7 @@ class Report:
             case Started():
                 self._source = event.source
                 if event.source:
-                    yield f"Work from {printable(event.source)}, paid to {printable(event.payee)}"
+                    yield f"Work from {one_line(event.source)}, paid to {one_line(event.payee)}"
                 yield f"Kernel '{event.kernel}'"
                 yield threads_line(event.threads, event.algorithm)
                 yield from binding_lines(event.cpus)
@@ -89,7 +82,7 @@ class Report:
             case BlockFound():
                 yield block_line(event.result.share.job, event.block_hash, self._source)
             case Trouble():
-                yield printable(event.message)
+                yield one_line(event.message)
             case Totals():
                 yield totals_line(event)
             case _:
@@ -100,7 +93,7 @@ class Report:
             yield restart_line(self._source)
         self._started = True
         if self._debug:
-            yield f"DEBUG: job {printable(job.job_id, 64)}{at_height(job)}, share difficulty " \
+            yield f"DEBUG: job {one_line(job.job_id, 64)}{at_height(job)}, share difficulty " \
                   f"{target_to_difficulty(job.share_target, job.algorithm):.6g}, " \
                   f"network difficulty {target_to_difficulty(job.network_target, job.algorithm):.6g}"
 
@@ -111,28 +104,28 @@ def restart_line(source: str) -> str:
         return "Stratum requested work restart"
     if source.startswith("http"):
         return "LONGPOLL detected new block"
-    return f"New work from {printable(source)}"
+    return f"New work from {one_line(source)}"
 
 
 def block_line(job: Job, block_hash: str, source: str) -> str:
     """A block of ours. The source is named, so that a test chain's block is not taken for money."""
-    return f"BLOCK found{at_height(job)}, {printable(source)}: {printable(block_hash, 64)}"
+    return f"BLOCK found{at_height(job)}, {one_line(source)}: {one_line(block_hash, 64)}"
 
 
 def source_lines(event: Connecting | Disconnected | Notice | Finished) -> Iterator[str]:
     """What happens between us and where work comes from, on a miner as on a hub."""
     match event:
         case Connecting(what="long-polling"):
-            yield f"Long-polling activated for {printable(event.label)}"
+            yield f"Long-polling activated for {one_line(event.label)}"
         case Connecting():
-            yield f"Starting {printable(event.what)} on {printable(event.label)}"
+            yield f"Starting {one_line(event.what)} on {one_line(event.label)}"
         case Disconnected():
-            yield printable(event.reason)
+            yield one_line(event.reason)
             yield f"...retry after {event.retry_seconds:.0f} seconds"
         case Notice():
-            yield printable(event.text)
+            yield one_line(event.text)
         case Finished():
-            yield f"No more work: {printable(event.reason)}"
+            yield f"No more work: {one_line(event.reason)}"
 
 
 def totals_line(totals: Totals) -> str:
@@ -155,7 +148,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 def reason_lines(status: ShareStatus, reason: str) -> Iterator[str]:
     """Why a share was not accepted."""
     if status is not ShareStatus.ACCEPTED:
-        yield f"{'reject' if status is ShareStatus.REJECTED else 'stale'} reason: {printable(reason) or 'none given'}"
+        yield f"{'reject' if status is ShareStatus.REJECTED else 'stale'} reason: {one_line(reason) or 'none given'}"
 
 
 def at_height(job: Job) -> str:

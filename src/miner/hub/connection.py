@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from miner.core.errors import ProtocolError
+from miner.core.text import one_line
 from miner.hub.floor import Floor
 from miner.hub.miner import GoneError, HubMiner
 from miner.stratum.server_protocol import Authorizing, Reported, ServerEvent, ServerProtocol, Submitting, Subscribing
-from miner.stratum.wire import one_line
 
 READ_SIZE = 1 << 14
 REPORTS_STOPPED = 60.0  # seconds of silence of a miner that reports each second: its host is gone

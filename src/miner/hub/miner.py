@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from miner.core.algorithm import sha256d
 from miner.core.header import display_hash
 from miner.core.model import Job, MinerReport, ShareResult, ShareStatus
+from miner.core.text import one_line
 from miner.hub.events import HubBlock, HubShare, MinerJoined, MinerLeft, MinerReported
 from miner.hub.floor import Floor
 from miner.hub.judge import Verdict, refused
@@ -16,7 +17,6 @@ from miner.hub.slices import Layout, Slices
 from miner.hub.vardiff import ShareTarget, Vardiff
 from miner.stratum.reject import Reject
 from miner.stratum.server_protocol import Authorizing, ServerProtocol, Submitting, Subscribing
-from miner.stratum.wire import one_line
 
 NAME_LENGTH = 64
 JOBS_KEPT = 32  # jobs of one miner whose shares are still told apart from nonsense

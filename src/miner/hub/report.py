@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from miner.core.model import Job
+from miner.core.text import one_line
 from miner.hub.events import HubBlock, HubEvent, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported, MinerStats
 from miner.report import (
     block_line,
     counted,
     hashrate_text,
     khash,
-    printable,
     reason_lines,
     restart_line,
     share_line,
@@ -36,7 +36,7 @@ class HubReport:
     def _lines(self, event: HubEvent) -> Iterator[str]:
         match event:
             case MinerJoined(miner):
-                yield f"{_name(miner.name)} joined from {printable(miner.host, 64)}" + _agent(miner.agent)
+                yield f"{_name(miner.name)} joined from {one_line(miner.host, 64)}" + _agent(miner.agent)
                 yield from self._introduce(miner)
             case MinerReported(miner):
                 yield from self._introduce(miner)
@@ -51,9 +51,9 @@ class HubReport:
                 yield f"{block} {_name(event.miner)}"
             case MinerLeft(miner, reason):
                 self._introduced.discard(miner.name)
-                yield f"{_name(miner.name)} left: {printable(reason)}"
+                yield f"{_name(miner.name)} left: {one_line(reason)}"
             case HubStopped():
-                yield f"Hub stopped: {printable(event.reason)}"
+                yield f"Hub stopped: {one_line(event.reason)}"
             case Job():
                 if event.clean:
                     yield restart_line(self._source)
@@ -64,8 +64,8 @@ class HubReport:
         """Once a miner has said so: what it hashes with."""
         if miner.kernel and miner.name not in self._introduced:
             self._introduced.add(miner.name)
-            yield (f"{_name(miner.name)} on {printable(miner.host, 64)}: {counted(miner.threads, 'thread')}, "
-                   f"kernel '{printable(miner.kernel, 32)}'")
+            yield (f"{_name(miner.name)} on {one_line(miner.host, 64)}: {counted(miner.threads, 'thread')}, "
+                   f"kernel '{one_line(miner.kernel, 32)}'")
 
     def _meter(self, miner: MinerStats) -> Iterator[str]:
         now = self._clock()
@@ -77,7 +77,7 @@ class HubReport:
 
 def miner_table(miners: Sequence[MinerStats], title: str = "miner") -> list[str]:
     """The summary at the end: a row for each miner of a hub, and the sums."""
-    rows = [[_name(m.name), printable(m.host, 64), str(m.hashes), hashrate_text(m.hashrate), str(m.accepted),
+    rows = [[_name(m.name), one_line(m.host, 64), str(m.hashes), hashrate_text(m.hashrate), str(m.accepted),
              str(m.rejected), str(m.stale), str(m.blocks)] for m in miners]
     sums = [sum(column) for column in zip(*((m.hashes, m.hashrate, m.accepted, m.rejected, m.stale, m.blocks)
                                             for m in miners), strict=True)] or [0] * 6
@@ -86,8 +86,8 @@ def miner_table(miners: Sequence[MinerStats], title: str = "miner") -> list[str]
 
 
 def _name(name: str) -> str:
-    return printable(name, 64)
+    return one_line(name, 64)
 
 
 def _agent(agent: str) -> str:
-    return f" ({printable(agent, 64)})" if agent else ""
+    return f" ({one_line(agent, 64)})" if agent else ""

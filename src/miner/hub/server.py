@@ -9,12 +9,12 @@ from typing import Any, Self
 from miner.core.errors import UsageError
 from miner.core.model import Job
 from miner.core.source import Disconnected, Finished, WorkSource
+from miner.core.text import one_line
 from miner.hub.config import HubConfig
 from miner.hub.connection import Connection
 from miner.hub.events import HubEvent, HubSnapshot, HubStopped
 from miner.hub.floor import Floor
 from miner.hub.judge import Judge
-from miner.stratum.wire import one_line
 
 RETUNE_SECONDS = 1.0
 

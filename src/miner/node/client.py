@@ -12,7 +12,8 @@ from miner.core.coinbase import split_coinbase
 from miner.core.errors import MinerError, SourceError
 from miner.core.model import Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, Disconnected, SourceEvent, WorkSource
-from miner.node.jsonrpc import JsonRpcError, one_line
+from miner.core.text import one_line
+from miner.node.jsonrpc import JsonRpcError
 from miner.node.payout import check_address, script_from_answer
 from miner.node.refusals import DUPLICATE, INITIAL_DOWNLOAD, METHOD_NOT_FOUND, WARMING_UP, explain, submit_verdict
 from miner.node.template import EXTRANONCE2_SIZE, MAX_HEIGHT, Payout, Template, parse_template, template_request

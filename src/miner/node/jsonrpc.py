@@ -10,6 +10,7 @@ import json
 from typing import Any, cast
 
 from miner.core.errors import MinerError, ProtocolError
+from miner.core.text import one_line
 
 MAX_ANSWER_SIZE = 64 << 20  # a full 4 MB block is 8 MB of hexadecimal digits in a template
 
@@ -76,23 +77,14 @@ def decode_answer(data: bytes, request_id: int) -> Any:
     return _result(answer, request_id, response.status)
 
 
-def one_line(text: object, limit: int = _MAX_TEXT) -> str:
-    """A peer's words made fit for a log: printable, on one line, not too long."""
-    words = " ".join(str(text)[: 4 * limit].split())
-    printable = "".join(character if character.isprintable() else "?" for character in words)
-    return printable if len(printable) <= limit else printable[: limit - 1] + "…"
-
-
 def _result(answer: object, request_id: int, status: int) -> Any:
     if not isinstance(answer, dict):
         raise ProtocolError("the answer is no JSON-RPC object")
     error = answer.get("error")
     if error is not None:
-        if not isinstance(error, dict):
-            raise JsonRpcError(0, one_line(error))
-        code = error.get("code")
+        code, words = (error.get("code"), error.get("message")) if isinstance(error, dict) else (0, error)
         raise JsonRpcError(code if type(code) is int and abs(code) < 1 << 31 else 0,
-                           one_line(error.get("message", "no message")))
+                           one_line(words) or "no message")
     if status != 200:
         raise HttpError(status, "")
     if "result" not in answer:

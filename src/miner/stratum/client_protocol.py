@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from miner.core.algorithm import Algorithm
 from miner.core.errors import ProtocolError
 from miner.core.model import Job, MinerReport, Share, ShareStatus
+from miner.core.text import one_line
 from miner.stratum import messages
 from miner.stratum.reject import Reject, classify
-from miner.stratum.wire import LineBuffer, Request, Response, decode, encode_request, encode_response, one_line
+from miner.stratum.wire import LineBuffer, Request, Response, decode, encode_request, encode_response
 
 MAX_LINE = 512 << 10  # a notify with a coinbase that pays thousands has some 100 kB
 MAX_UNANSWERED = 512  # shares without a verdict

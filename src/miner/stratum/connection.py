@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from miner.core.errors import ProtocolError
 from miner.core.model import Job, MinerReport, Share, ShareStatus
+from miner.core.text import one_line
 from miner.stratum.client_protocol import Answered, ClientEvent, ClientProtocol, State
-from miner.stratum.wire import one_line
 
 HANDSHAKE_SECONDS = 60.0  # from the connection to the login
 ANSWER_SECONDS = 60.0  # for a share's verdict

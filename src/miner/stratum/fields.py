@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from miner.core.errors import ProtocolError
-from miner.stratum.wire import one_line
+from miner.core.text import one_line
 
 _HEX_U32 = re.compile(r"[0-9a-fA-F]{1,8}")
 _DECIMAL = re.compile(r"\d{1,40}(\.\d{0,40})?([eE][+-]?\d{1,4})?")

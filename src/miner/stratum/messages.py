@@ -12,8 +12,8 @@ from miner.core.algorithm import Algorithm
 from miner.core.errors import ProtocolError
 from miner.core.model import Job, MinerReport
 from miner.core.target import difficulty_to_target, nbits_to_target
+from miner.core.text import one_line
 from miner.stratum.fields import hex_bytes, hex_u32, integer, number, swap_words, text, u32_hex, want
-from miner.stratum.wire import one_line
 
 EXTENSION = "sparkminer"  # ours, asked for by mining.configure: reports up to a hub, the end of its job down
 MAX_EXTRANONCE1 = 32

@@ -14,18 +14,10 @@ from typing import TypeVar
 
 from miner.core.errors import ProtocolError
 from miner.core.model import Job, MinerReport
+from miner.core.text import one_line
 from miner.stratum import messages
 from miner.stratum.reject import Reject
-from miner.stratum.wire import (
-    LineBuffer,
-    Request,
-    RequestId,
-    RpcError,
-    decode,
-    encode_request,
-    encode_response,
-    one_line,
-)
+from miner.stratum.wire import LineBuffer, Request, RequestId, RpcError, decode, encode_request, encode_response
 
 MAX_LINE = 16 << 10  # what a miner has to say is short
 MAX_UNANSWERED = 512  # requests that wait for an answer

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from miner.core.errors import ProtocolError
+from miner.core.text import one_line
 
 RequestId = int | float | str | None
 MAX_ID = 128  # characters: the other side's ids are sent back
@@ -69,15 +70,6 @@ class Response:
     id: RequestId
     result: object
     error: RpcError | None
-
-
-def one_line(value: object, limit: int = 200) -> str:
-    """Text from the other side as it may be shown to a person: printable characters on one line, bounded."""
-    if not isinstance(value, str):
-        value = str(value) if isinstance(value, float) or isinstance(value, int) and abs(value) < 1 << 64 else ""
-    words = "".join(char if char.isprintable() else " " for char in value[: 4 * limit]).split()
-    line = " ".join(words)
-    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def decode(line: bytes) -> Request | Response:

@@ -1,0 +1,11 @@
+"""Words that came over the network, made fit to be shown to a person."""
+
+
+def one_line(value: object, limit: int = 200) -> str:
+    """At most `limit` printable characters on one line; control characters could do a terminal harm. What is neither
+    text nor a number of a sane size has no words: ""."""
+    if not isinstance(value, str):
+        value = str(value) if isinstance(value, float) or isinstance(value, int) and abs(value) < 1 << 64 else ""
+    words = "".join(char if char.isprintable() else " " for char in value[: 4 * limit]).split()
+    line = " ".join(words)
+    return line if len(line) <= limit else line[: limit - 1] + "…"
