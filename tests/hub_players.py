@@ -4,7 +4,8 @@ whatever a test wants to have said."""
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, ClassVar
 
 from miner.config import SourceConfig
 from miner.core.algorithm import Algorithm, sha256d
@@ -77,7 +78,10 @@ def solve(job: Job, extranonce2: int = 0, most: int | None = None, above: int = 
 class RawMiner:
     """A socket and JSON. It keeps the notifications that it hears while it waits for something else."""
 
+    everyone: ClassVar[list["RawMiner"]] = []
+
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.everyone.append(self)
         self._reader, self._writer = reader, writer
         self._heard: list[dict[str, Any]] = []
         self._number = 0
@@ -137,6 +141,14 @@ class RawMiner:
     def close(self) -> None:
         self._writer.close()
 
+    @classmethod
+    async def close_all(cls) -> None:
+        while cls.everyone:
+            writer = cls.everyone.pop()._writer
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
 
 class Player:
     """One of our own clients at the hub."""
@@ -180,6 +192,7 @@ class Watched:
     async def leave(self) -> None:
         for player in self._players:
             await player.source.aclose()
+        await RawMiner.close_all()
 
     async def heard(self, kind: type[Any], wanted: Callable[[Any], bool] = lambda event: True, count: int = 1) -> Any:
         """Wait until the hub has told of that many such events; the last of them."""
