@@ -7,6 +7,7 @@
 
 extern const miner_kernel miner_sha256d_portable, miner_scrypt_portable;
 #ifdef MINER_X86
+extern const miner_kernel miner_scrypt_avx512, miner_scrypt_avx512vl, miner_scrypt_avx2, miner_scrypt_sse2;
 extern const miner_kernel miner_sha256d_avx512, miner_sha256d_avx2, miner_sha256d_sse41;
 #endif
 
@@ -18,6 +19,12 @@ static const miner_kernel *const kernels[] = {
     &miner_sha256d_sse41,
 #endif
     &miner_sha256d_portable,
+#ifdef MINER_X86
+    &miner_scrypt_avx512,
+    &miner_scrypt_avx512vl,
+    &miner_scrypt_avx2,
+    &miner_scrypt_sse2,
+#endif
     &miner_scrypt_portable,
 };
 

@@ -1,5 +1,5 @@
 /* Salsa20/8 (RFC 7914 section 3) of two sets of LANES blocks, one block in each lane, for instruction sets with too few
- * registers for sixteen words and their temporaries. Include after a vec_*.h.
+ * registers for that. Include after a vec_*.h.
  *
  * The words stay in memory. Each quarter-round loads its four words, mostly as operands of the arithmetic, and stores
  * them again; out of order, the CPU then overlaps as many quarter-rounds of the two independent sets as it has room for.
@@ -9,26 +9,29 @@
 
 #include "isa.h"
 
-/* What one set is at: block = Salsa20/8(block ^ other), through work. */
-typedef struct {
-    V *block;
-    const V *other;
-    V *work;
-} salsa_set;
+/* A set is V x[48]: a block's first half, its second half, and work space. Half a block mix (RFC 7914's scryptBlockMix with
+ * r = 1) is block = Salsa20/8(block ^ other), where block and other are the first half and the second, or the reverse. */
+enum { SALSA_FIRST_HALF = 0, SALSA_SECOND_HALF = 16, SALSA_WORK = 32 };
 
-enum { SALSA_FIRST = 1, SALSA_LAST = 2 };
+/* Whether a round is the first, where words come from the halves, or the last, where they go to the block. */
+enum { SALSA_BEGIN = 1, SALSA_END = 2 };
 
-MINER_INLINE V salsa_load(const salsa_set *s, int word, int edge)
+MINER_INLINE V salsa_input(const V *x, int block, int word)
 {
-    return edge & SALSA_FIRST ? v_xor(s->block[word], s->other[word]) : s->work[word];
+    return v_xor(x[block + word], x[(block ^ SALSA_SECOND_HALF) + word]);
 }
 
-MINER_INLINE void salsa_store(const salsa_set *s, int word, int edge, V x)
+MINER_INLINE V salsa_load(const V *x, int block, int edge, int word)
 {
-    if (edge & SALSA_LAST)
-        s->block[word] = v_add(x, v_xor(s->block[word], s->other[word]));
+    return edge & SALSA_BEGIN ? salsa_input(x, block, word) : x[SALSA_WORK + word];
+}
+
+MINER_INLINE void salsa_store(V *x, int block, int edge, int word, V value)
+{
+    if (edge & SALSA_END)
+        x[block + word] = v_add(value, salsa_input(x, block, word));
     else
-        s->work[word] = x;
+        x[SALSA_WORK + word] = value;
 }
 
 /* The compiler would otherwise carry words along in registers it does not have. */
@@ -36,52 +39,72 @@ MINER_INLINE void salsa_store(const salsa_set *s, int word, int edge, V x)
 #define SALSA_STEP(to, x, y, bits) to = v_xor(to, v_ror(v_add(x, y), 32 - (bits)))
 
 /* Two quarter-rounds of one set, step by step in turn. */
-MINER_INLINE void salsa_quarters(const salsa_set *s, int edge, int ia, int ib, int ic, int id, int ie, int jf, int ig,
-                                 int ih)
+MINER_INLINE void salsa_quarters(V *x, int block, int edge, int ia, int ib, int ic, int id, int ja, int jb, int jc, int jd)
 {
-    V a = salsa_load(s, ia, edge), b = salsa_load(s, ib, edge), c = salsa_load(s, ic, edge), d = salsa_load(s, id, edge);
-    V e = salsa_load(s, ie, edge), f = salsa_load(s, jf, edge), g = salsa_load(s, ig, edge), h = salsa_load(s, ih, edge);
+    V a = salsa_load(x, block, edge, ia), b = salsa_load(x, block, edge, ib);
+    V c = salsa_load(x, block, edge, ic), d = salsa_load(x, block, edge, id);
+    V e = salsa_load(x, block, edge, ja), f = salsa_load(x, block, edge, jb);
+    V g = salsa_load(x, block, edge, jc), h = salsa_load(x, block, edge, jd);
     SALSA_STEP(b, a, d, 7);
     SALSA_STEP(f, e, h, 7);
-    salsa_store(s, ib, edge, b);
-    salsa_store(s, jf, edge, f);
+    salsa_store(x, block, edge, ib, b);
+    salsa_store(x, block, edge, jb, f);
     SALSA_STEP(c, b, a, 9);
     SALSA_STEP(g, f, e, 9);
-    salsa_store(s, ic, edge, c);
-    salsa_store(s, ig, edge, g);
+    salsa_store(x, block, edge, ic, c);
+    salsa_store(x, block, edge, jc, g);
     SALSA_STEP(d, c, b, 13);
     SALSA_STEP(h, g, f, 13);
-    salsa_store(s, id, edge, d);
-    salsa_store(s, ih, edge, h);
+    salsa_store(x, block, edge, id, d);
+    salsa_store(x, block, edge, jd, h);
     SALSA_STEP(a, d, c, 18);
     SALSA_STEP(e, h, g, 18);
-    salsa_store(s, ia, edge, a);
-    salsa_store(s, ie, edge, e);
+    salsa_store(x, block, edge, ia, a);
+    salsa_store(x, block, edge, ja, e);
     SALSA_FENCE();
 }
 
-MINER_INLINE void salsa_double_round(const salsa_set *s, const salsa_set *t, int edge)
+MINER_INLINE void salsa_columns(V *x, int block, int edge)
 {
-    int first = edge & SALSA_FIRST, last = edge & SALSA_LAST;
-    salsa_quarters(s, first, 0, 4, 8, 12, 5, 9, 13, 1);
-    salsa_quarters(s, first, 10, 14, 2, 6, 15, 3, 7, 11);
-    salsa_quarters(t, first, 0, 4, 8, 12, 5, 9, 13, 1);
-    salsa_quarters(t, first, 10, 14, 2, 6, 15, 3, 7, 11);
-    salsa_quarters(s, last, 0, 1, 2, 3, 5, 6, 7, 4);
-    salsa_quarters(s, last, 10, 11, 8, 9, 15, 12, 13, 14);
-    salsa_quarters(t, last, 0, 1, 2, 3, 5, 6, 7, 4);
-    salsa_quarters(t, last, 10, 11, 8, 9, 15, 12, 13, 14);
+    salsa_quarters(x, block, edge, 0, 4, 8, 12, 5, 9, 13, 1);
+    salsa_quarters(x, block, edge, 10, 14, 2, 6, 15, 3, 7, 11);
 }
 
-/* block = Salsa20/8(block ^ other), for both sets. */
-static void salsa20_8_pair(V block0[16], const V other0[16], V block1[16], const V other1[16])
+MINER_INLINE void salsa_rows(V *x, int block, int edge)
 {
-    V work0[16], work1[16];
-    const salsa_set s = { block0, other0, work0 }, t = { block1, other1, work1 };
-    salsa_double_round(&s, &t, SALSA_FIRST);
-    salsa_double_round(&s, &t, 0);
-    salsa_double_round(&s, &t, 0);
-    salsa_double_round(&s, &t, SALSA_LAST);
+    salsa_quarters(x, block, edge, 0, 1, 2, 3, 5, 6, 7, 4);
+    salsa_quarters(x, block, edge, 10, 11, 8, 9, 15, 12, 13, 14);
+}
+
+/* The first half of s and the second half of t. */
+static __attribute__((noinline)) void salsa_both(V s[48], V t[48])
+{
+    for (int i = 0; i < 4; i++) {
+        salsa_columns(s, SALSA_FIRST_HALF, i == 0 ? SALSA_BEGIN : 0);
+        salsa_columns(t, SALSA_SECOND_HALF, i == 0 ? SALSA_BEGIN : 0);
+        salsa_rows(s, SALSA_FIRST_HALF, i == 3 ? SALSA_END : 0);
+        salsa_rows(t, SALSA_SECOND_HALF, i == 3 ? SALSA_END : 0);
+    }
+}
+
+/* The first half of s but for its last two rounds, and the second half of t from its third round on. */
+static __attribute__((noinline)) void salsa_overlapped(V s[48], V t[48])
+{
+    for (int i = 0; i < 3; i++) {
+        salsa_columns(t, SALSA_SECOND_HALF, 0);
+        salsa_columns(s, SALSA_FIRST_HALF, i == 0 ? SALSA_BEGIN : 0);
+        salsa_rows(t, SALSA_SECOND_HALF, i == 2 ? SALSA_END : 0);
+        salsa_rows(s, SALSA_FIRST_HALF, 0);
+    }
+}
+
+/* The rounds between: the last two of the first half, the first two of the second. */
+static __attribute__((noinline)) void salsa_turn(V s[48])
+{
+    salsa_columns(s, SALSA_FIRST_HALF, 0);
+    salsa_rows(s, SALSA_FIRST_HALF, SALSA_END);
+    salsa_columns(s, SALSA_SECOND_HALF, SALSA_BEGIN);
+    salsa_rows(s, SALSA_SECOND_HALF, 0);
 }
 
 #endif

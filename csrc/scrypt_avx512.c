@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "vec_avx512.h"
+#define SALSA_REGISTER "zmm"
+#define SALSA_BYTES "64"
 #include "salsa_avx512.h"
 
 /* In each 128-bit part: r[w] word h <-> r[h] word w. */

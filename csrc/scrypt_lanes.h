@@ -1,9 +1,9 @@
-/* scrypt(N, 1, 1) with 2 * LANES nonces side by side, one in each 32-bit lane. Include after a vec_*.h and the instruction
- * set's own salsa20_8_pair(), save_rows() and mix_rows(); then SCRYPT_KERNEL(symbol, name, features).
+/* scrypt(N, 1, 1) with 2 * LANES nonces side by side, one in each 32-bit lane. Include after a vec_*.h, a salsa_*.h and the
+ * instruction set's own save_rows() and mix_rows(); then SCRYPT_KERNEL(symbol, name, features).
  *
  * A set is LANES hashes: word w of each hash's 128-byte block is lane by lane in x[w]. Salsa20 then needs no shuffles;
  * but a hash's row must be whole in its scratchpad, so rows are transposed on the way there and back. One set alone is
- * bound by latency, so two are at work, half a step apart: while one waits for its rows, the other computes. */
+ * bound by latency, so two are at work, half a step apart. */
 #ifndef MINER_SCRYPT_LANES_H
 #define MINER_SCRYPT_LANES_H
 
@@ -17,10 +17,15 @@ enum {
 };
 
 typedef struct {
-    V x[32];
+    V x[48];                    /* the blocks, and Salsa20's work space */
     uint8_t *pad;               /* scratchpad of lane 0; the other lanes' follow, a stride apart */
     uint8_t *row[LANES];        /* where each lane's next row is read */
 } scrypt_set;
+
+typedef struct {
+    scrypt_set set[SETS];
+    scrypt_set idle;            /* hashed in vain beside the other set's first half and last half */
+} scrypt_lanes_state;
 
 /* A scratchpad has one row more than it needs: a power of two apart, the same row of all hashes would fall into the same
  * few sets of the cache. */
@@ -46,69 +51,72 @@ MINER_INLINE void scrypt_find_rows(scrypt_set *set, uint32_t n)
     }
 }
 
-/* What ROMix does with a block before step i: save it as row i, or mix it with a row of its choice. */
-MINER_INLINE void scrypt_begin_step(scrypt_set *set, uint32_t n, uint32_t i, int filling)
+/* ROMix's first n steps: each block becomes a row. One set's first half goes along with the other's second.
+ * 1, or 0 when stopped. */
+static __attribute__((noinline)) int scrypt_fill(scrypt_lanes_state *t, uint32_t n, const miner_stop *stop)
 {
-    if (filling) {
-        save_rows(set->x, set->pad + (size_t)i * ROW, scrypt_stride(n));
-    } else {
-        scrypt_find_rows(set, n);
-        mix_rows(set->x, set->row);
-    }
-}
-
-/* n steps of both sets, the second half a step behind the first: while it has no second half to do, `idle` is hashed in
- * its place. 1, or 0 when stopped. */
-MINER_INLINE int scrypt_pass(scrypt_set set[SETS], V idle[32], uint32_t n, int filling, const miner_stop *stop)
-{
-    V *second = idle;
+    scrypt_set *late = &t->idle;
     for (uint32_t i = 0; i < n; i++) {
         if (i % STOP_EVERY == 0 && miner_stopped(stop))
             return 0;
-        scrypt_begin_step(&set[0], n, i, filling);
-        salsa20_8_pair(set[0].x, set[0].x + 16, second + 16, second);
-        second = set[1].x;
-        scrypt_begin_step(&set[1], n, i, filling);
-        salsa20_8_pair(set[0].x + 16, set[0].x, second, second + 16);
+        for (int k = 0; k < SETS; k++) {
+            scrypt_set *set = &t->set[k];
+            save_rows(set->x, set->pad + (size_t)i * ROW, scrypt_stride(n));
+            salsa_both(set->x, late->x);
+            late = set;
+        }
     }
-    salsa20_8_pair(idle, idle + 16, second + 16, second);
+    salsa_both(t->idle.x, late->x);
     return 1;
 }
 
-/* Two functions, so that each loop is compiled for its own kind of step. */
-static __attribute__((noinline)) int scrypt_fill(scrypt_set set[SETS], V idle[32], uint32_t n, const miner_stop *stop)
+/* ROMix's last n steps: each block is mixed with a row of its choice. That row comes from the second-level cache or the
+ * third, so between the choice and the reading the other set computes alone for a while, from the end of its first half
+ * to the beginning of its second. 1, or 0 when stopped. */
+static __attribute__((noinline)) int scrypt_mix(scrypt_lanes_state *t, uint32_t n, const miner_stop *stop)
 {
-    return scrypt_pass(set, idle, n, 1, stop);
-}
-
-static __attribute__((noinline)) int scrypt_mix(scrypt_set set[SETS], V idle[32], uint32_t n, const miner_stop *stop)
-{
-    return scrypt_pass(set, idle, n, 0, stop);
+    scrypt_set *late = &t->idle;
+    for (int k = 0; k < SETS; k++)
+        scrypt_find_rows(&t->set[k], n);
+    for (uint32_t i = 0; i < n; i++) {
+        if (i % STOP_EVERY == 0 && miner_stopped(stop))
+            return 0;
+        for (int k = 0; k < SETS; k++) {
+            scrypt_set *set = &t->set[k];
+            mix_rows(set->x, set->row);
+            salsa_overlapped(set->x, late->x);
+            if (late != &t->idle)
+                scrypt_find_rows(late, n);
+            salsa_turn(set->x);
+            late = set;
+        }
+    }
+    salsa_overlapped(t->idle.x, late->x);
+    return 1;
 }
 
 /* One batch. 1 and its candidates, or 0 when stopped. */
 static int scrypt_lanes_batch(const miner_prepared *work, const miner_scratch *s, uint32_t nonce, const miner_stop *stop,
                               uint64_t *candidates)
 {
-    scrypt_set set[SETS];
+    scrypt_lanes_state t;
     pbkdf2_key key[SETS];
-    V idle[32], hash[8];
-    for (int i = 0; i < 32; i++)
-        idle[i] = v_set1(0);
+    V hash[8];
+    memset(&t.idle, 0, sizeof t.idle);
     for (uint32_t k = 0; k < SETS; k++) {
         V nonces = v_add(v_set1(nonce + k * LANES), v_lane_numbers());
-        pbkdf2_lanes_expand(work, v_swap_bytes(nonces), &key[k], set[k].x);
-        set[k].pad = (uint8_t *)s->memory + k * LANES * scrypt_stride(s->n);
+        pbkdf2_lanes_expand(work, v_swap_bytes(nonces), &key[k], t.set[k].x);
+        t.set[k].pad = (uint8_t *)s->memory + k * LANES * scrypt_stride(s->n);
         for (int i = 0; i < 32; i++)
-            set[k].x[i] = v_swap_bytes(set[k].x[i]);
+            t.set[k].x[i] = v_swap_bytes(t.set[k].x[i]);
     }
-    if (!scrypt_fill(set, idle, s->n, stop) || !scrypt_mix(set, idle, s->n, stop))
+    if (!scrypt_fill(&t, s->n, stop) || !scrypt_mix(&t, s->n, stop))
         return 0;
     *candidates = 0;
     for (unsigned k = 0; k < SETS; k++) {
         for (int i = 0; i < 32; i++)
-            set[k].x[i] = v_swap_bytes(set[k].x[i]);
-        pbkdf2_lanes_reduce(&key[k], set[k].x, hash);
+            t.set[k].x[i] = v_swap_bytes(t.set[k].x[i]);
+        pbkdf2_lanes_reduce(&key[k], t.set[k].x, hash);
         *candidates |= v_at_most(v_swap_bytes(hash[7]), work->target_top) << k * LANES;
     }
     return 1;
