@@ -57,7 +57,8 @@ def test_refusal_keeps_the_nodes_code_and_words() -> None:
 
 
 @pytest.mark.parametrize(("error", "code", "message"), [
-    ("bare text", 0, "bare text"), ({"code": "x"}, 0, "no message"), ({"code": 1e300, "message": None}, 0, "no message"),
+    ("bare text", 0, "bare text"), ({"code": "x"}, 0, "no message"),
+    ({"code": 1e300, "message": None}, 0, "no message"),
     ({"code": -8, "message": "a\n\x1b[31mb" + "c" * 9999}, -8, "a [31mb" + "c" * 192 + "…"), ([], 0, "no message"),
     (False, 0, "False"),
 ])

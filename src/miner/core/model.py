@@ -86,7 +86,8 @@ class ShareStatus(enum.Enum):
 @dataclass(frozen=True, slots=True)
 class ShareResult:
     """What became of a share. `reason` is the source's own word when it was not accepted, cut to a line.
-    `block`: the share's hash met the network target as well."""
+    `block`: the share's hash met the network target as well; said by whoever worked the hash out, a pool's answer
+    doesn't tell."""
 
     share: Share
     status: ShareStatus

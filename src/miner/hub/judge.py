@@ -1,6 +1,7 @@
 """What becomes of a share: checked here, with the reference hash, before it goes up to the source."""
 
 import asyncio
+import dataclasses
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -103,12 +104,12 @@ class Judge:
             verdict = await self._submit(share)
             if verdict.status is ShareStatus.ACCEPTED and share.job in self._live:
                 self._solved = share.job.prev_hash
-            return verdict
+            return dataclasses.replace(verdict, block=True)
 
     async def _submit(self, share: Share) -> Verdict:
         result = await self._source.submit(share)
         code = {ShareStatus.ACCEPTED: None, ShareStatus.STALE: Reject.STALE, ShareStatus.REJECTED: Reject.OTHER}
-        return Verdict(share, result.status, code[result.status], result.reason, result.block, upstream=True)
+        return Verdict(share, result.status, code[result.status], result.reason, upstream=True)
 
     def close(self) -> None:
         """Checks that wait are dropped: whoever awaits them gets a CancelledError."""

@@ -12,12 +12,10 @@ from miner.config import SourceConfig
 from miner.core.errors import SourceError
 from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, Disconnected, Finished, Notice, SourceEvent, WorkSource
-from miner.core.target import hash_value
 from miner.stratum import messages
 from miner.stratum.address import PoolAddress
 from miner.stratum.client_protocol import ClientEvent, ClientProtocol, Ignored, LoginRefused
 from miner.stratum.connection import LostError, PoolConnection, words_of
-from miner.verify import proof_hash
 
 USER_AGENT = f"sparkminer/{__version__}"
 CONNECT_SECONDS = 30.0
@@ -55,11 +53,7 @@ class StratumSource(WorkSource):
         if not self._connection:
             return ShareResult(share, ShareStatus.STALE, "not connected")
         answer = await self._connection.submit(share)
-        block = False
-        if answer.status is ShareStatus.ACCEPTED:
-            digest = await asyncio.to_thread(proof_hash, self.algorithm, share.header)
-            block = hash_value(digest) <= share.job.network_target
-        return ShareResult(share, answer.status, self._masked(answer.reason), block)
+        return ShareResult(share, answer.status, self._masked(answer.reason))
 
     async def report(self, report: MinerReport) -> None:
         if self._connection:
