@@ -11,13 +11,14 @@ from miner.hub import HubConfig, HubThread
 from miner.spark.application import under_spark_submit
 from miner.spark.java import prepare_java
 from miner.spark.partition import Lease
-from miner.spark.settings import JobSettings, executor_cores, is_local, is_local_cluster
+from miner.spark.settings import JobSettings, executor_cores, is_local, is_local_cluster, patient
 from miner.spark.workspace import bare_python, environment, spark_home, workspace
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
 
 _LOOPBACK = "127.0.0.1"
+_SECRETS = ("MINER_PASSWORD", "MINER_TOKEN")  # variables that no process of Spark's inherits
 
 
 def require_pyspark() -> None:
@@ -32,7 +33,7 @@ def require_pyspark() -> None:
 def prepared(settings: JobSettings) -> Iterator[Path]:
     """A folder for the run, and an environment in which Spark starts on it."""
     with workspace() as directory:
-        changes: dict[str, str | None] = {}
+        changes: dict[str, str | None] = dict.fromkeys(_SECRETS)
         if not under_spark_submit():
             changes["JAVA_HOME"] = str(prepare_java(directory))
         if is_local(settings.master):

@@ -69,6 +69,8 @@ class Job:
 
     def _mine(self) -> None:
         context = self._application.context
+        if context.uiWebUrl:
+            self._console.message(f"Spark's UI: {context.uiWebUrl}")
         context.addPyFile(str(bundle(self._directory)))
         with HubThread(self._source, hub_config(self._settings, context)) as hub:
             leases = Leases(context, lease(self._settings, context, hub, self._settings.lease_seconds))
