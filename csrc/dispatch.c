@@ -8,12 +8,13 @@
 extern const miner_kernel miner_sha256d_portable, miner_scrypt_portable;
 #ifdef MINER_X86
 extern const miner_kernel miner_scrypt_avx512, miner_scrypt_avx512vl, miner_scrypt_avx2, miner_scrypt_sse2;
-extern const miner_kernel miner_sha256d_avx512, miner_sha256d_avx2, miner_sha256d_sse41;
+extern const miner_kernel miner_sha256d_avx512_shani, miner_sha256d_avx512, miner_sha256d_avx2, miner_sha256d_sse41;
 #endif
 
 /* For each algorithm the fastest first, by expectation. */
 static const miner_kernel *const kernels[] = {
 #ifdef MINER_X86
+    &miner_sha256d_avx512_shani,
     &miner_sha256d_avx512,
     &miner_sha256d_avx2,
     &miner_sha256d_sse41,

@@ -20,32 +20,42 @@
         h = v_add(v_add(t_, m_), s_);                                              \
     } while (0)
 
-#define SHA256_EIGHT_ROUNDS(KW, i)                     \
-    SHA256_ROUND(a, b, c, d, e, f, g, h, KW((i) + 0)); \
-    SHA256_ROUND(h, a, b, c, d, e, f, g, KW((i) + 1)); \
-    SHA256_ROUND(g, h, a, b, c, d, e, f, KW((i) + 2)); \
-    SHA256_ROUND(f, g, h, a, b, c, d, e, KW((i) + 3)); \
-    SHA256_ROUND(e, f, g, h, a, b, c, d, KW((i) + 4)); \
-    SHA256_ROUND(d, e, f, g, h, a, b, c, KW((i) + 5)); \
-    SHA256_ROUND(c, d, e, f, g, h, a, b, KW((i) + 6)); \
-    SHA256_ROUND(b, c, d, e, f, g, h, a, KW((i) + 7))
+/* R(a, b, c, d, e, f, g, h, i) for eight rounds from i on, or some of them: each round's names are rotated by one. */
+#define SHA256_ROUNDS_0_TO_7(R, i) R(a, b, c, d, e, f, g, h, (i) + 0); SHA256_ROUNDS_1_TO_7(R, i)
+#define SHA256_ROUNDS_1_TO_7(R, i)      \
+    R(h, a, b, c, d, e, f, g, (i) + 1); \
+    R(g, h, a, b, c, d, e, f, (i) + 2); \
+    R(f, g, h, a, b, c, d, e, (i) + 3); \
+    SHA256_ROUNDS_4_TO_7(R, i)
+#define SHA256_ROUNDS_4_TO_7(R, i)      \
+    R(e, f, g, h, a, b, c, d, (i) + 4); \
+    R(d, e, f, g, h, a, b, c, (i) + 5); \
+    R(c, d, e, f, g, h, a, b, (i) + 6); \
+    R(b, c, d, e, f, g, h, a, (i) + 7)
+#define SHA256_ROUNDS_0_TO_4(R, i)      \
+    R(a, b, c, d, e, f, g, h, (i) + 0); \
+    R(h, a, b, c, d, e, f, g, (i) + 1); \
+    R(g, h, a, b, c, d, e, f, (i) + 2); \
+    R(f, g, h, a, b, c, d, e, (i) + 3); \
+    R(e, f, g, h, a, b, c, d, (i) + 4)
 
-/* state: updated. words: the sixteen message words, lane by lane. Not inlined: PBKDF2 calls it many times. */
-static void sha256_lanes_compress(V state[8], const V words[16])
+/* state: updated. words: the sixteen message words, lane by lane. */
+static inline void sha256_lanes_compress(V state[8], const V words[16])
 {
     V w[16];
     V a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];
     for (int i = 0; i < 16; i++)
         w[i] = words[i];
     for (int i = 0; i < 64; i += 16) {
-#define KW(j) v_add(v_set1(sha256_k[i + (j)]), w[j])
+#define ROUND(a, b, c, d, e, f, g, h, j) \
+    SHA256_ROUND(a, b, c, d, e, f, g, h, v_add(v_set1(sha256_k[i + (j)]), w[j]))
         if (i > 0)
             for (int j = 0; j < 16; j++)
                 w[j] = v_add(v_add(w[j], w[(j + 9) & 15]),
                              v_add(SHA256_SIGMA_0(w[(j + 1) & 15]), SHA256_SIGMA_1(w[(j + 14) & 15])));
-        SHA256_EIGHT_ROUNDS(KW, 0);
-        SHA256_EIGHT_ROUNDS(KW, 8);
-#undef KW
+        SHA256_ROUNDS_0_TO_7(ROUND, 0);
+        SHA256_ROUNDS_0_TO_7(ROUND, 8);
+#undef ROUND
     }
     V sum[8] = { a, b, c, d, e, f, g, h };
     for (int i = 0; i < 8; i++)

@@ -4,7 +4,10 @@
 
 #include "isa.h"
 #include <stdint.h>
-MINER_ISA_BEGIN("avx512f,avx512bw,avx512vl,avx512dq,avx2,bmi2")
+#ifndef MINER_VEC_ISA
+#define MINER_VEC_ISA "avx512f,avx512bw,avx512vl,avx512dq,avx2,bmi2"
+#endif
+MINER_ISA_BEGIN(MINER_VEC_ISA)
 
 #define LANES 16
 typedef __m512i V;
