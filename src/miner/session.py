@@ -82,10 +82,10 @@ class Session:
             async with self._source:
                 await self._mine_until_done()
                 await asyncio.to_thread(self._engine.close)  # the last report and the totals count the same hashes
-                await self._say_farewell()
+                seconds = time.monotonic() - started
+                await self._say_farewell(self._engine.hashes / seconds)
         finally:
             await asyncio.to_thread(self._engine.close)
-        seconds = time.monotonic() - started
         accepted, rejected, stale = self._counts.values()
         totals = Totals(self._engine.hashes, seconds, self._engine.hashes / seconds, accepted, rejected, stale,
                         self._blocks)
@@ -108,15 +108,17 @@ class Session:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _say_farewell(self) -> None:
-        """Hits that were found before the stop still count: let their verdicts come in, and tell the last figures."""
+    async def _say_farewell(self, hashrate: float) -> None:
+        """Hits that were found before the stop still count: let their verdicts come in, and tell the last figures, with
+        the hashrate of the whole run."""
         await asyncio.sleep(0)
         if self._pending:
             await asyncio.wait(self._pending, timeout=_FAREWELL_SECONDS)
         for task in self._pending:
             task.cancel()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._source.report(self._own_report()), _FAREWELL_SECONDS)
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                await self._source.report(self._own_report(hashrate))
 
     async def _follow_source(self) -> None:
         async for event in self._source.events():
@@ -226,13 +228,12 @@ class Session:
             self._blocks += 1
             self._emit(BlockFound(result, display_hash(sha256d(result.share.header))))
 
-    def _own_report(self) -> MinerReport:
-        return MinerReport(self._engine.kernel, self._engine.threads, self._engine.hashes, self._engine.hashrate,
-                           _host_name())
+    def _own_report(self, hashrate: float) -> MinerReport:
+        return MinerReport(self._engine.kernel, self._engine.threads, self._engine.hashes, hashrate, _host_name())
 
     async def _report_regularly(self) -> None:
         while True:
-            await self._source.report(self._own_report())
+            await self._source.report(self._own_report(self._engine.hashrate))
             await asyncio.sleep(_REPORT_SECONDS)
 
 

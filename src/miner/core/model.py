@@ -98,7 +98,7 @@ class ShareResult:
 @dataclass(frozen=True, slots=True)
 class MinerReport:
     """What a miner tells of itself: sent up to a hub that asked for it, shown by reports. Hashes are the sum since the
-    miner started; hashrate in H/s over the last seconds."""
+    miner started; hashrate in H/s over the last seconds; in a miner's last report over its whole run."""
 
     kernel: str
     threads: int

@@ -75,7 +75,8 @@ class PoolConnection:
         self._flush()
         seconds = min(ANSWER_SECONDS, self._timeout)
         try:
-            return await asyncio.wait_for(verdict, seconds)
+            async with asyncio.timeout(seconds):
+                return await verdict
         except TimeoutError:
             if self._protocol.heard == heard:  # not one word since: the connection is half open
                 self._tear_down(f"no answer to a share, nor anything else, for {seconds:g} seconds")
