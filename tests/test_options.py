@@ -72,12 +72,13 @@ def test_long_and_short_names_mean_the_same(long: list[str], short: list[str]) -
 def test_every_option_reaches_the_configuration() -> None:
     config = source("-a", "scrypt:2048", "-o", "https://node:8332/wallet/w", "-O", "rpc:pw", "-r", "2", "-R", "3",
                     "-T", "4", "-s", "6", "--coinbase-addr", "ltc1q", "--coinbase-sig", "hello", "--no-longpoll",
-                    "--no-redirect", "--no-getwork", "--no-stratum")
+                    "--no-redirect", "--no-getwork", "--no-stratum", "--cert", "ca.pem", "--tls-fingerprint", "ab" * 32,
+                    "-x", "socks5://p:1")
     assert config.algorithm.n == 2048
     assert config == SourceConfig(
         algorithm=config.algorithm, url="https://node:8332/wallet/w", username="rpc", password="pw",
         coinbase_addr="ltc1q", coinbase_sig="hello", retries=2, retry_pause=3, timeout=4, scan_time=6, longpoll=False,
-        redirect=False)
+        redirect=False, cert="ca.pem", tls_fingerprint="ab" * 32, proxy="socks5://p:1")
     assert engine("-t", "5", "--kernel", "portable", "--no-pin", "--nice", "7") == \
         EngineConfig(threads=5, kernel="portable", pin=False, nice=7)
     assert engine("--nice", "0").nice is None
@@ -111,6 +112,7 @@ def test_values_may_start_with_a_dash_or_be_empty() -> None:
     assert source(*POOL, "-p", "-x").password == "-x"
     assert source(*POOL, "--pass", "--algo").password == "--algo"
     assert source(*POOL, "-p", "").password == ""
+    assert source(*POOL, "-p", "--").password == "--"
     assert source(*POOL, "-p", "", environ={"MINER_PASSWORD": "env"}).password == ""
 
 
@@ -164,8 +166,6 @@ def test_the_password_is_in_no_repr() -> None:
     ([*POOL, "--coinbase-sig", "x" * 81], "80 bytes"),
     ([*POOL, "--worker-id", "a b"], "--worker-id"),
     (["--worker-id", "w", "-o", "http://n:1/", "--coinbase-addr", "x"], "--user"),
-    ([*POOL, "--proxy", "socks5://h:1"], "-x/--proxy is not supported yet"),
-    ([*POOL, "--cert", "ca.pem"], "--cert is not supported yet"),
     ([*POOL, "--thr", "2"], "unknown option '--thr'"),
     ([*POOL, "more"], "unexpected argument 'more'"),
     ([*POOL, "--password-file", "/nonexistent/file"], "can't read '/nonexistent/file': No such file"),
@@ -236,7 +236,7 @@ class TestConfigFile:
         ({"quiet": "yes"}, "'quiet' must be true or false"),
         ({"threads": None}, "'threads'"), ({"threads": [1]}, "'threads'"), ({"config": "x"}, "'config'"),
         ({"threads": 0}, "-t/--threads"), ({"help": True}, "'help'"), ("[" * 100000, "not JSON"), ("\x00", "not JSON"),
-        ({"proxy": "x"}, "not supported"), ({"pass": {"x": SECRET}}, "'pass'"),
+        ({"pass": {"x": SECRET}}, "'pass'"),
     ])
     def test_what_is_wrong_names_the_file(self, tmp_path: Path, content: object, words: str) -> None:
         file = self.write(tmp_path, content)

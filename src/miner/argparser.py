@@ -62,6 +62,12 @@ class Parser(argparse.ArgumentParser):
             joined.append(token)
         return joined
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """`--pass=--` has a value like any other; argparse (until Python 3.13) takes it for the end of the options."""
+        if action.nargs is None and action.option_strings and arg_strings == ["--"]:
+            return self._get_value(action, "--")
+        return super()._get_values(action, arg_strings)
+
 
 class ConfigFile(argparse.Action):
     """minerd's `-c FILE`: options as a JSON object, read where the option stands, so that what comes later on the line

@@ -1,22 +1,34 @@
 """The settings of a run, checked: what the command line, Spark and library callers all fill in."""
 
+import math
 from dataclasses import dataclass, field
 
 from miner.core.algorithm import Algorithm
 from miner.core.errors import UsageError
+
+POOL_SCHEMES = {"stratum+tcp": False, "stratum+tcps": True, "stratum+ssl": True}  # -> whether TLS is in it
+NODE_SCHEMES = {"http": False, "https": True}
 
 
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
     """Where work comes from. There is no default pool, user or address: without `url`, only `sandbox` will do.
 
-    url             stratum+tcp://host:port (pool or hub), http(s)://host:port/ (node)
+    url             stratum+tcp://host:port (pool or hub), stratum+tcps:// or stratum+ssl:// (the same over TLS),
+                    http(s)://host:port/ (node)
     username        pool user, or RPC user
     password        never shown: repr leaves it out
     hub             the pool is our own hub: ask it for the extension that tells when its job ends
     coinbase_addr   who is paid for blocks mined on a node
     coinbase_sig    text for the coinbase script
     redirect        follow a pool that sends us to another address (client.reconnect)
+    cert            a file with the certificate authority that TLS trusts; "": those of this system
+    tls_fingerprint SHA-256 in hex of the one certificate that TLS trusts, whoever signed it
+    proxy           [SCHEME://][USER:PASSWORD@]HOST[:PORT] to connect through; socks4, socks4a, socks5, socks5h, http
+    suggest_difficulty  what to ask a pool for, in the algorithm's own scale; 0: nothing
+    difficulty_scale    what a pool's difficulties are multiplied with; 65536 for a scrypt pool in Bitcoin's scale
+    protocol_dump   tell every message to and from the other end, as notices; credentials are masked
+    backups         where to go, in this order, while `url` gives no work
     retries         how often to try again after a lost connection before giving up; -1: for ever
     retry_pause     seconds before the first of these tries; later ones wait longer
     timeout         seconds without any answer after which a peer counts as gone
@@ -33,6 +45,13 @@ class SourceConfig:
     longpoll: bool = True
     redirect: bool = True
     scan_time: float = 5.0
+    cert: str = ""
+    tls_fingerprint: str = ""
+    proxy: str = field(default="", repr=False)
+    suggest_difficulty: float = 0.0
+    difficulty_scale: float = 1.0
+    protocol_dump: bool = False
+    backups: tuple["SourceConfig", ...] = ()
     retries: int = -1
     retry_pause: float = 30.0
     timeout: float = 270.0
@@ -45,6 +64,14 @@ class SourceConfig:
                              "or --sandbox")
         if self.retry_pause < 0 or self.timeout <= 0 or self.scan_time <= 0:
             raise UsageError("retry pause, timeout and scan time must be positive numbers of seconds")
+        if not (math.isfinite(self.suggest_difficulty) and self.suggest_difficulty >= 0):
+            raise UsageError("the suggested difficulty must be a positive number")
+        if not 1e-12 <= self.difficulty_scale <= 1e12:
+            raise UsageError("the difficulty scale must be from 1e-12 to 1e12")
+        if self.backups and self.sandbox:
+            raise UsageError("--sandbox never fails, so it takes no pools or nodes for a backup")
+        if any(backup.algorithm != self.algorithm or backup.sandbox or backup.backups for backup in self.backups):
+            raise UsageError("backups are pools or nodes for the same algorithm, without backups of their own")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from miner.argparser import ConfigFile, Parser, Unsupported, integer, read_secret, readable_by_others, seconds
-from miner.config import EngineConfig, SourceConfig
+from miner.argparser import ConfigFile, Parser, integer, read_secret, readable_by_others, seconds
+from miner.config import NODE_SCHEMES, POOL_SCHEMES, EngineConfig, SourceConfig
 from miner.core.algorithm import Algorithm
 from miner.core.errors import UsageError
 
-URL_SCHEMES = ("stratum+tcp", "http", "https")
+URL_SCHEMES = (*POOL_SCHEMES, *NODE_SCHEMES)
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     add("-a", "--algo", type=Algorithm.parse, default=Algorithm.parse("scrypt"), metavar="ALGO",
         help="scrypt (the default), scrypt:N or sha256d")
     add("-o", "--url", type=_url, action=_Url, metavar="URL",
-        help="stratum+tcp://HOST:PORT for a pool or hub, http://HOST:PORT/ for a node; "
+        help="stratum+tcp://HOST:PORT for a pool or hub (stratum+tcps:// over TLS), http(s)://HOST:PORT/ for a node; "
              "USER:PASSWORD@ before the host is taken as -O is")
     add("-O", "--userpass", action=_UserPass, metavar="U:P", help="user name and password, a colon between them")
     add("-u", "--user", "--username", dest="user", metavar="USERNAME", help="user name for the pool or node")
@@ -63,8 +63,13 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
     add("--no-gbt", action="store_true", help="don't use getblocktemplate, which leaves nothing for an http:// URL")
     add("--no-getwork", action="store_true", help="as minerd's; getwork is never used")
     add("--no-stratum", action="store_true", help="as minerd's; a node's X-Stratum offer is never followed")
-    add("--cert", action=Unsupported, metavar="FILE", help="minerd's, refused: not supported yet")
-    add("-x", "--proxy", action=Unsupported, metavar="PROXY", help="minerd's, refused: not supported yet")
+    add("--cert", default="", metavar="FILE",
+        help="trust the certificate authority in this PEM file, and no other, where the URL asks for TLS")
+    add("--tls-fingerprint", default="", metavar="SHA256",
+        help="trust the one certificate with this SHA-256 (hex), whoever signed it")
+    add("-x", "--proxy", default="", metavar="PROXY",
+        help="connect through [PROTOCOL://][USER:PASSWORD@]HOST[:PORT]; the protocol is http (the default), socks4, "
+             "socks4a, socks5 or socks5h (the proxy looks names up: 4a and 5h)")
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
@@ -99,11 +104,11 @@ def source_config(options: argparse.Namespace, environ: Mapping[str, str] = os.e
     url = options.url or ""
     user = options.user or ""
     scheme = urlsplit(url).scheme
-    if scheme == "stratum+tcp" and not user:
+    if scheme in POOL_SCHEMES and not user:
         raise UsageError("no user given for the pool: use --user NAME, or -O NAME:PASSWORD")
-    if scheme in ("http", "https") and options.no_gbt:
+    if scheme in NODE_SCHEMES and options.no_gbt:
         raise UsageError("--no-gbt leaves no way to get work from an http URL: getwork is not supported yet")
-    if scheme in ("http", "https") and not options.coinbase_addr:
+    if scheme in NODE_SCHEMES and not options.coinbase_addr:
         raise UsageError("nobody to pay for blocks on this node: use --coinbase-addr ADDRESS "
                          "(or, if it is a pool, --url stratum+tcp://HOST:PORT)")
     if options.worker_id:
@@ -113,6 +118,7 @@ def source_config(options: argparse.Namespace, environ: Mapping[str, str] = os.e
     return SourceConfig(
         algorithm=options.algo, url=url, username=user, password=_password(options, environ, ask), hub=options.hub,
         coinbase_addr=options.coinbase_addr, coinbase_sig=options.coinbase_sig, sandbox=options.sandbox,
+        cert=options.cert, tls_fingerprint=options.tls_fingerprint, proxy=options.proxy,
         longpoll=options.longpoll, redirect=options.redirect, scan_time=options.scantime, retries=options.retries,
         retry_pause=options.retry_pause, timeout=options.timeout)
 
@@ -179,8 +185,8 @@ def _url(text: str) -> tuple[str, str | None]:
         raise UsageError("-o/--url: bad host or port") from None
     if not hostname or port == 0:
         raise UsageError(f"-o/--url: there is no {'port' if hostname else 'host'} in it")
-    if port is None and scheme == "stratum+tcp":
-        raise UsageError(f"-o/--url: a pool's address needs a port, as in stratum+tcp://{hostname}:3333")
+    if port is None and scheme in POOL_SCHEMES:
+        raise UsageError(f"-o/--url: a pool's address needs a port, as in {scheme}://{hostname}:3333")
     return f"{scheme}://{host}{slash}{path}", credentials if at else None
 
 

@@ -12,9 +12,10 @@ from types import FrameType
 
 from miner.core.errors import UsageError
 
-_SHORT = re.compile(r"-[DPSBq]*([pOo])(.*)", re.DOTALL)  # -p, also as in -qp: flags may stand before it
+_SHORT = re.compile(r"-[DPSBq]*([pOox])(.*)", re.DOTALL)  # -p, also as in -qp: flags may stand before it
 _KINDS = {"-p": "all", "--pass": "all", "--password": "all", "--token": "all",
-          "-O": "userpass", "--userpass": "userpass", "-o": "url", "--url": "url"}
+          "-O": "userpass", "--userpass": "userpass", "-o": "url", "--url": "url",
+          "-x": "url", "--proxy": "url"}
 
 
 def secret_spans(args: Sequence[str]) -> Iterator[tuple[int, int, int]]:

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from miner.config import SourceConfig
+from miner.config import NODE_SCHEMES, POOL_SCHEMES, SourceConfig
 from miner.core.errors import UsageError
 from miner.core.source import WorkSource
 
@@ -14,11 +14,11 @@ def open_source(config: SourceConfig) -> WorkSource:
 
         return SandboxSource(config.algorithm)
     scheme = urlsplit(config.url).scheme
-    if scheme == "stratum+tcp":
+    if scheme in POOL_SCHEMES:
         from miner.stratum.client import StratumSource
 
         return StratumSource(config)
-    if scheme in ("http", "https"):
+    if scheme in NODE_SCHEMES:
         from miner.node.client import NodeSource
 
         return NodeSource(config)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from miner.config import SourceConfig
+from miner.config import POOL_SCHEMES, SourceConfig
 from miner.core.errors import UsageError
 from miner.stratum.messages import MAX_NAME
 
@@ -13,6 +13,7 @@ from miner.stratum.messages import MAX_NAME
 class PoolAddress:
     """Host, port and login of a pool. `str()` is safe to show."""
 
+    scheme: str
     host: str
     port: int
     username: str
@@ -20,16 +21,17 @@ class PoolAddress:
 
     @classmethod
     def of(cls, config: SourceConfig) -> Self:
-        """Read stratum+tcp://[USER[:PASSWORD]@]HOST:PORT. The configuration's own user and password win over the URL's.
-        Raises UsageError, in words that don't repeat the URL: it may hold a password."""
+        """Read stratum+tcp(s)://[USER[:PASSWORD]@]HOST:PORT. The configuration's own user and password win over the
+        URL's. Raises UsageError, in words that don't repeat the URL: it may hold a password."""
         try:
             url = urlsplit(config.url)
             host, port = url.hostname, url.port
             (host or "").encode("idna")  # as the resolver will want it
         except ValueError:
             raise UsageError("the pool's URL does not parse: use stratum+tcp://HOST:PORT") from None
-        if url.scheme != "stratum+tcp" or not host or not port or url.path not in ("", "/") or url.query:
-            raise UsageError("the pool's URL must be stratum+tcp://HOST:PORT, with a port from 1 to 65535")
+        if url.scheme not in POOL_SCHEMES or not host or not port or url.path not in ("", "/") or url.query:
+            raise UsageError("the pool's URL must be stratum+tcp://HOST:PORT or stratum+tcps://HOST:PORT, "
+                             "with a port from 1 to 65535")
         username = config.username or unquote(url.username or "")
         password = config.password or unquote(url.password or "")
         if not username:
@@ -37,8 +39,12 @@ class PoolAddress:
         for name, value in (("user", username), ("password", password)):
             if len(value) > MAX_NAME or not value.isprintable():
                 raise UsageError(f"the pool {name} must be up to {MAX_NAME} printable characters")
-        return cls(host, port, username, password)
+        return cls(url.scheme, host, port, username, password)
+
+    @property
+    def tls(self) -> bool:
+        return POOL_SCHEMES[self.scheme]
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"stratum+tcp://{host}:{self.port}"
+        return f"{self.scheme}://{host}:{self.port}"

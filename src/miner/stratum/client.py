@@ -12,13 +12,13 @@ from miner.config import SourceConfig
 from miner.core.errors import SourceError
 from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, Disconnected, Finished, Notice, SourceEvent, WorkSource
+from miner.net import CONNECT_SECONDS, Route, words_of
 from miner.stratum import messages
 from miner.stratum.address import PoolAddress
 from miner.stratum.client_protocol import ClientEvent, ClientProtocol, Ignored, LoginRefused
-from miner.stratum.connection import LostError, PoolConnection, words_of
+from miner.stratum.connection import LostError, PoolConnection
 
 USER_AGENT = f"sparkminer/{__version__}"
-CONNECT_SECONDS = 30.0
 MAX_PAUSE = 300.0  # between two tries, unless the configured pause is longer
 MIN_PAUSE = 0.1
 MAX_EVENTS = 64  # that wait for the consumer
@@ -36,6 +36,7 @@ class StratumSource(WorkSource):
         self.algorithm = config.algorithm
         self._config = config
         self._address = PoolAddress.of(config)
+        self._route = Route.of(config)
         self._port = self._address.port  # where a client.reconnect sent us, until that fails
         self._uniform = uniform
         self._offer_extranonce = True
@@ -109,8 +110,8 @@ class StratumSource(WorkSource):
         """One connection, from the first byte to the last. Returns where it was a hub that has ended its job; every
         other end raises LostError, or SourceError where there is no use in coming back."""
         try:
-            async with asyncio.timeout(min(CONNECT_SECONDS, self._config.timeout)):
-                reader, writer = await asyncio.open_connection(self._address.host, self._port)
+            reader, writer = await self._route.open(self._address.host, self._port, tls=self._address.tls,
+                                                    timeout=min(CONNECT_SECONDS, self._config.timeout))
         except TimeoutError:
             raise LostError("no answer to the connection attempt") from None
         except OSError as error:

@@ -1,12 +1,11 @@
 """One TCP connection to a pool: the protocol on a socket, and the shares that wait for their verdicts on it."""
 
 import asyncio
-import os
 from collections.abc import Iterator
 
 from miner.core.errors import ProtocolError
 from miner.core.model import Job, MinerReport, Share, ShareStatus
-from miner.core.text import one_line
+from miner.net import words_of
 from miner.stratum.client_protocol import Answered, ClientEvent, ClientProtocol, State
 
 HANDSHAKE_SECONDS = 60.0  # from the connection to the login
@@ -71,7 +70,8 @@ class PoolConnection:
         except ProtocolError as error:
             return Answered(0, ShareStatus.STALE, str(error))
         heard = self._protocol.heard
-        verdict = self._verdicts[request_id] = asyncio.get_running_loop().create_future()
+        verdict: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
+        self._verdicts[request_id] = verdict
         self._flush()
         seconds = min(ANSWER_SECONDS, self._timeout)
         try:
@@ -139,9 +139,3 @@ class PoolConnection:
         verdict = self._verdicts.get(answer.request_id)
         if verdict and not verdict.done():
             verdict.set_result(answer)
-
-
-def words_of(error: OSError) -> str:
-    """Why the operating system or the resolver says no, without their numbers."""
-    words = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
-    return one_line(words) or type(error).__name__

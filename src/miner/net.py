@@ -1,0 +1,159 @@
+"""Connections to pools and nodes: TCP, TLS over it, and a proxy in between. The one place that opens them.
+
+    route = Route.of(config)                                      # raises UsageError: settings that won't do
+    reader, writer = await route.open(host, port, tls=True)       # raises OSError: `words_of` says why
+"""
+
+import asyncio
+import hashlib
+import hmac
+import os
+import re
+import ssl
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import unquote, urlsplit
+
+from miner.config import SourceConfig
+from miner.core.errors import UsageError
+from miner.core.text import one_line
+
+if TYPE_CHECKING:
+    import socket
+
+CONNECT_SECONDS = 30.0
+PROXY_PORT = 1080  # curl's, and with it minerd's
+_SECOND_ADDRESS_SECONDS = 0.25  # a name's other addresses get their turn so soon (RFC 8305)
+
+# scheme -> python-socks' name of the type, whether the proxy looks names up
+_PROXIES = {"http": ("HTTP", True), "socks4": ("SOCKS4", False), "socks4a": ("SOCKS4", True),
+            "socks5": ("SOCKS5", False), "socks5h": ("SOCKS5", True)}
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyAddress:
+    """A proxy as `-x` names it. `str()` is safe to show."""
+
+    scheme: str
+    host: str
+    port: int
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read [SCHEME://][USER[:PASSWORD]@]HOST[:PORT]. Raises UsageError, in words that don't repeat the text."""
+        try:
+            url = urlsplit(text if "://" in text else f"http://{text}")
+            host, port = url.hostname, url.port
+            (host or "").encode("idna")
+        except ValueError:
+            raise UsageError("-x/--proxy: bad host or port") from None
+        if url.scheme not in _PROXIES:
+            raise UsageError(f"-x/--proxy: unknown kind of proxy, use {', '.join(f'{name}://' for name in _PROXIES)}")
+        if not host or port == 0 or url.path not in ("", "/") or url.query or url.fragment:
+            raise UsageError("-x/--proxy must be [SCHEME://][USER:PASSWORD@]HOST[:PORT]")
+        return cls(url.scheme, host, port or PROXY_PORT, unquote(url.username or ""), unquote(url.password or ""))
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How connections leave this machine, and whom TLS trusts at their other end."""
+
+    proxy: ProxyAddress | None = None
+    cert: str = ""  # a file with the only certificate authority to trust; "": those of this system
+    fingerprint: bytes = b""  # SHA-256 of the one certificate to trust; b"": any that an authority vouches for
+
+    @classmethod
+    def of(cls, config: SourceConfig) -> Self:
+        """Raises UsageError where a setting won't do, or needs a library that is not there."""
+        fingerprint = _fingerprint(config.tls_fingerprint) if config.tls_fingerprint else b""
+        proxy = ProxyAddress.parse(config.proxy) if config.proxy else None
+        if proxy:
+            _python_socks()
+        route = cls(proxy, config.cert, fingerprint)
+        if config.cert:
+            route._tls_context()
+        return route
+
+    async def open(self, host: str, port: int, *, tls: bool = False,
+                   timeout: float = CONNECT_SECONDS) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect, within so many seconds. Raises OSError, TimeoutError among them."""
+        async with asyncio.timeout(timeout):
+            settings: dict[str, Any] = {"ssl": self._tls_context() if tls else None}
+            if self.proxy:
+                settings |= {"sock": await _through(self.proxy, host, port, timeout),
+                             "server_hostname": host if tls else None}
+            else:
+                settings |= {"host": host, "port": port, "happy_eyeballs_delay": _SECOND_ADDRESS_SECONDS}
+            reader, writer = await asyncio.open_connection(**settings)
+        if tls and self.fingerprint:
+            shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True) or b""
+            if not hmac.compare_digest(hashlib.sha256(shown).digest(), self.fingerprint):
+                writer.transport.abort()
+                raise ConnectionError("the other end's certificate has not the --tls-fingerprint: "
+                                      f"its SHA-256 is {hashlib.sha256(shown).hexdigest()}")
+        return reader, writer
+
+    def _tls_context(self) -> ssl.SSLContext:
+        """A pinned certificate needs nobody to vouch for it, unless --cert names somebody who must."""
+        try:
+            context = ssl.create_default_context(cafile=self.cert or None)
+        except OSError as error:
+            reason = "holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
+            raise UsageError(f"--cert: {self.cert!r}: {reason}") from None
+        if self.fingerprint and not self.cert:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+def words_of(error: OSError) -> str:
+    """Why the operating system, the resolver, TLS or a proxy says no, without their numbers."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (f"the certificate does not verify: {one_line(error.verify_message)} "
+                "(a private authority is named with --cert, a single certificate with --tls-fingerprint)")
+    if isinstance(error, ssl.SSLError):
+        reason = (error.reason or "").replace("_", " ").lower()
+        return f"TLS failed: {'the other end does not speak it' if 'wrong version' in reason else one_line(reason)}"
+    words = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+    return one_line(words) or type(error).__name__
+
+
+def _fingerprint(text: str) -> bytes:
+    digits = text.replace(":", "")
+    if not re.fullmatch(r"[0-9A-Fa-f]{64}", digits):
+        raise UsageError("--tls-fingerprint must be a SHA-256: 64 hex digits, with or without colons, as from "
+                         "openssl x509 -noout -fingerprint -sha256")
+    return bytes.fromhex(digits)
+
+
+def _python_socks() -> Any:
+    """The library that speaks to proxies, which the core does without until one is asked for."""
+    try:
+        return import_module("python_socks.async_.asyncio")
+    except ImportError:
+        raise UsageError("-x/--proxy needs the package python-socks: pip install 'sparkminer[proxy]'") from None
+
+
+async def _through(proxy: ProxyAddress, host: str, port: int, timeout: float) -> "socket.socket":
+    """A socket to host:port that the proxy has opened for us."""
+    library = _python_socks()
+    from python_socks import ProxyError, ProxyType
+
+    kind, remote_names = _PROXIES[proxy.scheme]
+    opener = library.Proxy(ProxyType[kind], proxy.host, proxy.port, proxy.username or None, proxy.password or None,
+                           remote_names)
+    try:
+        opened: socket.socket = await opener.connect(host, port, timeout=timeout)
+    except (ProxyError, ValueError) as error:  # ValueError: an address that this kind of proxy can't be told
+        raise ConnectionError(f"the proxy {proxy} says no: {one_line(str(error))}") from None
+    except TimeoutError:
+        raise ConnectionError(f"no answer from the proxy {proxy}") from None
+    except OSError as error:
+        raise ConnectionError(f"the proxy {proxy}: {words_of(error)}") from None
+    return opened
