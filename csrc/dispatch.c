@@ -10,6 +10,9 @@ extern const miner_kernel miner_sha256d_portable, miner_scrypt_portable;
 extern const miner_kernel miner_scrypt_avx512, miner_scrypt_avx512vl, miner_scrypt_avx2, miner_scrypt_sse2;
 extern const miner_kernel miner_sha256d_avx512_shani, miner_sha256d_avx512, miner_sha256d_avx2, miner_sha256d_sse41;
 #endif
+#ifdef MINER_ARM64
+extern const miner_kernel miner_scrypt_neon;
+#endif
 
 /* For each algorithm the fastest first, by expectation. */
 static const miner_kernel *const kernels[] = {
@@ -25,6 +28,9 @@ static const miner_kernel *const kernels[] = {
     &miner_scrypt_avx512vl,
     &miner_scrypt_avx2,
     &miner_scrypt_sse2,
+#endif
+#ifdef MINER_ARM64
+    &miner_scrypt_neon,
 #endif
     &miner_scrypt_portable,
 };
