@@ -36,16 +36,27 @@ def test_request_without_credentials_has_no_authorization() -> None:
 
 
 def test_result() -> None:
-    assert decode_answer(http('{"result":{"a":[1]},"error":null,"id":3}'), 3) == {"a": [1]}
-    assert decode_answer(http('{"result":null,"error":null,"id":3}'), 3) is None
-    assert decode_answer(http('{"jsonrpc":"2.0","result":5,"id":3}'), 3) == 5
+    assert decode_answer(http('{"result":{"a":[1]},"error":null,"id":3}'), 3).result == {"a": [1]}
+    assert decode_answer(http('{"result":null,"error":null,"id":3}'), 3).result is None
+    assert decode_answer(http('{"jsonrpc":"2.0","result":5,"id":3}'), 3).result == 5
+
+
+def test_headers_come_along_in_lower_case() -> None:
+    answer = b'HTTP/1.1 200 OK\r\nX-Long-Polling: /LP\r\nX-Roll-NTime: expire=12\r\n\r\n{"result":1,"id":3}'
+    headers = decode_answer(answer, 3).headers
+    assert (headers["x-long-polling"], headers["x-roll-ntime"]) == ("/LP", "expire=12")
+
+
+def test_extensions_are_said_in_a_header() -> None:
+    assert b"\r\nX-Mining-Extensions: longpoll\r\n" in encode_request("h", "/", "", 1, "getwork", (), "longpoll")
+    assert b"X-Mining" not in encode_request("h", "/", "", 1, "getwork", ())
 
 
 def test_chunked_answer_and_one_that_the_connections_end_ends() -> None:
     chunks = b'11\r\n{"result":1,"id":\r\n2\r\n3}\r\n0\r\n\r\n'
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
-    assert decode_answer(chunked, 3) == 1
-    assert decode_answer(b'HTTP/1.0 200 OK\r\n\r\n{"result":1,"id":3}', 3) == 1
+    assert decode_answer(chunked, 3).result == 1
+    assert decode_answer(b'HTTP/1.0 200 OK\r\n\r\n{"result":1,"id":3}', 3).result == 1
 
 
 def test_refusal_keeps_the_nodes_code_and_words() -> None:

@@ -13,6 +13,7 @@ from miner.node.payout import check_address, script_from_answer
 from miner.node.refusals import explain, submit_verdict
 
 LABEL = "http://127.0.0.1:19332/"
+OPTION = "--coinbase-addr"
 
 
 @pytest.mark.parametrize(("error", "words", "for_good"), [
@@ -22,7 +23,7 @@ LABEL = "http://127.0.0.1:19332/"
     (JsonRpcError(-1, "CreateNewBlock: TestBlockValidity failed: bad-cb"), "TestBlockValidity", False),
     (JsonRpcError(-1, "TestBlockValidity failed: bad-txns-vin-empty"), "first MWEB block needs .* pegs in", False),
     (JsonRpcError(-8, "must be called with x"), "with x .*asked with the rules mweb, segwit, signet", True),
-    (JsonRpcError(-32601, "Method not found"), "gives block templates", True),
+    (JsonRpcError(-32601, "Method not found"), "does not offer getblocktemplate", True),
     (HttpError(401, "Unauthorized"), "wrong RPC user or password.*rpcuser", True),
     (HttpError(403, "Forbidden"), "rpcallowip", True),
     (HttpError(404, "Not Found"), "404 Not Found", True),
@@ -35,7 +36,7 @@ LABEL = "http://127.0.0.1:19332/"
     (ProtocolError("the template has no height"), "the template has no height", True),
 ])
 def test_explained(error: MinerError | OSError, words: str, for_good: bool) -> None:
-    trouble = explain(error, LABEL)
+    trouble = explain(error, LABEL, "getblocktemplate")
     assert re.search(words, trouble.text)
     assert trouble.for_good is for_good
 
@@ -43,7 +44,7 @@ def test_explained(error: MinerError | OSError, words: str, for_good: bool) -> N
 def test_certificate_that_is_not_trusted_is_for_good() -> None:
     error = ssl.SSLCertVerificationError(1, "…")
     error.verify_message = "self-signed certificate"
-    trouble = explain(error, LABEL)
+    trouble = explain(error, LABEL, "getblocktemplate")
     assert "self-signed certificate" in trouble.text and trouble.for_good
 
 
@@ -57,14 +58,14 @@ def test_submit_verdict(reason: str, status: ShareStatus) -> None:
 
 
 def test_script_is_the_nodes_word() -> None:
-    assert script_from_answer("anything", {"isvalid": True, "scriptPubKey": "51"}) == b"\x51"
+    assert script_from_answer("anything", {"isvalid": True, "scriptPubKey": "51"}, OPTION) == b"\x51"
 
 
 def test_without_a_script_the_address_stands_for_itself() -> None:
-    script = script_from_answer("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", {"isvalid": True})
+    script = script_from_answer("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", {"isvalid": True}, OPTION)
     assert script.hex() == "76a91462e907b15cbf27d5425399ebf6f0fb50ebb88f1888ac"
     with pytest.raises(UsageError, match="checksum"):
-        script_from_answer("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb", {"isvalid": True})
+        script_from_answer("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb", {"isvalid": True}, OPTION)
 
 
 @pytest.mark.parametrize(("answer", "complaint"), [
@@ -77,18 +78,18 @@ def test_without_a_script_the_address_stands_for_itself() -> None:
 ])
 def test_address_that_can_not_be_paid(answer: object, complaint: str) -> None:
     with pytest.raises(UsageError, match=f"--coinbase-addr addr: .*{complaint}"):
-        script_from_answer("addr", answer)
+        script_from_answer("addr", answer, OPTION)
 
 
 @pytest.mark.parametrize("answer", [None, [], {}, {"isvalid": 1}])
 def test_answer_that_says_neither_yes_nor_no(answer: object) -> None:
     with pytest.raises(ProtocolError):
-        script_from_answer("addr", answer)
+        script_from_answer("addr", answer, OPTION)
 
 
 def test_no_address_no_mining() -> None:
     with pytest.raises(UsageError, match="--coinbase-addr ADDRESS"):
-        check_address("")
+        check_address("", OPTION)
     for wrong in ("two words", "a\nb", "é", "x" * 201):
         with pytest.raises(UsageError, match="is no address"):
-            check_address(wrong)
+            check_address(wrong, OPTION)

@@ -11,6 +11,22 @@ NODE_SCHEMES = {"http": False, "https": True}
 
 
 @dataclass(frozen=True, slots=True)
+class AuxConfig:
+    """The node of a chain that is mined along with a node's own (AuxPoW).
+
+    url             http(s)://host:port/ of a node that knows createauxblock
+    coinbase_addr   who is paid for blocks of that chain
+    username        RPC user
+    password        never shown: repr leaves it out
+    """
+
+    url: str
+    coinbase_addr: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SourceConfig:
     """Where work comes from. There is no default pool, user or address: without `url`, only `sandbox` will do.
 
@@ -21,6 +37,8 @@ class SourceConfig:
     hub             the pool is our own hub: ask it for the extension that tells when its job ends
     coinbase_addr   who is paid for blocks mined on a node
     coinbase_sig    text for the coinbase script
+    aux             a chain to mine along with the node's
+    gbt, getwork    what to ask a node for: block templates, else getwork
     redirect        follow a pool that sends us to another address (client.reconnect)
     cert            a file with the certificate authority that TLS trusts; "": those of this system
     tls_fingerprint SHA-256 in hex of the one certificate that TLS trusts, whoever signed it
@@ -41,6 +59,9 @@ class SourceConfig:
     hub: bool = False
     coinbase_addr: str = ""
     coinbase_sig: str = ""
+    aux: AuxConfig | None = None
+    gbt: bool = True
+    getwork: bool = True
     sandbox: bool = False
     longpoll: bool = True
     redirect: bool = True

@@ -144,20 +144,22 @@ class Session:
 
     def _ranges(self, job: Job) -> Iterator[NonceRange]:
         """Every header of a job, a work's nonces in equal parts for the threads. Runs on the engine's threads, under
-        its lock. Without an extranonce2 only the time is left to vary, a second at a time."""
+        its lock. Of the version's bits those are varied that the source leaves to us; without an extranonce2 then the
+        time, as far as the source permits."""
         target = max(job.share_target, job.network_target)
         part = -(-NONCES // self._engine.threads)
         size = job.extranonce2_size
-        rounds = 256**size if size else 600
+        rounds = 256**size if size else 1 + job.max_roll
         for step in range(rounds):
             if size:
-                extranonce2 = (self._extranonce2 % rounds).to_bytes(size, "little")
+                extranonce2, ntime = (self._extranonce2 % rounds).to_bytes(size, "little"), job.ntime
                 self._extranonce2 += 1
-                work = job.work(extranonce2)
             else:
-                work = job.work(b"", ntime=job.ntime + step)
-            for first in range(0, NONCES, part):
-                yield NonceRange(work, target, first, min(part, NONCES - first))
+                extranonce2, ntime = b"", job.ntime + step
+            for version in job.versions():
+                work = job.work(extranonce2, ntime, version)
+                for first in range(0, NONCES, part):
+                    yield NonceRange(work, target, first, min(part, NONCES - first))
 
     def _on_exhausted(self) -> None:
         self._emit(Trouble("every nonce of this job has been tried: waiting for the source's next job", False))

@@ -13,7 +13,7 @@ from miner.core.algorithm import Algorithm
 from miner.core.errors import SourceError
 from miner.core.model import Job, ShareStatus
 from miner.core.source import Connecting, Disconnected
-from miner.node import client, transport
+from miner.node import transport
 from miner.node.client import NodeSource
 from node.faulty import ScriptedNode, http, ok, refusal
 from node.mining import WAIT, Events, next_event, next_job, solve
@@ -45,7 +45,7 @@ def run(answers: dict[str, Any], play: Callable[[NodeSource, Events, ScriptedNod
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "_SUBMIT_PAUSE", 0.01)
+    monkeypatch.setattr(transport, "_ATTEMPT_PAUSE", 0.01)
 
 
 @pytest.mark.parametrize("name", recordings.TEMPLATES)
@@ -160,7 +160,7 @@ def test_passing_troubles_pass(answer: bytes) -> None:
 
 @pytest.mark.parametrize(("answer", "complaint"), [
     (refusal(-8, "call with {\"rules\": [\"quantum\"]}"), "quantum.*asked with the rules mweb, segwit, signet"),
-    (refusal(-32601, "Method not found"), "no node that gives block templates"),
+    (refusal(-32601, "Method not found"), "does not offer getblocktemplate or getwork"),
     (http("<html>", "403 Forbidden"), "rpcallowip"),
     (http("<html>Welcome</html>"), "is this really a node's RPC port"),
     (ok({"capabilities": []}), "the template has no coinbasevalue"),

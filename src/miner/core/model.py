@@ -1,6 +1,7 @@
 """What flows through the house: Job -> Work -> hit -> Share -> ShareResult. All immutable."""
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from miner.core.algorithm import Algorithm, sha256d
@@ -27,10 +28,20 @@ class Job:
     clean: bool  # the chain moved on: work on earlier jobs is wasted
     share_target: int
     height: int | None = None  # where the source says it
+    version_mask: int = 0  # bits of the version that the miner may choose (BIP 310)
+    merkle_root: bytes | None = None  # where the source keeps the coinbase to itself (getwork); extranonce2_size is 0
+    max_roll: int = 600  # how many seconds later than `ntime` a header's time may be, if nothing else is left to vary
 
     @property
     def network_target(self) -> int:
         return nbits_to_target(self.nbits)
+
+    def versions(self) -> Iterator[int]:
+        """Every version that a header may have, the source's own first."""
+        bits = self.version & self.version_mask
+        for _ in range(1 << self.version_mask.bit_count()):
+            yield self.version & ~self.version_mask | bits
+            bits = (bits | ~self.version_mask) + 1 & self.version_mask
 
     def coinbase(self, extranonce2: bytes) -> bytes:
         """The coinbase transaction without witness, as it is hashed into the merkle tree."""
@@ -39,7 +50,9 @@ class Job:
         return self.coinbase1 + self.extranonce1 + extranonce2 + self.coinbase2
 
     def work(self, extranonce2: bytes, ntime: int | None = None, version: int | None = None) -> "Work":
-        root = fold_branch(sha256d(self.coinbase(extranonce2)), self.merkle_branch)
+        root = self.merkle_root
+        if root is None:
+            root = fold_branch(sha256d(self.coinbase(extranonce2)), self.merkle_branch)
         ntime = self.ntime if ntime is None else ntime
         version = self.version if version is None else version
         return Work(self, extranonce2, ntime, version, build_header(version, self.prev_hash, root, ntime, self.nbits))
@@ -87,12 +100,14 @@ class ShareStatus(enum.Enum):
 class ShareResult:
     """What became of a share. `reason` is the source's own word when it was not accepted, cut to a line.
     `block`: the share's hash met the network target as well; said by whoever worked the hash out, a pool's answer
-    doesn't tell."""
+    doesn't tell. `aux`: the id (display order hex) of the block that the share made on a chain that is mined along,
+    where that chain's node has taken it; its target is another than the network target."""
 
     share: Share
     status: ShareStatus
     reason: str = ""
     block: bool = False
+    aux: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ import base64
 import http.client
 import io
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from miner.core.errors import MinerError, ProtocolError
@@ -40,18 +42,29 @@ def basic_authorization(username: str, password: str) -> str:
 
 
 def encode_request(host: str, path: str, authorization: str, request_id: int, method: str,
-                   params: tuple[object, ...]) -> bytes:
-    """One call as one HTTP request; the connection is to be closed after the answer."""
+                   params: tuple[object, ...], extensions: str = "") -> bytes:
+    """One call as one HTTP request; the connection is to be closed after the answer. `extensions` to getwork that we
+    know are said in a header of their own."""
     body = json.dumps({"jsonrpc": "1.0", "id": request_id, "method": method, "params": params}).encode()
     head = [f"POST {path} HTTP/1.1", f"Host: {host}", "Connection: close", "Accept: application/json",
             "Content-Type: application/json", f"Content-Length: {len(body)}"]
     if authorization:
         head.append(f"Authorization: {authorization}")
+    if extensions:
+        head.append(f"X-Mining-Extensions: {extensions}")
     return "\r\n".join([*head, "", ""]).encode() + body
 
 
-def decode_answer(data: bytes, request_id: int) -> Any:
-    """The result in an HTTP answer, given from its first byte to the connection's end.
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A call's result, and the HTTP headers around it, names in lower case."""
+
+    result: Any
+    headers: Mapping[str, str]
+
+
+def decode_answer(data: bytes, request_id: int) -> Reply:
+    """What an HTTP answer says, given from its first byte to the connection's end.
 
     Raises JsonRpcError for the node's refusal, HttpError for another HTTP status, ConnectionError when it is cut off,
     ProtocolError for anything else.
@@ -74,7 +87,8 @@ def decode_answer(data: bytes, request_id: int) -> Any:
         if response.status != 200:
             raise HttpError(response.status, one_line(response.reason)) from None
         raise ProtocolError("the answer is no JSON: is this really a node's RPC port?") from None
-    return _result(answer, request_id, response.status)
+    return Reply(_result(answer, request_id, response.status),
+                 {name.lower(): value for name, value in response.getheaders()})
 
 
 def _result(answer: object, request_id: int, status: int) -> Any:

@@ -4,6 +4,7 @@ Sources: BIP 22 and 23 (reasons of submitblock), Bitcoin Core's rpc/protocol.h a
 """
 
 import os
+import re
 import ssl
 from dataclasses import dataclass
 
@@ -41,10 +42,30 @@ def submit_verdict(reason: str) -> ShareStatus:
     return ShareStatus.STALE if reason in _STALE else ShareStatus.REJECTED
 
 
-def explain(error: MinerError | OSError, label: str) -> Trouble:
-    """Turn what a call raised into words for a person."""
+def rejected_getwork(reason: str) -> ShareStatus:
+    """What a refusal of getwork says of the share, by the words of its X-Reject-Reason."""
+    return ShareStatus.STALE if re.search(r"(?i)stale|unknown-work|prevblk", reason) else ShareStatus.REJECTED
+
+
+def failed_submit(error: MinerError | OSError, label: str) -> tuple[ShareStatus, str]:
+    """What becomes of a share where the call that hands it in raised."""
+    reason = explain(error, label).text
+    if isinstance(error, OSError) or (isinstance(error, JsonRpcError) and error.code == WARMING_UP):
+        return ShareStatus.STALE, f"no answer: {reason}"
+    return ShareStatus.REJECTED, reason
+
+
+def is_unknown_method(error: Exception) -> bool:
+    """Whether a server doesn't know what was asked for. Some say so without JSON-RPC's code."""
+    return isinstance(error, JsonRpcError) and (
+        error.code == METHOD_NOT_FOUND
+        or re.search(r"(?i)(unknown|invalid|no such|unsupported) method|method not", error.message) is not None)
+
+
+def explain(error: MinerError | OSError, label: str, method: str = "") -> Trouble:
+    """Turn what a call of `method` raised into words for a person."""
     if isinstance(error, JsonRpcError):
-        return _explain_refusal(error)
+        return _explain_refusal(error, method)
     if isinstance(error, HttpError):
         return _explain_status(error)
     if isinstance(error, TimeoutError):
@@ -64,17 +85,17 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _explain_refusal(error: JsonRpcError) -> Trouble:
+def _explain_refusal(error: JsonRpcError, method: str) -> Trouble:
     text = str(error)
     if error.code == NOT_CONNECTED:
         text += ": a node gives no work before it has a peer; look at its network, or use -connect or -addnode"
-    elif error.code == INVALID_PARAMETER:
+    elif error.code == INVALID_PARAMETER and method == "getblocktemplate":
         text += f"; asked with the rules {', '.join(CLIENT_RULES)}"
     elif "bad-txns-vin-empty" in error.message:
         text += ": Litecoin's first MWEB block needs a transaction that pegs in; work comes when one is in the mempool"
-    elif error.code == METHOD_NOT_FOUND:
-        text += ": this server is no node that gives block templates"
-    return Trouble(f"the node says: {text}", error.code in _FOR_GOOD)
+    elif is_unknown_method(error):
+        text += f": it does not offer {method or 'this'}; is it the right kind of node?"
+    return Trouble(f"the node says: {text}", error.code in _FOR_GOOD or is_unknown_method(error))
 
 
 def _explain_status(error: HttpError) -> Trouble:

@@ -12,6 +12,8 @@ from miner.core.errors import ProtocolError
 from miner.core.header import merkle_branch
 from miner.core.model import Job, Share
 from miner.core.target import nbits_to_target
+from miner.node.auxpow import AuxBlock
+from miner.node.fields import MAX_TEXT, Fields
 
 # Every chain gets the same request: Litecoin demands mweb and segwit, signets demand signet, others ignore what they
 # don't know.
@@ -23,7 +25,6 @@ MAX_HEIGHT = (1 << 31) - 1
 _TRIVIAL_CHALLENGE = b"\x51"  # OP_TRUE: a signet on which every block is signed
 _MAX_TRANSACTIONS = 1 << 20
 _MAX_TIME = 0xFFFFFFFF
-_MAX_TEXT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +62,23 @@ class Template:
     workid: str  # "" unless the node wants it back with the block
 
     def job(self, job_id: str, algorithm: Algorithm, payout: Payout, extranonce1: bytes, *, clean: bool,
-            extranonce2_size: int = EXTRANONCE2_SIZE) -> Job:
-        """The work in this template. Its share target is the network's: a node wants blocks only. Raises UsageError
-        when the payout's text does not fit."""
+            extranonce2_size: int = EXTRANONCE2_SIZE, aux: AuxBlock | None = None) -> Job:
+        """The work in this template, for another chain's block `aux` as well where there is one. Its share target is
+        the easier of the chains' targets: nodes want blocks only. Raises UsageError when the payout's text does not
+        fit."""
+        target, commitment = nbits_to_target(self.nbits), b""
+        if aux is not None:
+            target, commitment = max(target, aux.target), aux.commitment
         outputs = [output(self.coinbase_value, payout.script)]
         if self.witness_commitment:
             outputs.append(output(0, self.witness_commitment))
         coinbase1, coinbase2 = split_coinbase(self.height, outputs, len(extranonce1) + extranonce2_size, payout.text,
-                                              self.coinbase_aux)
+                                              self.coinbase_aux + commitment)
         return Job(
             job_id=job_id, algorithm=algorithm, version=self.version, prev_hash=self.prev_hash, coinbase1=coinbase1,
             extranonce1=extranonce1, extranonce2_size=extranonce2_size, coinbase2=coinbase2,
             merkle_branch=merkle_branch([transaction.txid for transaction in self.transactions]), nbits=self.nbits,
-            ntime=self.ntime, clean=clean, share_target=nbits_to_target(self.nbits), height=self.height)
+            ntime=self.ntime, clean=clean, share_target=target, height=self.height)
 
     def block(self, share: Share) -> bytes:
         """The whole block that a share of this template's job makes, as submitblock takes it."""
@@ -104,7 +109,7 @@ def template_request(longpollid: str = "") -> dict[str, object]:
 
 def parse_template(answer: object) -> Template:
     """Check a node's answer field by field. Raises ProtocolError that names the field."""
-    fields = _Fields(answer)
+    fields = _TemplateFields(answer)
     rules = fields.rules()
     if "coinbasevalue" not in fields.members:
         raise ProtocolError("the template has no coinbasevalue: this server makes the coinbase itself and would not "
@@ -134,49 +139,20 @@ def parse_template(answer: object) -> Template:
         workid=fields.text("workid"))
 
 
-class _Fields:
-    """The members of a JSON object, each fetched with its type and bounds."""
+class _TemplateFields(Fields):
+    """What only a template has."""
 
-    def __init__(self, members: object, name: str = "the template") -> None:
-        if not isinstance(members, dict):
-            raise ProtocolError(f"{name} is not a JSON object")
-        self.members = members
-        self._name = name
-
-    def integer(self, key: str, least: int, most: int, default: int | None = None) -> int:
-        value = self.members.get(key, default)
-        if type(value) is not int or not least <= value <= most:
-            raise self._wrong(key, f"is not a whole number from {least} to {most}")
-        return value
-
-    def hexadecimal(self, key: str, size: int | None = None, *, least: int = 0, most: int | None = None) -> bytes:
-        value = self.members.get(key)
-        try:
-            data = bytes.fromhex(value) if isinstance(value, str) else None
-        except ValueError:
-            data = None
-        if data is None or len(data) * 2 != len(str(value)):  # fromhex lets blanks pass
-            raise self._wrong(key, "is not hexadecimal")
-        if size is not None:
-            least = most = size
-        if len(data) < least or (most is not None and len(data) > most):
-            raise self._wrong(key, f"has {len(data)} bytes")
-        return data
-
-    def text(self, key: str) -> str:
-        value = self.members.get(key, "")
-        if not isinstance(value, str) or len(value) > _MAX_TEXT:
-            raise self._wrong(key, f"is not a text of at most {_MAX_TEXT} characters")
-        return value
+    def __init__(self, answer: object) -> None:
+        super().__init__(answer, "the template")
 
     def rules(self) -> set[str]:
         """The active rules without their "!", which marks those that a miner must know to build a valid block."""
         value = self.members.get("rules", [])
         if not isinstance(value, list) or not all(isinstance(rule, str) for rule in value):
-            raise self._wrong("rules", "is not a list of texts")
+            raise self.wrong("rules", "is not a list of texts")
         for rule in value:
             if rule.startswith("!") and rule[1:] not in CLIENT_RULES:
-                raise ProtocolError(f"the chain follows the rule {rule[1:_MAX_TEXT]!r}, which this miner doesn't know")
+                raise ProtocolError(f"the chain follows the rule {rule[1:MAX_TEXT]!r}, which this miner doesn't know")
         rules = {rule.removeprefix("!") for rule in value}
         if "signet" in rules and self.hexadecimal("signet_challenge", least=1, most=10_000) != _TRIVIAL_CHALLENGE:
             raise ProtocolError("blocks of this signet must be signed by its operators: only a signet whose challenge "
@@ -185,22 +161,17 @@ class _Fields:
 
     def coinbase_aux(self) -> bytes:
         """BIP 22: only the values count, byte for byte."""
-        aux = _Fields(self.members.get("coinbaseaux") or {}, "the template's coinbaseaux")
+        aux = Fields(self.members.get("coinbaseaux") or {}, "the template's coinbaseaux")
         return b"".join(aux.hexadecimal(key, most=100) for key in aux.members)
 
     def transactions(self) -> tuple[Transaction, ...]:
         value = self.members.get("transactions")
         if not isinstance(value, list) or len(value) > _MAX_TRANSACTIONS:
-            raise self._wrong("transactions", "is not a list")
+            raise self.wrong("transactions", "is not a list")
         result = []
         for index, member in enumerate(value):
-            fields = _Fields(member, f"the template's transaction {index}")
+            fields = Fields(member, f"the template's transaction {index}")
             # Nodes from before segwit call the id "hash".
             txid = fields.hexadecimal("txid" if "txid" in fields.members else "hash", 32)
             result.append(Transaction(fields.hexadecimal("data", least=1), txid[::-1]))
         return tuple(result)
-
-    def _wrong(self, key: str, what: str) -> ProtocolError:
-        if key not in self.members:
-            return ProtocolError(f"{self._name} has no {key}")
-        return ProtocolError(f"{self._name}'s {key} {what}")

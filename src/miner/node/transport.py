@@ -2,42 +2,87 @@
 at once, even a long poll that has been silent for minutes."""
 
 import asyncio
-import ssl
+import copy
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from miner.core.errors import ProtocolError, UsageError
-from miner.node.jsonrpc import MAX_ANSWER_SIZE, basic_authorization, decode_answer, encode_request
+from miner.net import Route
+from miner.node.jsonrpc import (
+    MAX_ANSWER_SIZE,
+    JsonRpcError,
+    Reply,
+    basic_authorization,
+    decode_answer,
+    encode_request,
+)
+from miner.node.refusals import WARMING_UP
 
 _CHUNK = 1 << 16
+_MAX_CALL_SECONDS = 60.0  # a node that needs longer for an answer is not well
+_ATTEMPTS = 3
+_ATTEMPT_PAUSE = 1.0
 
 
 class NodeRpc:
-    """One node's RPC interface. `label` is its URL without credentials; they appear nowhere else either."""
+    """One node's RPC interface. `label` is its URL without credentials; they appear nowhere else either. `patience`:
+    the most seconds for an answer; `extensions`: those to getwork that we know."""
 
-    def __init__(self, url: str, username: str = "", password: str = "") -> None:
+    def __init__(self, url: str, username: str = "", password: str = "", *, route: Route | None = None,
+                 patience: float = _MAX_CALL_SECONDS, extensions: str = "") -> None:
         parts = _split(url)
+        self._aim(parts)
+        self._route = route or Route()
+        username, password = username or unquote(parts.username or ""), password or unquote(parts.password or "")
+        self._authorization = basic_authorization(username, password) if username or password else ""
+        self._patience = min(patience, _MAX_CALL_SECONDS)
+        self._extensions = extensions
+        self._count = 0
+
+    def _aim(self, parts: SplitResult) -> None:
         assert parts.hostname is not None
         self._host = parts.hostname
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._tls = parts.scheme == "https"
         self._port = parts.port or (443 if self._tls else 80)
         self._netloc = parts.netloc.rpartition("@")[2]
         self._path = parts.path or "/"
-        username, password = username or unquote(parts.username or ""), password or unquote(parts.password or "")
-        self._authorization = basic_authorization(username, password) if username or password else ""
-        self._count = 0
         self.label = f"{parts.scheme}://{self._netloc}{self._path}"
 
-    async def call(self, method: str, *params: object, timeout: float | None) -> Any:
-        """The node's result. Raises JsonRpcError, HttpError, ProtocolError, or OSError (TimeoutError among them)."""
-        self._count += 1
-        request = encode_request(self._netloc, self._path, self._authorization, self._count, method, params)
-        request_id = self._count
-        async with asyncio.timeout(timeout):
-            return decode_answer(await self._exchange(request), request_id)
+    def at(self, url: str) -> "NodeRpc":
+        """The same server at another URL: same credentials, same route to it."""
+        other = copy.copy(self)
+        other._aim(_split(url))
+        return other
 
-    async def _exchange(self, request: bytes) -> bytes:
-        reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
+    async def call(self, method: str, *params: object) -> Any:
+        """The node's result. Raises JsonRpcError, HttpError, ProtocolError, or OSError (TimeoutError among them)."""
+        return (await self.exchange(method, *params)).result
+
+    async def exchange(self, method: str, *params: object, patient: bool = False) -> Reply:
+        """The same with the answer's headers. `patient`: wait without end, for a long poll."""
+        self._count += 1
+        request_id = self._count
+        request = encode_request(self._netloc, self._path, self._authorization, request_id, method, params,
+                                 self._extensions)
+        async with asyncio.timeout(None if patient else self._patience):
+            return decode_answer(await self._talk(request), request_id)
+
+    async def insist(self, method: str, *params: object) -> tuple[Reply, bool]:
+        """Hand something in that must not get lost: try again when the answer stays out. Returns what the node says,
+        and whether it may have heard it before."""
+        for attempt in range(_ATTEMPTS - 1):
+            try:
+                return await self.exchange(method, *params), attempt > 0
+            except JsonRpcError as error:
+                if error.code != WARMING_UP:
+                    raise
+            except OSError:
+                pass
+            await asyncio.sleep(_ATTEMPT_PAUSE)
+        return await self.exchange(method, *params), True
+
+    async def _talk(self, request: bytes) -> bytes:
+        reader, writer = await self._route.open(self._host, self._port, tls=self._tls)
         try:
             writer.write(request)
             await writer.drain()

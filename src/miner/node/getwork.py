@@ -1,0 +1,110 @@
+"""getwork: a header to be hashed, and the same with a nonce handed back. Pure: no socket, no clock.
+
+The server keeps the coinbase to itself, so whom a block pays is its affair. Sources: the getwork API and its HTTP
+headers (long polling, rollntime, reject reason, host switching) as Bitcoin's wiki documents them.
+"""
+
+import re
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+from miner.core.algorithm import Algorithm
+from miner.core.errors import ProtocolError
+from miner.core.model import Job, Share
+from miner.core.target import nbits_to_target
+from miner.core.text import one_line
+from miner.node.fields import MAX_TEXT, Fields
+
+EXTENSIONS = "longpoll reject-reason rollntime"
+
+_DATA_SIZE = 128  # the header, padded as SHA-256 would pad it
+_MAX_ROLL = 7200  # nodes take no block from further in the future
+_DEFAULT_ROLL = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Getwork:
+    """A checked answer to getwork: 80 bytes of header in the order that is hashed, and what followed them."""
+
+    header: bytes
+    padding: bytes
+    target: int
+
+    @property
+    def prev_hash(self) -> bytes:
+        return self.header[4:36]
+
+    def job(self, job_id: str, algorithm: Algorithm, *, clean: bool, max_roll: int) -> Job:
+        """The header's nonces are to be tried, and times up to `max_roll` seconds later."""
+        version, prev_hash, merkle_root, ntime, nbits, _ = struct.unpack("<I32s32sIII", self.header)
+        return Job(
+            job_id=job_id, algorithm=algorithm, version=version, prev_hash=prev_hash, coinbase1=b"", extranonce1=b"",
+            extranonce2_size=0, coinbase2=b"", merkle_branch=(), nbits=nbits, ntime=ntime, clean=clean,
+            share_target=self.target, merkle_root=merkle_root, max_roll=min(max_roll, 0xFFFFFFFF - ntime))
+
+    def submission(self, share: Share) -> str:
+        """The parameter that hands a share of this work's job in."""
+        return _swap_words(share.header + self.padding).hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What the HTTP headers around an answer say. `long_poll`: the URL, "" for none; `stratum`: where the same server
+    speaks that; `max_roll`: how many seconds a header's time may be put forward; `reject_reason`: why a share was
+    refused."""
+
+    long_poll: str = ""
+    stratum: str = ""
+    max_roll: int = 0
+    reject_reason: str = ""
+
+
+def parse_getwork(answer: object) -> Getwork:
+    """Check a server's answer. Raises ProtocolError that names the field."""
+    fields = Fields(answer, "the work")
+    data = _swap_words(fields.hexadecimal("data", _DATA_SIZE))
+    target = int.from_bytes(fields.hexadecimal("target", 32), "little")
+    try:
+        nbits_to_target(int.from_bytes(data[72:76], "little"))
+    except ValueError as error:
+        raise ProtocolError(f"the work's bits are wrong: {error}") from None
+    if not target:
+        raise ProtocolError("the work's target is 0, which no hash meets")
+    return Getwork(data[:80], data[80:], target)
+
+
+def parse_offers(headers: Mapping[str, str], url: str) -> Offers:
+    """Read the headers (names in lower case) of an answer from `url`. What makes no sense is as if it were not there;
+    so is a long poll on another host: it would get our credentials."""
+    stratum = one_line(headers.get("x-stratum", ""), MAX_TEXT)
+    return Offers(_long_poll_url(headers.get("x-long-polling", "").strip(), url), stratum,
+                  _max_roll(headers.get("x-roll-ntime", "").strip().lower()),
+                  one_line(headers.get("x-reject-reason", "")))
+
+
+def _long_poll_url(offered: str, url: str) -> str:
+    if not offered or len(offered) > MAX_TEXT:
+        return ""
+    try:
+        full = urljoin(url, offered)
+        there, here = urlsplit(full), urlsplit(url)
+        same = (there.hostname, there.scheme) == (here.hostname, here.scheme) and there.port != 0
+    except ValueError:
+        return ""
+    return full if same and "@" not in there.netloc else ""
+
+
+def _max_roll(offered: str) -> int:
+    """`N`, `Y` or any other word for yes, or `expire=SECONDS`."""
+    if offered in ("", "n", "no", "false", "0"):
+        return 0
+    expire = re.fullmatch(r"expire=(\d{1,9})", offered)
+    return min(int(expire[1]), _MAX_ROLL) if expire else _DEFAULT_ROLL
+
+
+def _swap_words(data: bytes) -> bytes:
+    """Each group of four bytes turned round: getwork writes a header as big-endian words."""
+    count = len(data) // 4
+    return struct.pack(f">{count}I", *struct.unpack(f"<{count}I", data))

@@ -1,0 +1,110 @@
+"""Work by getwork, with long poll; shares go back by the same method."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from miner.config import SourceConfig
+from miner.core.errors import MinerError
+from miner.core.model import Share, ShareResult, ShareStatus
+from miner.core.source import Connecting, Notice, SourceEvent
+from miner.node import polling
+from miner.node.feed import Feed
+from miner.node.getwork import Getwork, Offers, parse_getwork, parse_offers
+from miner.node.jsonrpc import Reply
+from miner.node.refusals import failed_submit, rejected_getwork
+from miner.node.transport import NodeRpc
+
+_KEPT_WORKS = 64  # on the current tip, for which shares are still handed in
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    work: Getwork
+    offers: Offers
+
+
+class GetworkFeed(Feed):
+    """Each answer makes one job, which has nothing to vary but the nonce, and the time as far as the server permits.
+    So where it does not, new work is asked for every `scan_time` seconds, long poll or not."""
+
+    what = "getwork"
+
+    def __init__(self, config: SourceConfig, rpc: NodeRpc, put: Callable[[SourceEvent], None]) -> None:
+        self._config, self._rpc, self._put = config, rpc, put
+        who = f"user {config.username}" if config.username else "whom it chooses"
+        self.payee = f"the server's own: {who}"
+        self._poller: polling.Poller[_Received] = polling.Poller(config.scan_time)
+        self._job_ids = itertools.count(1)
+        self._works: dict[str, Getwork] = {}  # by job id, all on the current tip
+        self._tip = b""  # b"": the next job is a fresh start
+        self._stratum = ""
+        self._long_poll: tuple[str, NodeRpc] | None = None
+
+    async def follow(self) -> None:
+        self._tip = b""
+        received = self._read(await self._rpc.exchange("getwork"))
+        if self._config.longpoll and received.offers.long_poll:
+            self._put(Connecting("long-polling", self._long_poll_rpc(received.offers).label))
+        try:
+            while True:
+                self._issue(received)
+                received = await self._next(received)
+        finally:
+            self._poller.drop()
+
+    async def submit(self, share: Share) -> ShareResult:
+        work = self._works.get(share.job.job_id)
+        if work is None:
+            return ShareResult(share, ShareStatus.STALE, "the chain moved on")
+        try:
+            reply, _ = await self._rpc.insist("getwork", work.submission(share))
+        except (OSError, MinerError) as error:
+            return ShareResult(share, *failed_submit(error, self._rpc.label))
+        if reply.result is True:
+            self._poller.wake()
+            return ShareResult(share, ShareStatus.ACCEPTED)
+        reason = parse_offers(reply.headers, self._rpc.label).reject_reason
+        return ShareResult(share, rejected_getwork(reason), reason)
+
+    async def _next(self, last: _Received) -> _Received:
+        """Wait until there may be something newer, and get it."""
+        async def long_poll() -> _Received:
+            return self._read(await self._long_poll_rpc(last.offers).exchange("getwork", patient=True))
+
+        wanted = self._config.longpoll and last.offers.long_poll
+        refresh = polling.REFRESH_SECONDS if last.offers.max_roll else self._config.scan_time
+        newer = await self._poller.wait(last.work.prev_hash, long_poll if wanted else None, refresh)
+        if newer is None:
+            return self._read(await self._rpc.exchange("getwork"))
+        if newer.work.prev_hash == last.work.prev_hash:
+            self._poller.defer()
+        return newer
+
+    def _read(self, reply: Reply) -> _Received:
+        offers = parse_offers(reply.headers, self._rpc.label)
+        if offers.stratum and offers.stratum != self._stratum:
+            self._put(Notice(f"{self._rpc.label} offers {offers.stratum}, which is not followed: "
+                             "give it as --url if you trust it"))
+            self._stratum = offers.stratum
+        return _Received(parse_getwork(reply.result), offers)
+
+    def _issue(self, received: _Received) -> None:
+        work = received.work
+        clean = work.prev_hash != self._tip
+        if not clean and work in self._works.values():
+            return  # the same header again
+        if clean:
+            self._works.clear()
+            self._tip = work.prev_hash
+        job_id = f"{next(self._job_ids):x}"
+        self._works[job_id] = work
+        if len(self._works) > _KEPT_WORKS:
+            del self._works[next(iter(self._works))]
+        self._put(work.job(job_id, self._config.algorithm, clean=clean, max_roll=received.offers.max_roll))
+
+    def _long_poll_rpc(self, offers: Offers) -> NodeRpc:
+        """Where to long-poll, with the same credentials."""
+        if self._long_poll is None or self._long_poll[0] != offers.long_poll:
+            self._long_poll = (offers.long_poll, self._rpc.at(offers.long_poll))
+        return self._long_poll[1]

@@ -1,0 +1,166 @@
+"""Work by getblocktemplate, blocks back by submitblock; and another chain mined along, where there is one."""
+
+import asyncio
+import dataclasses
+import itertools
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from miner.config import SourceConfig
+from miner.core.coinbase import split_coinbase
+from miner.core.errors import MinerError
+from miner.core.model import Share, ShareResult, ShareStatus
+from miner.core.source import Connecting, SourceEvent
+from miner.core.target import hash_value
+from miner.core.text import one_line
+from miner.node import polling
+from miner.node.aux_chain import AuxChain
+from miner.node.auxpow import COMMITMENT_SIZE, AuxBlock
+from miner.node.feed import Feed
+from miner.node.payout import check_address, payout_script
+from miner.node.refusals import DUPLICATE, failed_submit, submit_verdict
+from miner.node.template import EXTRANONCE2_SIZE, MAX_HEIGHT, Payout, Template, parse_template, template_request
+from miner.node.transport import NodeRpc
+from miner.verify import proof_hash
+
+_KEPT_JOBS = 16  # on the current tip, for which a block can still be built
+_EXTRANONCE1_SIZE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Issued:
+    """What a job was made of."""
+
+    template: Template
+    aux: AuxBlock | None
+
+
+class TemplateFeed(Feed):
+    """Each template makes one job. Two feeds never hash the same coinbase: each has an extranonce1 of its own, drawn
+    at random. A tip takes one block: when the node has accepted ours, what else is found on that tip is stale, and the
+    next template is asked for at once. With an aux chain a share may be a block of either chain, or of both."""
+
+    what = "getblocktemplate"
+
+    def __init__(self, config: SourceConfig, rpc: NodeRpc, put: Callable[[SourceEvent], None]) -> None:
+        """Raises UsageError for settings that won't do."""
+        self._config, self._rpc, self._put = config, rpc, put
+        self._address = check_address(config.coinbase_addr, "--coinbase-addr")
+        self._poller: polling.Poller[Template] = polling.Poller(config.scan_time)
+        self._aux = AuxChain(config.aux, config, put, self._poller.wake) if config.aux else None
+        room = bytes(COMMITMENT_SIZE if self._aux else 0)
+        split_coinbase(MAX_HEIGHT, [], _EXTRANONCE1_SIZE + EXTRANONCE2_SIZE, config.coinbase_sig, room)  # the text fits
+        self.payee = f"address {self._address}" + (f" and {self._aux.payee}" if self._aux else "")
+        self._extranonce1 = secrets.token_bytes(_EXTRANONCE1_SIZE)
+        self._payout: Payout | None = None
+        self._job_ids = itertools.count(1)
+        self._issued: dict[str, _Issued] = {}  # by job id, all on the current tip
+        self._latest: _Issued | None = None  # None: the next job is a fresh start
+        self._issued_at = 0.0
+        self._spent: bytes | None = None  # previous hash on which the node has a block of ours
+        self._submitting = asyncio.Lock()
+
+    async def follow(self) -> None:
+        self._latest = None
+        if self._payout is None:
+            script = await payout_script(self._rpc.call, self._address, "--coinbase-addr")
+            self._payout = Payout(script, self._config.coinbase_sig)
+        template = await self._fetch()
+        if self._config.longpoll and template.longpollid:
+            self._put(Connecting("long-polling", self._rpc.label))
+        follower = None
+        try:
+            if self._aux:
+                await self._aux.refresh()
+                follower = asyncio.create_task(self._aux.follow())
+                follower.add_done_callback(lambda _: self._poller.wake())
+            while True:
+                if follower and follower.done():
+                    follower.result()
+                self._issue(template)
+                template = await self._next(template)
+        finally:
+            self._poller.drop()
+            if follower:
+                follower.cancel()
+
+    async def submit(self, share: Share) -> ShareResult:
+        issued = self._issued.get(share.job.job_id)
+        if issued is None:
+            return ShareResult(share, ShareStatus.STALE, "the chain moved on", block=True)
+        if self._aux is None or issued.aux is None:
+            return await self._submit_block(share, issued.template)
+        value = hash_value(proof_hash(share.job.algorithm, share.header))
+        if value > issued.aux.target:
+            return await self._submit_block(share, issued.template)
+        if value > share.job.network_target:
+            status, reason = await self._aux.submit(issued.aux, share)
+            return ShareResult(share, status, reason, aux=issued.aux.id if status is ShareStatus.ACCEPTED else "")
+        result, (status, _) = await asyncio.gather(self._submit_block(share, issued.template),
+                                                   self._aux.submit(issued.aux, share))
+        return dataclasses.replace(result, aux=issued.aux.id if status is ShareStatus.ACCEPTED else "")
+
+    async def _next(self, template: Template) -> Template:
+        """Wait until there may be something newer, and get it."""
+        async def long_poll() -> Template:
+            request = template_request(template.longpollid)
+            return parse_template((await self._rpc.exchange("getblocktemplate", request, patient=True)).result)
+
+        wanted = self._config.longpoll and template.longpollid
+        newer = await self._poller.wait(template.prev_hash, long_poll if wanted else None, polling.REFRESH_SECONDS)
+        if newer is None:
+            return await self._fetch()
+        if newer.same_work(template):
+            self._poller.defer()
+        return newer
+
+    def _issue(self, template: Template) -> None:
+        """Make a job of a template, unless it would only repeat a job that is still young."""
+        aux = self._aux.block_for(template.version) if self._aux else None
+        now = asyncio.get_running_loop().time()
+        latest = self._latest
+        if (latest is not None and latest.template.same_work(template) and latest.aux == aux
+                and now - self._issued_at < polling.REFRESH_SECONDS):
+            return
+        clean = latest is None or latest.template.prev_hash != template.prev_hash
+        if clean and template.prev_hash == self._spent:
+            self._spent = None  # the chain went back: our block is no longer on it
+        self._issued = {key: old for key, old in self._issued.items() if old.template.prev_hash == template.prev_hash}
+        self._latest, self._issued_at = _Issued(template, aux), now
+        assert self._payout is not None
+        job_id = f"{next(self._job_ids):x}"
+        job = template.job(job_id, self._config.algorithm, self._payout, self._extranonce1, clean=clean, aux=aux)
+        self._issued[job_id] = self._latest
+        if len(self._issued) > _KEPT_JOBS:
+            del self._issued[next(iter(self._issued))]
+        self._put(job)
+
+    async def _fetch(self) -> Template:
+        return parse_template(await self._rpc.call("getblocktemplate", template_request()))
+
+    async def _submit_block(self, share: Share, template: Template) -> ShareResult:
+        async with self._submitting:  # one by one: the second block on a tip must know of the first
+            if template.prev_hash == self._spent:
+                return ShareResult(share, ShareStatus.STALE, "the chain moved on", block=True)
+            result = await self._hand_in(share, template)
+            if result.status is ShareStatus.ACCEPTED:
+                self._spent = template.prev_hash
+            if result.status is not ShareStatus.REJECTED:
+                self._poller.wake()
+            return result
+
+    async def _hand_in(self, share: Share, template: Template) -> ShareResult:
+        params: list[object] = [template.block(share).hex()]
+        if template.workid:
+            params.append({"workid": template.workid})
+        try:
+            reply, again = await self._rpc.insist("submitblock", *params)
+        except (OSError, MinerError) as error:
+            status, reason = failed_submit(error, self._rpc.label)
+            return ShareResult(share, status, reason, block=status is ShareStatus.STALE)
+        # Asked again after an answer that was lost, a node calls a block that it took the first time a duplicate.
+        if reply.result is None or (again and reply.result == DUPLICATE):
+            return ShareResult(share, ShareStatus.ACCEPTED, block=True)
+        reason = one_line(reply.result)
+        return ShareResult(share, submit_verdict(reason), reason, block=reason != "high-hash")
