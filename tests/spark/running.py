@@ -19,17 +19,19 @@ PROC = Path("/proc")
 
 
 class SparkRun:
-    """A running job. `lines` are those of stderr so far, without their times."""
+    """A running job. `lines` are all that it said so far, without their times; `out` those of stdout alone (under
+    spark-submit everything that Python says comes out there)."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
         self.lines: list[str] = []
         self.out: list[str] = []
+        self._open = 2  # streams
         self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         assert process.stderr is not None
         assert process.stdout is not None
-        self._readers = [threading.Thread(target=self._read_messages, args=(process.stderr,), daemon=True),
-                         threading.Thread(target=self._read_results, args=(process.stdout,), daemon=True)]
+        self._readers = [threading.Thread(target=self._read, args=(process.stderr, []), daemon=True),
+                         threading.Thread(target=self._read, args=(process.stdout, self.out), daemon=True)]
         for reader in self._readers:
             reader.start()
 
@@ -37,13 +39,15 @@ class SparkRun:
         """The next line that matches. Fails when none comes in time, or the job ends before."""
         deadline = time.monotonic() + seconds
         with contextlib.suppress(queue.Empty):
-            while (line := self._queue.get(timeout=max(0.0, deadline - time.monotonic()))) is not None:
-                if found := re.search(pattern, line):
+            while self._open or not self._queue.empty():
+                line = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
+                if found := re.search(pattern, line or ""):
                     return found
         raise AssertionError(f"no line matches {pattern!r}:\n" + "\n".join(self.lines))
 
     def interrupt(self, number: signal.Signals = signal.SIGINT) -> None:
-        self.process.send_signal(number)
+        """As a terminal does it: the whole process group hears it."""
+        os.killpg(self.process.pid, number)
 
     def finish(self, seconds: float = JOIN_SECONDS) -> int:
         """Wait for the end. The exit status."""
@@ -57,23 +61,22 @@ class SparkRun:
         parents = dict(_parents())
         return {pid for pid in parents if _descends(pid, self.process.pid, parents)}
 
-    def _read_messages(self, stream: IO[str]) -> None:
+    def _read(self, stream: IO[str], copy: list[str]) -> None:
         for line in stream:
             text = STAMP.sub("", line.rstrip("\n"))
             self.lines.append(text)
+            copy.append(text)
             self._queue.put(text)
+        self._open -= 1
         self._queue.put(None)
-
-    def _read_results(self, stream: IO[str]) -> None:
-        for line in stream:
-            self.out.append(line.rstrip("\n"))
 
 
 @contextlib.contextmanager
 def job(*args: str, environ: Mapping[str, str] = os.environ, command: Sequence[str] = ()) -> Iterator[SparkRun]:
     """`python -m miner spark ARGS` for as long as the block lasts; or another command with these arguments."""
     process = subprocess.Popen([*(command or (sys.executable, "-m", "miner", "spark")), *args], env=dict(environ),
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               process_group=0)
     running = SparkRun(process)
     try:
         yield running

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from miner.core.errors import MinerError
+from miner.spark.masters import executor_cores, patient
 from miner.spark.processes import child_sessions, end_session
 from miner.spark.words import exception_words, last_log_error
 
@@ -149,8 +150,10 @@ class Application:
             conf.setIfMissing(name, value)
         wanted = conf.get(_REDACTION, "")
         conf.set(_REDACTION, f"{wanted}|{_REDACTED}" if wanted else _REDACTED)
-        if cores := conf.get("spark.executor.cores", ""):
-            conf.setIfMissing("spark.task.cpus", cores)  # one task an executor; see also Leases
+        master = conf.get("spark.master", "")
+        if cores := executor_cores(master) or conf.get("spark.executor.cores", ""):
+            conf.setIfMissing("spark.task.cpus", str(cores))  # one task an executor; see also Leases
+        conf.set("spark.master", patient(master, MAX_FAILURES))
         if python := conf.get("spark.pyspark.python", ""):
             os.environ["PYSPARK_PYTHON"] = python  # spark-submit does so for its scripts
         return conf

@@ -15,7 +15,7 @@ from miner.spark.application import Application
 from miner.spark.driver import hub_config, lease, spark_settings
 from miner.spark.partition import Lease, LeaseResult
 from miner.spark.settings import JobSettings
-from miner.spark.ship import bundle
+from miner.spark.ship import ship
 from miner.spark.words import exception_words
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def compare(settings: JobSettings, directory: Path, stop: threading.Event, conso
         if not application.start_unless(stop):
             return ExitStatus.OK
         context = application.context
-        context.addPyFile(str(bundle(directory)))
+        ship(context, directory)
         with HubThread(open_source(settings.source), hub_config(settings, context)) as hub:
             _warm_up(context, lease(settings, context, hub, _WARM_UP_SECONDS), stop)
             _take_turns(settings, context, lease(settings, context, hub, turn), stop, console)

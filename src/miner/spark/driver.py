@@ -10,8 +10,9 @@ from miner.core.errors import MinerError
 from miner.hub import HubConfig, HubThread
 from miner.spark.application import under_spark_submit
 from miner.spark.java import prepare_java
+from miner.spark.masters import is_local, is_local_cluster
 from miner.spark.partition import Lease
-from miner.spark.settings import JobSettings, executor_cores, is_local, is_local_cluster, patient
+from miner.spark.settings import JobSettings
 from miner.spark.workspace import bare_python, environment, spark_home, workspace
 
 if TYPE_CHECKING:
@@ -50,14 +51,12 @@ def spark_settings(settings: JobSettings, directory: Path) -> dict[str, str]:
     """Spark's settings: what was asked for, and what follows from it. Nothing secret."""
     spark = dict(settings.spark)
     if settings.master:
-        spark["spark.master"] = patient(settings.master)
+        spark["spark.master"] = settings.master
         spark.setdefault("spark.ui.enabled", "false")
     if is_local(settings.master):
         spark.setdefault("spark.driver.host", _LOOPBACK)
         spark.setdefault("spark.driver.bindAddress", _LOOPBACK)
         spark.setdefault("spark.local.dir", str(directory / "local"))
-    if cores := executor_cores(settings.master):
-        spark.setdefault("spark.task.cpus", str(cores))  # one task an executor
     return spark
 
 

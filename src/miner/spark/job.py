@@ -16,7 +16,7 @@ from miner.spark.application import Application
 from miner.spark.driver import hub_config, lease, prepared, require_pyspark, spark_settings
 from miner.spark.leases import Leases
 from miner.spark.settings import JobSettings, parser, read_settings, script
-from miner.spark.ship import bundle
+from miner.spark.ship import ship
 from miner.spark.summary import by_executor
 
 _POLL_SECONDS = 0.1
@@ -71,7 +71,7 @@ class Job:
         context = self._application.context
         if context.uiWebUrl:
             self._console.message(f"Spark's UI: {context.uiWebUrl}")
-        context.addPyFile(str(bundle(self._directory)))
+        ship(context, self._directory)
         with HubThread(self._source, hub_config(self._settings, context)) as hub:
             leases = Leases(context, lease(self._settings, context, hub, self._settings.lease_seconds))
             leases.start()

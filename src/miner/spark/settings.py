@@ -1,7 +1,6 @@
 """The job's options, read and checked before any Spark is started."""
 
 import argparse
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,8 @@ from miner.options import (
     notices,
     source_config,
 )
-from miner.spark.application import MAX_FAILURES, under_spark_submit
+from miner.spark.application import under_spark_submit
+from miner.spark.masters import check_master, is_local
 
 DEMO_SECONDS = 30.0
 _DESCRIPTION = """\
@@ -30,8 +30,6 @@ examples:
   python -m miner spark --sandbox
   python -m miner spark --master spark://HOST:7077 -o stratum+tcp://pool.example:3333 -u alice --password-file F
   spark-submit --master yarn "$(python -m miner spark --script)" -o stratum+tcp://pool.example:3333 -u alice …"""
-_LOCAL = re.compile(r"local(\[(\d+|\*)(,\d+)?\])?")
-_LOCAL_CLUSTER = re.compile(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ def _cluster(options: argparse.Namespace) -> tuple[str, dict[str, str]]:
         master = options.master or spark.get("spark.master") or f"local-cluster[{options.executors or 2},1,1024]"
         if options.executors and is_local(master) and options.master:
             raise UsageError(f"--executors: the master {master!r} says how many there are")
-        _check_master(master)
+        check_master(master)
     if options.executors and not is_local(master):
         spark.setdefault("spark.executor.instances", str(options.executors))
         spark.setdefault("spark.dynamicAllocation.maxExecutors", str(options.executors))
@@ -117,38 +115,6 @@ def _setting(text: str) -> tuple[str, str]:
     if not equals or not re.fullmatch(r"spark\.[\w.\-]+", key):
         raise UsageError("--conf must be spark.KEY=VALUE")
     return key, value
-
-
-def _check_master(master: str) -> None:
-    known = (_LOCAL.fullmatch(master) or _LOCAL_CLUSTER.fullmatch(master) or master in ("yarn",)
-             or re.fullmatch(r"spark://[^\s/:]+:\d+(,[^\s/:]+:\d+)*|k8s://\S+", master))
-    if not known:
-        raise UsageError(f"--master {master[:100]!r} is none of local[N], local-cluster[EXECUTORS,CORES,MB], "
-                         "spark://HOST:PORT, yarn, k8s://URL")
-
-
-def is_local(master: str) -> bool:
-    """All of Spark on this machine."""
-    return master.startswith("local")
-
-
-def patient(master: str) -> str:
-    """The same master; in local mode, where a first failed task ends the job by default, one that starts it again."""
-    local = _LOCAL.fullmatch(master)
-    return f"local[{local[2] or 1},{MAX_FAILURES}]" if local and not local[3] else master
-
-
-def is_local_cluster(master: str) -> bool:
-    return _LOCAL_CLUSTER.fullmatch(master) is not None
-
-
-def executor_cores(master: str) -> int:
-    """How many cores each executor has, where the master's name says it; else 0."""
-    if cluster := _LOCAL_CLUSTER.fullmatch(master):
-        return int(cluster[2])
-    if local := _LOCAL.fullmatch(master):
-        return len(os.sched_getaffinity(0)) if local[2] == "*" else int(local[2] or 1)
-    return 0
 
 
 def script() -> Path:

@@ -12,10 +12,14 @@ import zipfile
 import zipimport
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import miner
 from miner._bootstrap import NATIVES, platform_tag
 from miner.core.errors import MinerError, UsageError
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
 
 _STUB = """from miner._bootstrap import load_native
 
@@ -34,6 +38,13 @@ def bundle(directory: Path) -> Path:
     path = directory / f"sparkminer-{miner.__version__}.zip"
     write_bundle(path)
     return path
+
+
+def ship(context: "SparkContext", directory: Path) -> None:
+    """Have Spark bring the bundle to every executor, unless --py-files did."""
+    path = bundle(directory)
+    if path.name not in [PurePosixPath(file).name for file in context.listFiles]:
+        context.addPyFile(str(path))
 
 
 def write_bundle(path: Path, wheels: Iterable[Path] = ()) -> None:

@@ -1,0 +1,41 @@
+"""What a master's URL says about the cluster. Pure."""
+
+import re
+
+from miner.core.errors import UsageError
+from miner.cpus import usable_threads
+
+_LOCAL = re.compile(r"local(\[(\d+|\*)(,\d+)?\])?")
+_LOCAL_CLUSTER = re.compile(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]")
+_REMOTE = re.compile(r"spark://[^\s/:]+:\d+(,[^\s/:]+:\d+)*|k8s://\S+|yarn")
+
+
+def check_master(master: str) -> None:
+    """Raise UsageError unless it is one that this job can use."""
+    if not any(kind.fullmatch(master) for kind in (_LOCAL, _LOCAL_CLUSTER, _REMOTE)):
+        raise UsageError(f"--master {master[:100]!r} is none of local[N], local-cluster[EXECUTORS,CORES,MB], "
+                         "spark://HOST:PORT, yarn, k8s://URL")
+
+
+def is_local(master: str) -> bool:
+    """All of Spark on this machine."""
+    return master.startswith("local")
+
+
+def patient(master: str, max_failures: int) -> str:
+    """The same master; in local mode, where a first failed task ends the job by default, one that starts it again."""
+    local = _LOCAL.fullmatch(master)
+    return f"local[{local[2] or 1},{max_failures}]" if local and not local[3] else master
+
+
+def is_local_cluster(master: str) -> bool:
+    return _LOCAL_CLUSTER.fullmatch(master) is not None
+
+
+def executor_cores(master: str) -> int:
+    """How many cores each executor has, where the master's name says it; else 0."""
+    if cluster := _LOCAL_CLUSTER.fullmatch(master):
+        return int(cluster[2])
+    if local := _LOCAL.fullmatch(master):
+        return usable_threads() if local[2] == "*" else int(local[2] or 1)
+    return 0
