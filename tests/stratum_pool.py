@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self
@@ -80,7 +81,9 @@ class Miner:
 class Pool:
     """Runs `script` for each connection; the connection ends with it."""
 
-    def __init__(self, script: Callable[[Miner], Awaitable[None]]) -> None:
+    def __init__(self, script: Callable[[Miner], Awaitable[None]], *, tls: ssl.SSLContext | None = None,
+                 port: int = 0) -> None:
+        self._tls, self._wanted_port = tls, port
         self.miners: list[Miner] = []
         self._script = script
         self._tasks: list[asyncio.Task[None]] = []
@@ -92,10 +95,10 @@ class Pool:
 
     @property
     def url(self) -> str:
-        return f"stratum+tcp://127.0.0.1:{self.port}"
+        return f"{'stratum+tcps' if self._tls else 'stratum+tcp'}://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._wanted_port, ssl=self._tls)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,

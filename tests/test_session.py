@@ -1,6 +1,7 @@
 """The loop between a source and the engine, with sources that do what real ones seldom do on demand."""
 
 import asyncio
+import dataclasses
 import itertools
 import os
 import threading
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 
 import miner
+from miner import session
 from miner.core.algorithm import Algorithm
 from miner.core.errors import SourceError, UsageError
 from miner.core.events import BlockFound, MinerEvent, ShareDone, Started, Totals, Trouble
@@ -104,6 +106,17 @@ def test_verdicts_are_counted_apart() -> None:
     source = Scripted(job(share_target=MAX_TARGET >> 6), verdict=lambda share: next(verdicts))
     last = of(ShareDone, run(source, until=counter(ShareDone, 30)))[-1]
     assert min(last.accepted, last.rejected, last.stale) >= 10
+
+
+def test_when_the_nonces_are_used_up_versions_are_rolled_then_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "NONCES", 8)
+    issued = dataclasses.replace(job(share_target=MAX_TARGET, extranonce2_size=0), version=0x20002002,
+                                 version_mask=0x6000, max_roll=1)
+    source = Scripted(issued)
+    run(source, until=lambda event: isinstance(event, Trouble))
+    assert [(share.work.ntime - issued.ntime, share.work.version, share.nonce) for share in source.shares] == [
+        (later, version, nonce) for later in range(2) for version in (0x20002002, 0x20004002, 0x20006002, 0x20000002)
+        for nonce in range(8)]
 
 
 def test_the_same_job_sent_again_is_not_hashed_again() -> None:

@@ -6,10 +6,13 @@ import dataclasses
 import json
 import random
 import socket
+import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from miner.config import SourceConfig
 from miner.core.errors import SourceError, UsageError
@@ -21,7 +24,7 @@ from miner.stratum.client import StratumSource
 from miner.stratum.reject import Reject
 from miner.stratum.server_protocol import Authorizing, Reported, Subscribing
 from stratum_pool import Miner, Pool, within_limit
-from stratum_samples import REGTEST_JOB, SCRYPT, request
+from stratum_samples import REGTEST_JOB, SCRYPT, SHA256D, request
 
 PASSWORD = "s3cret-pass"
 HARD_JOB = dataclasses.replace(REGTEST_JOB, nbits=0x1D00FFFF)
@@ -320,6 +323,59 @@ async def test_a_pool_that_hangs_up_on_extranonce_subscribe_gets_it_once() -> No
         await next_of(Job, events)
         await source.aclose()
         assert b"extranonce" not in pool.miners[1].received
+
+
+@within_limit
+async def test_a_pool_that_hangs_up_on_configure_is_mined_at_without() -> None:
+    async def script(miner: Miner) -> None:
+        if len(pool.miners) == 1:
+            await miner.reader.readuntil(b"mining.configure")
+            return
+        await stay(miner)
+
+    async with Pool(script) as pool, source_of(pool, algorithm=SHA256D) as source:
+        await next_of(Job, source.events())
+        await source.aclose()
+        assert b"configure" not in pool.miners[1].received
+
+
+@within_limit
+async def test_a_new_connection_asks_for_the_former_session() -> None:
+    sessions = []
+
+    async def script(miner: Miner) -> None:
+        subscribing = await miner.next()
+        assert isinstance(subscribing, Subscribing)
+        sessions.append(subscribing.session)
+        if len(sessions) == 3:
+            return  # not with this session
+        miner.protocol.subscribe(subscribing, b"\xaa\xbb", 4, session=f"session {len(sessions)}")
+        authorizing = await miner.next()
+        assert isinstance(authorizing, Authorizing)
+        miner.protocol.accept(authorizing)
+        miner.protocol.notify(REGTEST_JOB, True)
+
+    async with Pool(script) as pool, source_of(pool) as source:
+        events = source.events()
+        for _ in range(4):
+            await next_of(Disconnected, events)
+    assert sessions == ["", "session 1", "session 2", ""]
+
+
+@within_limit
+async def test_a_pool_over_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    async with Pool(stay, tls=tls) as pool:
+        async with source_of(pool, cert=str(tmp_path / "ca.pem")) as source:
+            assert source.label == pool.url.replace("tcp:", "tcps:")
+            await next_of(Job, source.events())
+        async with source_of(pool) as stranger:
+            lost = await next_of(Disconnected, stranger.events())
+        assert "does not verify" in lost.reason
+        assert len(pool.miners) == 1, "the stranger never spoke to the pool, nor showed it a password"
 
 
 # Silence

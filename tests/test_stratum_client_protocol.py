@@ -3,12 +3,14 @@
 import contextlib
 import dataclasses
 import json
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from miner.core.algorithm import Algorithm
 from miner.core.errors import ProtocolError
 from miner.core.model import Job, MinerReport, Share, ShareStatus
 from miner.core.target import difficulty_to_target
@@ -26,11 +28,12 @@ from miner.stratum.client_protocol import (
     State,
     Subscribed,
 )
-from miner.stratum.messages import Pause, Reconnect, ShowMessage, Stop
+from miner.stratum.messages import EXTRANONCE_SUBSCRIBE, Pause, Reconnect, ShowMessage, Stop
 from stratum_samples import (
     EXTRANONCE1,
     JSON,
     NOTIFY,
+    SCRYPT,
     SHA256D,
     SUBMIT,
     SUBSCRIPTION,
@@ -45,17 +48,20 @@ SUBSCRIBED = answer(1, SUBSCRIPTION)
 AUTHORIZED = answer(2, True)
 JOB = request("mining.notify", NOTIFY)
 SESSION = "ae6812eb4cd7735a302a8a9dd95cf71f"
+CONFIGURE = "mining.configure"
 
 
-def fresh(**options: Any) -> ClientProtocol:
-    protocol = ClientProtocol(SHA256D, "slush.miner1", "pass,d=16", user_agent="test/1", **options)
+def fresh(*, unwelcome: Collection[str] = (CONFIGURE,), algorithm: Algorithm = SHA256D,
+          **options: Any) -> ClientProtocol:
+    protocol = ClientProtocol(algorithm, "slush.miner1", "pass,d=16", user_agent="test/1", unwelcome=unwelcome,
+                              **options)
     protocol.start()
     return protocol
 
 
-def ready() -> ClientProtocol:
+def ready(**options: Any) -> ClientProtocol:
     """Subscribed and logged in; nothing said about jobs or difficulty yet."""
-    protocol = fresh(extranonce_subscribe=False)
+    protocol = fresh(unwelcome=(CONFIGURE, EXTRANONCE_SUBSCRIBE), **options)
     receive(protocol, SUBSCRIBED + AUTHORIZED)
     protocol.data_to_send()
     return protocol
@@ -138,7 +144,7 @@ def test_all_in_one_packet_and_byte_by_byte() -> None:
 
 @pytest.mark.parametrize("ids", [("1", "2"), (1.0, 2.0)])
 def test_reply_ids_as_strings(ids: tuple[Any, Any]) -> None:
-    protocol = fresh(extranonce_subscribe=False)
+    protocol = fresh(unwelcome=(CONFIGURE, EXTRANONCE_SUBSCRIBE))
     receive(protocol, answer(ids[0], SUBSCRIPTION), answer(ids[1], True))
     assert protocol.state is State.READY
     [job] = jobs(protocol, JOB)
@@ -177,7 +183,7 @@ def test_a_subscription_without_an_extranonce_ends_the_connection(reply: bytes) 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 8])
 def test_every_extranonce2_size_from_the_pool_to_the_share(size: int) -> None:
-    protocol = fresh(extranonce_subscribe=False)
+    protocol = fresh(unwelcome=(CONFIGURE, EXTRANONCE_SUBSCRIBE))
     [job] = jobs(protocol, answer(1, [[], "08000002", size]) + AUTHORIZED + JOB)
     protocol.data_to_send()
     protocol.submit(job.work(bytes(size)).share(0))
@@ -531,11 +537,144 @@ def test_plain_pools_see_nothing_of_it() -> None:
     assert receive(protocol, request("sparkminer.stop", ["x"]), request("sparkminer.pause", ["x", 1])) == []
 
 
+# The session of an earlier connection
+
+
+def test_the_former_session_is_asked_for_and_the_new_one_kept() -> None:
+    protocol = fresh(session="08000002")
+    assert sent(protocol.data_to_send())[0]["params"] == ["test/1", "08000002"]
+    receive(protocol, SUBSCRIBED)
+    assert protocol.session == SESSION
+
+
+def test_a_pool_without_session_ids_is_asked_for_its_extranonce1() -> None:
+    protocol = fresh()
+    receive(protocol, answer(1, [[], "08000002", 4]))
+    assert protocol.session == "08000002"
+
+
+@pytest.mark.parametrize("refusal", [answer(1, None, [20, "unknown session", None]), answer(1, False, "no")])
+def test_a_pool_that_does_not_know_the_session_is_asked_for_a_new_one(refusal: bytes) -> None:
+    protocol = fresh(session="08000002")
+    protocol.data_to_send()
+    assert receive(protocol, refusal) == []
+    assert sent(protocol.data_to_send()) == [{"id": 2, "method": "mining.subscribe", "params": ["test/1"]}]
+    assert receive(protocol, answer(2, SUBSCRIPTION)) == [Subscribed(EXTRANONCE1, 4, SESSION)]
+
+
+def test_without_a_session_a_refused_subscription_is_final() -> None:
+    protocol = fresh(session="08000002")
+    receive(protocol, answer(1, None, [20, "no", None]))
+    with pytest.raises(ProtocolError, match="refused the subscription: not here"):
+        receive(protocol, answer(2, None, [20, "not here", None]))
+
+
+# Version rolling (BIP 310)
+
+
+def rolling(granted: Any, **options: Any) -> ClientProtocol:
+    """Logged in at a pool that answers mining.configure so."""
+    protocol = fresh(unwelcome=(EXTRANONCE_SUBSCRIBE,), **options)
+    assert [message["method"] for message in sent(protocol.data_to_send())] == [CONFIGURE, "mining.subscribe"]
+    receive(protocol, answer(1, granted), answer(2, SUBSCRIPTION), answer(3, True))
+    protocol.data_to_send()
+    return protocol
+
+
+def test_rolled_versions_in_the_documents_words() -> None:
+    protocol = fresh(unwelcome=())
+    assert sent(protocol.data_to_send())[0] == {"id": 1, "method": CONFIGURE, "params": [
+        ["version-rolling"], {"version-rolling.mask": "1fffe000", "version-rolling.min-bit-count": 2}]}
+    protocol = rolling({"version-rolling": True, "version-rolling.mask": "18000000"})
+    [job] = jobs(protocol, request("mining.notify", notify(version="28000002")))
+    assert job.version_mask == 0x18000000
+    assert [f"{version:08x}" for version in job.versions()] == ["28000002", "30000002", "38000002", "20000002"]
+    protocol.submit(job.work(b"abcd", version=0x30000002).share(7))
+    assert sent(protocol.data_to_send())[0]["params"][4:] == ["00000007", "10000000"]
+
+
+def test_the_version_as_it_came_is_submitted_too() -> None:
+    protocol = rolling({"version-rolling": True, "version-rolling.mask": "1fffe000"})
+    [job] = jobs(protocol, JOB)
+    protocol.submit(job.work(b"abcd").share(7))
+    assert sent(protocol.data_to_send())[0]["params"][5] == "00000000"
+
+
+@pytest.mark.parametrize("granted", [
+    None, {}, False, [], {"version-rolling": False}, {"version-rolling": "no"}, {"version-rolling": True},
+    {"version-rolling": True, "version-rolling.mask": 5}, {"version-rolling": 1, "version-rolling.mask": "1fffe000"},
+])
+def test_pools_that_grant_nothing_get_plain_shares(granted: Any) -> None:
+    protocol = rolling(granted)
+    [job] = jobs(protocol, JOB)
+    assert list(job.versions()) == [job.version]
+    protocol.submit(job.work(b"abcd").share(7))
+    assert len(sent(protocol.data_to_send())[0]["params"]) == 5
+    assert jobs(protocol, request("mining.set_version_mask", ["1fffe000"])) == []
+
+
+def test_a_pool_that_never_answers_it_is_mined_at_all_the_same() -> None:
+    protocol = fresh(unwelcome=(EXTRANONCE_SUBSCRIBE,))
+    receive(protocol, answer(2, SUBSCRIPTION), answer(3, True))
+    assert len(jobs(protocol, JOB)) == 1
+    assert protocol.unanswered_offers == {CONFIGURE}
+
+
+def test_no_more_bits_than_miners_may_have() -> None:
+    [job] = jobs(rolling({"version-rolling": True, "version-rolling.mask": "ffffffff"}), JOB)
+    assert job.version_mask == 0x1FFFE000
+
+
+def test_a_new_mask_holds_for_the_job_that_is_out() -> None:
+    protocol = rolling({"version-rolling": True, "version-rolling.mask": "1fffe000"})
+    [old] = jobs(protocol, JOB)
+    [new] = jobs(protocol, request("mining.set_version_mask", ["00006000"]))
+    assert new == dataclasses.replace(old, version_mask=0x6000, clean=True)
+    assert jobs(protocol, request("mining.set_version_mask", ["00006000"]), JOB) == []
+    [event] = receive(protocol, request("mining.set_version_mask", ["zz"]))
+    assert isinstance(event, Ignored)
+
+
+@pytest.mark.parametrize("options", [{"algorithm": SCRYPT}, {"hub": True}])
+def test_neither_scrypt_pools_nor_hubs_are_asked(options: dict[str, Any]) -> None:
+    protocol = fresh(unwelcome=(), **options)
+    assert b"version-rolling" not in protocol.data_to_send()
+
+
+# Difficulties
+
+
+def test_a_difficulty_is_suggested_once_subscribed() -> None:
+    protocol = fresh(suggest_difficulty=0.5)
+    protocol.data_to_send()
+    receive(protocol, SUBSCRIBED)
+    assert sent(protocol.data_to_send())[1] == {"id": 3, "method": "mining.suggest_difficulty", "params": [0.5]}
+    assert receive(protocol, answer(3, None, [20, "Unknown method", None]), answer(2, True)) == [Authorized()]
+
+
+def test_difficulties_in_bitcoins_scale() -> None:
+    protocol = ready(difficulty_scale=65536, algorithm=SCRYPT)
+    [job] = jobs(protocol, difficulty(1 / 4096) + request("mining.notify", notify(nbits="170001ff")))
+    assert job.share_target == difficulty_to_target(16, SCRYPT)
+    asking = fresh(difficulty_scale=65536, suggest_difficulty=16, algorithm=SCRYPT)
+    receive(asking, SUBSCRIBED)
+    assert sent(asking.data_to_send())[-1]["params"] == [1 / 4096]
+
+
+@pytest.mark.parametrize(("scale", "value"), [(1e12, 1e300), (1e-12, 5e-324)])
+def test_a_scaled_difficulty_beyond_all_measure_is_ignored(scale: float, value: float) -> None:
+    protocol = ready(difficulty_scale=scale)
+    [event] = receive(protocol, difficulty(value))
+    assert isinstance(event, Ignored)
+    assert protocol.difficulty == 1
+
+
 # Anything at all
 
 
-METHODS = ["mining.notify", "mining.set_difficulty", "mining.set_extranonce", "client.reconnect", "client.show_message",
-           "client.get_version", "mining.ping", "sparkminer.stop", "sparkminer.pause", "mining.other"]
+METHODS = ["mining.notify", "mining.set_difficulty", "mining.set_version_mask", "mining.set_extranonce",
+           "client.reconnect", "client.show_message", "client.get_version", "mining.ping",
+           "sparkminer.stop", "sparkminer.pause", "mining.other"]
 MESSAGES = st.one_of(
     st.builds(lambda method, params, number: request(method, params, number),
               st.sampled_from(METHODS), st.lists(JSON, max_size=11) | JSON, st.none() | st.integers(0, 9)),
@@ -548,7 +687,7 @@ MESSAGES = st.one_of(
 @settings(deadline=None)
 @given(st.lists(MESSAGES, max_size=6), st.booleans(), st.integers(1, 200))
 def test_any_messages_give_events_or_a_protocol_error(pieces: list[bytes], hub: bool, size: int) -> None:
-    protocol = fresh(hub=hub)
+    protocol = fresh(hub=hub, unwelcome=())
     whole = b"".join(pieces)
     with contextlib.suppress(ProtocolError):
         for at in range(0, len(whole), size):

@@ -15,7 +15,8 @@ from miner.core.source import Connecting, Disconnected, Finished, Notice, Source
 from miner.net import CONNECT_SECONDS, Route, words_of
 from miner.stratum import messages
 from miner.stratum.address import PoolAddress
-from miner.stratum.client_protocol import ClientEvent, ClientProtocol, Ignored, LoginRefused
+from miner.stratum.client_events import ClientEvent, Ignored, LoginRefused
+from miner.stratum.client_protocol import ClientProtocol, State
 from miner.stratum.connection import LostError, PoolConnection
 
 USER_AGENT = f"sparkminer/{__version__}"
@@ -39,7 +40,8 @@ class StratumSource(WorkSource):
         self._route = Route.of(config)
         self._port = self._address.port  # where a client.reconnect sent us, until that fails
         self._uniform = uniform
-        self._offer_extranonce = True
+        self._unwelcome: set[str] = set()  # offers that this pool may have hung up on
+        self._session = ""
         self._connection: PoolConnection | None = None
         self._events = _EventQueue()
         self._task: asyncio.Task[None] | None = None
@@ -117,7 +119,9 @@ class StratumSource(WorkSource):
         except OSError as error:
             raise LostError(words_of(error)) from None
         protocol = ClientProtocol(self.algorithm, self._address.username, self._address.password, user_agent=USER_AGENT,
-                                  hub=self._config.hub, extranonce_subscribe=self._offer_extranonce)
+                                  hub=self._config.hub, session=self._session, unwelcome=self._unwelcome,
+                                  suggest_difficulty=self._config.suggest_difficulty,
+                                  difficulty_scale=self._config.difficulty_scale)
         self._connection = connection = PoolConnection(protocol, reader, writer, self._config.timeout)
         finished = False  # from then on only the last verdicts come in and a last report goes out, until `aclose`
         try:
@@ -134,8 +138,9 @@ class StratumSource(WorkSource):
                 raise
         finally:
             self._connection = None
-            # Some pools close the connection on this offer: they don't get it twice.
-            self._offer_extranonce = not protocol.offer_unanswered
+            # Some pools close the connection on what they don't know: they don't get it twice.
+            self._unwelcome |= protocol.unanswered_offers
+            self._session = protocol.session if protocol.state in (State.AUTHORIZING, State.READY) else ""
             await connection.aclose()
 
     def _on_event(self, event: ClientEvent, connection: PoolConnection) -> None:

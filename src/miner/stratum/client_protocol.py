@@ -13,15 +13,24 @@ before them stays in force. A move that is not allowed raises ProtocolError and 
 
 import dataclasses
 import enum
+import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
 
 from miner.core.algorithm import Algorithm
 from miner.core.errors import ProtocolError
 from miner.core.model import Job, MinerReport, Share, ShareStatus
 from miner.core.text import one_line
 from miner.stratum import messages
+from miner.stratum.client_events import (
+    Answered,
+    Authorized,
+    ClientEvent,
+    Ignored,
+    LoginRefused,
+    NewDifficulty,
+    Subscribed,
+)
 from miner.stratum.reject import Reject, classify
 from miner.stratum.wire import LineBuffer, Request, Response, decode, encode_request, encode_response
 
@@ -29,54 +38,6 @@ MAX_LINE = 512 << 10  # a notify with a coinbase that pays thousands has some 10
 MAX_UNANSWERED = 512  # shares without a verdict
 MAX_JOBS = 256  # whose shares can still be submitted
 PATIENCE = 32  # senseless messages in a row before the connection is given up
-
-
-@dataclass(frozen=True, slots=True)
-class Subscribed:
-    """The pool let us in. Jobs follow once the login holds too."""
-
-    extranonce1: bytes
-    extranonce2_size: int
-    session: str
-
-
-@dataclass(frozen=True, slots=True)
-class Authorized:
-    """The login holds."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoginRefused:
-    """The pool does not know this user and password. There is no use in trying again. `reason`: the pool's words."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class NewDifficulty:
-    """For the jobs that follow; those that were issued before keep theirs."""
-
-    difficulty: float
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The verdict on the share that `submit` gave this number. `reason`: the pool's words where it wasn't accepted."""
-
-    request_id: int
-    status: ShareStatus
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """The other side sent something senseless. It changed nothing."""
-
-    reason: str
-
-
-ClientEvent = (Job | Subscribed | Authorized | LoginRefused | NewDifficulty | Answered | Ignored
-               | messages.Reconnect | messages.ShowMessage | messages.Stop | messages.Pause)
 
 
 class State(enum.Enum):
@@ -94,18 +55,29 @@ class ClientProtocol:
     """One connection. Its public attributes are for reading."""
 
     def __init__(self, algorithm: Algorithm, username: str, password: str, *, user_agent: str, hub: bool = False,
-                 extranonce_subscribe: bool = True) -> None:
-        """`hub`: ask for our extension. `extranonce_subscribe`: offer the pool to change the extranonce on the way."""
+                 session: str = "", suggest_difficulty: float = 0.0, difficulty_scale: float = 1.0,
+                 unwelcome: Collection[str] = ()) -> None:
+        """
+        hub                 the other end is a hub of ours: ask for our extension
+        session             the one that an earlier connection had: ask for its extranonce1 again
+        suggest_difficulty  what to ask for, in the algorithm's own scale; 0: nothing
+        difficulty_scale    what the pool's difficulties are multiplied with
+        unwelcome           offers (methods) that this pool must not hear
+        """
         self.state = State.NEW
         self.extension = False  # the other end is a hub that takes reports
         self.difficulty = 1.0  # of the next job; 1 is what pools mean that never say
+        self.session = session  # what an other connection may ask for, to get this one's extranonce1
         self.heard = 0  # well-formed messages so far: a peer that only dribbles bytes is as good as silent
-        self.offer_unanswered = False  # we said mining.extranonce.subscribe, the pool nothing
+        self.unanswered_offers: set[str] = set()  # methods that pools need not know; some hang up on them
         self._algorithm = algorithm
         self._login = messages.Authorize(username, password)
         self._user_agent = user_agent
         self._hub = hub
-        self._extranonce_subscribe = extranonce_subscribe
+        self._suggest_difficulty = suggest_difficulty / difficulty_scale
+        self._difficulty_scale = difficulty_scale
+        self._unwelcome = frozenset(unwelcome)
+        self._version_mask: int | None = None  # of the next job; None: the pool knows nothing of BIP 310
         self._extranonce: tuple[bytes, int] | None = None  # of the next job
         self._waiting: messages.Notify | None = None  # the latest job, until subscription and login are through
         self._last: Job | None = None
@@ -120,6 +92,7 @@ class ClientProtocol:
             messages.Notify.METHOD: self._on_notify,
             messages.SetDifficulty.METHOD: self._on_set_difficulty,
             messages.SetExtranonce.METHOD: self._on_set_extranonce,
+            messages.SetVersionMask.METHOD: self._on_set_version_mask,
             messages.Reconnect.METHOD: lambda request: iter((messages.Reconnect.parse(request.params),)),
             messages.ShowMessage.METHOD: lambda request: iter((messages.ShowMessage.parse(request.params),)),
             messages.Stop.METHOD: self._on_stop,
@@ -151,8 +124,10 @@ class ClientProtocol:
         if self._hub:
             self.state = State.CONFIGURING
             self._call(messages.Configure.METHOD, messages.Configure((messages.EXTENSION,)).params, self._on_configured)
-        else:
-            self._subscribe()
+            return
+        if self._algorithm.name == "sha256d":
+            self._offer(messages.Configure.METHOD, messages.VERSION_ROLLING.params, self._on_version_rolling)
+        self._subscribe()  # at once: many a pool leaves methods that it doesn't know without an answer
 
     def submit(self, share: Share) -> int:
         """Hand in a share of a job of this connection. Returns the number that its Answered will have."""
@@ -163,7 +138,8 @@ class ClientProtocol:
         if self._shares >= MAX_UNANSWERED:
             raise ProtocolError(f"{MAX_UNANSWERED} shares are without an answer")
         work, job_id = share.work, share.job.job_id
-        message = messages.Submit(self._login.username, job_id, work.extranonce2, work.ntime, share.nonce,
+        bits = None if self._version_mask is None else work.version & share.job.version_mask
+        message = messages.Submit(self._login.username, job_id, work.extranonce2, work.ntime, share.nonce, bits,
                                   self._issued[job_id])
         self._shares += 1
         return self._call(messages.Submit.METHOD, message.params, self._on_submitted)
@@ -219,13 +195,25 @@ class ClientProtocol:
         return iter(())
 
     def _on_set_difficulty(self, request: Request) -> Iterator[ClientEvent]:
-        self.difficulty = messages.SetDifficulty.parse(request.params).difficulty
-        yield NewDifficulty(self.difficulty)
+        difficulty = messages.SetDifficulty.parse(request.params).difficulty * self._difficulty_scale
+        if not 0 < difficulty < math.inf:
+            raise ProtocolError(f"{request.method}: beyond all measure")
+        self.difficulty = difficulty
+        yield NewDifficulty(difficulty)
 
     def _on_set_extranonce(self, request: Request) -> Iterator[ClientEvent]:
         message = messages.SetExtranonce.parse(request.params)
         self._extranonce = message.extranonce1, message.extranonce2_size
         return iter(())
+
+    def _on_set_version_mask(self, request: Request) -> Iterator[ClientEvent]:
+        """In force at once, for the job that is out as well."""
+        if self._version_mask is None:
+            return
+        self._version_mask = messages.SetVersionMask.parse(request.params).mask
+        if self._last and self._last.version_mask != self._version_mask:
+            self._last = dataclasses.replace(self._last, version_mask=self._version_mask, clean=True)
+            yield self._last
 
     def _on_pause(self, request: Request) -> Iterator[ClientEvent]:
         if self.extension:
@@ -243,7 +231,7 @@ class ClientProtocol:
     def _issue(self, notify: messages.Notify) -> Iterator[ClientEvent]:
         """The job, unless it is the last one over again: then whoever works on it goes on."""
         assert self._extranonce is not None
-        job = notify.to_job(self._algorithm, *self._extranonce, self.difficulty)
+        job = notify.to_job(self._algorithm, *self._extranonce, self.difficulty, self._version_mask or 0)
         if self._last is not None and _extranonce(self._last) != _extranonce(job):
             job = dataclasses.replace(job, clean=True)  # the pool checks with the new one now, whatever the job
             self._issued.clear()
@@ -263,8 +251,16 @@ class ClientProtocol:
         self._subscribe()
         return iter(())
 
+    def _on_version_rolling(self, response: Response) -> Iterator[ClientEvent]:
+        self._version_mask = messages.granted_version_mask(response.result)
+        return iter(())
+
     def _on_subscribed(self, response: Response) -> Iterator[ClientEvent]:
         if response.error and not response.result:
+            if self.session:  # perhaps it is only this that the pool doesn't like
+                self.session = ""
+                self._subscribe()
+                return
             self.state = State.REFUSED
             raise ProtocolError(f"the pool refused the subscription: {response.error.text or response.error.code}")
         try:
@@ -274,8 +270,12 @@ class ClientProtocol:
             raise
         if self._extranonce is None:  # else a set_extranonce was faster, and newer
             self._extranonce = subscription.extranonce1, subscription.extranonce2_size
+        self.session = subscription.session or subscription.extranonce1.hex()
         self.state = State.AUTHORIZING
         self._call(messages.Authorize.METHOD, self._login.params, self._on_authorized)
+        if self._suggest_difficulty:
+            suggestion = messages.SuggestDifficulty(self._suggest_difficulty)
+            self._offer(suggestion.METHOD, suggestion.params)
         yield Subscribed(subscription.extranonce1, subscription.extranonce2_size, subscription.session)
 
     def _on_authorized(self, response: Response) -> Iterator[ClientEvent]:
@@ -285,16 +285,10 @@ class ClientProtocol:
             return
         self.state = State.READY
         yield Authorized()
-        if self._extranonce_subscribe:
-            self.offer_unanswered = True
-            self._call(messages.EXTRANONCE_SUBSCRIBE, [], self._on_offer_answered)
+        self._offer(messages.EXTRANONCE_SUBSCRIBE, [])
         if self._waiting:
             notify, self._waiting = self._waiting, None
             yield from self._issue(notify)
-
-    def _on_offer_answered(self, response: Response) -> Iterator[ClientEvent]:
-        self.offer_unanswered = False  # yes or no is all the same to us
-        return iter(())
 
     def _on_submitted(self, response: Response) -> Iterator[ClientEvent]:
         self._shares -= 1
@@ -309,7 +303,21 @@ class ClientProtocol:
 
     def _subscribe(self) -> None:
         self.state = State.SUBSCRIBING
-        self._call(messages.Subscribe.METHOD, messages.Subscribe(self._user_agent).params, self._on_subscribed)
+        subscribe = messages.Subscribe(self._user_agent, self.session)
+        self._call(subscribe.METHOD, subscribe.params, self._on_subscribed)
+
+    def _offer(self, method: str, params: list[object],
+               handler: Callable[[Response], Iterator[ClientEvent]] = lambda response: iter(())) -> None:
+        """Say what a pool need not know. By default yes and no are all the same to us."""
+        if method in self._unwelcome:
+            return
+
+        def on_answer(response: Response) -> Iterator[ClientEvent]:
+            self.unanswered_offers.discard(method)
+            return handler(response)
+
+        self.unanswered_offers.add(method)
+        self._call(method, params, on_answer)
 
     def _call(self, method: str, params: list[object], handler: Callable[[Response], Iterator[ClientEvent]]) -> int:
         self._request_id += 1

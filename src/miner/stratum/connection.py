@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from miner.core.errors import ProtocolError
 from miner.core.model import Job, MinerReport, Share, ShareStatus
 from miner.net import words_of
-from miner.stratum.client_protocol import Answered, ClientEvent, ClientProtocol, State
+from miner.stratum.client_events import Answered, ClientEvent
+from miner.stratum.client_protocol import ClientProtocol, State
 
 HANDSHAKE_SECONDS = 60.0  # from the connection to the login
 ANSWER_SECONDS = 60.0  # for a share's verdict

@@ -16,6 +16,7 @@ from miner.core.text import one_line
 from miner.stratum.fields import hex_bytes, hex_u32, integer, number, swap_words, text, u32_hex, want
 
 EXTENSION = "sparkminer"  # ours, asked for by mining.configure: reports up to a hub, the end of its job down
+VERSION_MASK = 0x1FFFE000  # the bits of a version that BIP 320 leaves to miners
 MAX_EXTRANONCE1 = 32
 MAX_EXTRANONCE2 = 16
 MAX_BRANCH = 64  # a tree of 2^64 transactions
@@ -31,6 +32,7 @@ class Configure:
 
     METHOD: ClassVar[str] = "mining.configure"
     extensions: tuple[str, ...]
+    settings: dict[str, object] = field(default_factory=dict)  # "extension.name" -> value
 
     @classmethod
     def parse(cls, params: Sequence[object]) -> Self:
@@ -42,7 +44,18 @@ class Configure:
 
     @property
     def params(self) -> list[object]:
-        return [list(self.extensions), {}]
+        return [list(self.extensions), self.settings]
+
+
+VERSION_ROLLING = Configure(("version-rolling",), {"version-rolling.mask": u32_hex(VERSION_MASK),
+                                                   "version-rolling.min-bit-count": 2})
+
+
+def granted_version_mask(result: object) -> int | None:
+    """The mask in the answer to VERSION_ROLLING; None where the pool doesn't grant it."""
+    if not isinstance(result, dict) or result.get("version-rolling") is not True:
+        return None
+    return SetVersionMask.parse([result.get("version-rolling.mask")]).mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +105,7 @@ class Submit:
     extranonce2: bytes
     ntime: int
     nonce: int
+    version_bits: int | None = None  # BIP 310: the version's bits under the mask; None where none was agreed upon
     raw_job_id: str | int | None = field(default=None, compare=False)
 
     @classmethod
@@ -104,12 +118,14 @@ class Submit:
             extranonce2=hex_bytes(extranonce2, f"{cls.METHOD}: extranonce2", 0, MAX_EXTRANONCE2),
             ntime=hex_u32(ntime, f"{cls.METHOD}: ntime"),
             nonce=hex_u32(nonce, f"{cls.METHOD}: nonce"),
+            version_bits=hex_u32(params[5], f"{cls.METHOD}: version bits") if len(params) > 5 else None,
         )
 
     @property
     def params(self) -> list[object]:
         job_id = self.job_id if self.raw_job_id is None else self.raw_job_id
-        return [self.username, job_id, self.extranonce2.hex(), u32_hex(self.ntime), u32_hex(self.nonce)]
+        bits = [] if self.version_bits is None else [u32_hex(self.version_bits)]
+        return [self.username, job_id, self.extranonce2.hex(), u32_hex(self.ntime), u32_hex(self.nonce), *bits]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +229,23 @@ class SetExtranonce:
 
 
 @dataclass(frozen=True, slots=True)
+class SetVersionMask:
+    """mining.set_version_mask (BIP 310): which bits of a block's version the miner may choose, from now on."""
+
+    METHOD: ClassVar[str] = "mining.set_version_mask"
+    mask: int
+
+    @classmethod
+    def parse(cls, params: Sequence[object]) -> Self:
+        want(params, 1, cls.METHOD)
+        return cls(hex_u32(params[0], f"{cls.METHOD}: mask") & VERSION_MASK)
+
+    @property
+    def params(self) -> list[object]:
+        return [u32_hex(self.mask)]
+
+
+@dataclass(frozen=True, slots=True)
 class Notify:
     """mining.notify: a job, without the extranonces and the share target, which the connection knows.
 
@@ -268,13 +301,14 @@ class Notify:
         return cls(job.job_id, job.prev_hash, job.coinbase1, job.coinbase2, job.merkle_branch, job.version & 0xFFFFFFFF,
                    job.nbits, job.ntime, clean)
 
-    def to_job(self, algorithm: Algorithm, extranonce1: bytes, extranonce2_size: int, difficulty: float) -> Job:
+    def to_job(self, algorithm: Algorithm, extranonce1: bytes, extranonce2_size: int, difficulty: float,
+               version_mask: int = 0) -> Job:
         """The core's Job. Its share target is the difficulty's, but never harder than the network's."""
         return Job(
             job_id=self.job_id, algorithm=algorithm, version=self.version, prev_hash=self.prev_hash,
             coinbase1=self.coinbase1, extranonce1=extranonce1, extranonce2_size=extranonce2_size,
             coinbase2=self.coinbase2, merkle_branch=self.merkle_branch,
-            nbits=self.nbits, ntime=self.ntime, clean=self.clean,
+            nbits=self.nbits, ntime=self.ntime, clean=self.clean, version_mask=version_mask,
             share_target=max(difficulty_to_target(difficulty, algorithm), nbits_to_target(self.nbits)),
         )
 
@@ -354,7 +388,7 @@ class Pause:
         return [self.reason, self.seconds]
 
 
-FromServer = SetDifficulty | SetExtranonce | Notify | Reconnect | ShowMessage | Stop | Pause
+FromServer = SetDifficulty | SetExtranonce | SetVersionMask | Notify | Reconnect | ShowMessage | Stop | Pause
 
 # Methods without parameters
 

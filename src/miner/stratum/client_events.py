@@ -1,0 +1,54 @@
+"""What a miner's end of a stratum connection has to tell."""
+
+from dataclasses import dataclass
+
+from miner.core.model import Job, ShareStatus
+from miner.stratum import messages
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """The pool let us in. Jobs follow once the login holds too."""
+
+    extranonce1: bytes
+    extranonce2_size: int
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Authorized:
+    """The login holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRefused:
+    """The pool does not know this user and password. There is no use in trying again. `reason`: the pool's words."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewDifficulty:
+    """For the jobs that follow; those that were issued before keep theirs."""
+
+    difficulty: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The verdict on the share that `submit` gave this number. `reason`: the pool's words where it wasn't accepted."""
+
+    request_id: int
+    status: ShareStatus
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """The other side sent something senseless. It changed nothing."""
+
+    reason: str
+
+
+ClientEvent = (Job | Subscribed | Authorized | LoginRefused | NewDifficulty | Answered | Ignored
+               | messages.Reconnect | messages.ShowMessage | messages.Stop | messages.Pause)
