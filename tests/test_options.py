@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from miner.argparser import Parser
-from miner.config import EngineConfig, SourceConfig
+from miner.config import AuxConfig, EngineConfig, SourceConfig
 from miner.core.errors import UsageError
 from miner.options import (
     add_engine_options,
@@ -21,6 +21,7 @@ from miner.options import (
 )
 
 POOL = ("-o", "stratum+tcp://pool.example:3333", "-u", "alice")
+NODE = ("-o", "http://node:1/", "--coinbase-addr", "x")
 SECRET = "hunter2-is-secret"
 
 
@@ -78,7 +79,7 @@ def test_every_option_reaches_the_configuration() -> None:
     assert config == SourceConfig(
         algorithm=config.algorithm, url="https://node:8332/wallet/w", username="rpc", password="pw",
         coinbase_addr="ltc1q", coinbase_sig="hello", retries=2, retry_pause=3, timeout=4, scan_time=6, longpoll=False,
-        redirect=False, cert="ca.pem", tls_fingerprint="ab" * 32, proxy="socks5://p:1")
+        redirect=False, getwork=False, cert="ca.pem", tls_fingerprint="ab" * 32, proxy="socks5://p:1")
     assert engine("-t", "5", "--kernel", "portable", "--no-pin", "--nice", "7") == \
         EngineConfig(threads=5, kernel="portable", pin=False, nice=7)
     assert engine("--nice", "0").nice is None
@@ -116,6 +117,31 @@ def test_values_may_start_with_a_dash_or_be_empty() -> None:
     assert source(*POOL, "-p", "", environ={"MINER_PASSWORD": "env"}).password == ""
 
 
+def test_a_chain_to_mine_along() -> None:
+    aux = source(*NODE, "-O", "a:b", "--aux", f"http://doge:{SECRET}@10.0.0.1:22555", "--aux-addr", "D").aux
+    assert aux == AuxConfig("http://10.0.0.1:22555", "D", "doge", SECRET)
+    assert SECRET not in repr(aux)
+    assert source(*NODE).aux is None
+
+
+def test_credentials_of_the_chain_that_is_mined_along(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text(f"{SECRET}\n")
+    args = [*NODE, "-O", "a:b", "--aux", "http://10.0.0.1:22555/", "--aux-addr", "D"]
+    for more, environ in ((["--aux-userpass", f"doge:{SECRET}"], {}), (["--aux-password-file", str(file)], {}),
+                          ([], {"MINER_AUX_PASSWORD": SECRET})):
+        config = source(*args, *more, environ=environ)
+        assert config.aux is not None and (config.username, config.password) == ("a", "b")
+        assert config.aux.password == SECRET
+    assert "chmod 600" in notices(parse(*args, "--aux-password-file", str(file)))[0]
+
+
+def test_getwork_pays_whom_the_server_pays() -> None:
+    config = source("-o", "http://node:1/", "--no-gbt")
+    assert (config.gbt, config.getwork, config.coinbase_addr) == (False, True, "")
+    assert source(*NODE, "--no-getwork").getwork is False
+
+
 def test_worker_id_is_added_to_the_user() -> None:
     assert source(*POOL, "--worker-id", "w1").username == "alice.w1"
 
@@ -140,7 +166,14 @@ def test_the_password_is_in_no_repr() -> None:
     ([], "no pool or node given: use --url"),
     (["-o", "stratum+tcp://pool:1"], "no user given"),
     (["-o", "http://node:1/"], "--coinbase-addr"),
-    (["-o", "http://node:1/", "--coinbase-addr", "x", "--no-gbt"], "--no-gbt"),
+    ([*NODE, "--aux", "http://doge:1/"], "--aux-addr ADDRESS"),
+    ([*NODE, "--aux-addr", "x"], "belong to --aux URL"),
+    ([*NODE, "--aux", "stratum+tcp://h:1"], "'stratum+tcp' is not known: use http://, https://"),
+    ([*NODE, "--aux", "http://a:b@/"], "--aux: there is no host"),
+    ([*NODE, "--aux-userpass", "alice"], "--aux-userpass must be USERNAME:PASSWORD"),
+    ([*POOL, "--aux", "http://h:1/", "--aux-addr", "x"], "--aux needs a node"),
+    ([*NODE, "--no-gbt", "--aux", "http://h:1/", "--aux-addr", "x"], "--aux needs a node"),
+    ([*NODE, "--no-gbt", "--no-getwork"], "leave no way to get work"),
     (["-o", "node:1"], "stratum+tcp://"),
     (["--sandbox", *POOL], "--sandbox"),
     ([*POOL, "-a", "x11"], "unknown algorithm 'x11'"),

@@ -12,7 +12,7 @@ from miner.core.errors import UsageError
 
 MAX_CONFIG = 1 << 20  # characters
 MAX_SECRET = 4096
-SECRET_NAMES = frozenset({"pass", "password", "userpass", "token"})
+SECRET_NAMES = frozenset({"pass", "password", "userpass", "aux-userpass", "token"})
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):

@@ -40,6 +40,7 @@ examples:
 
 environment:
   MINER_PASSWORD  the password for the pool or node, unless an option gives one
+  MINER_AUX_PASSWORD  the same for the node of --aux
   MINER_KERNEL    a kernel's name, as --kernel takes it
 
 Ctrl-C or SIGTERM ends a run in order, a second Ctrl-C at once.

@@ -91,6 +91,11 @@ class SourceConfig:
             raise UsageError("the difficulty scale must be from 1e-12 to 1e12")
         if self.backups and self.sandbox:
             raise UsageError("--sandbox never fails, so it takes no pools or nodes for a backup")
+        node = self.url.partition(":")[0].lower() in NODE_SCHEMES
+        if self.aux and not (node and self.gbt):
+            raise UsageError("--aux needs a node that gives block templates: --url http://HOST:PORT/, without --no-gbt")
+        if node and not (self.gbt or self.getwork):
+            raise UsageError("--no-gbt and --no-getwork together leave no way to get work from a node")
         if any(backup.algorithm != self.algorithm or backup.sandbox or backup.backups for backup in self.backups):
             raise UsageError("backups are pools or nodes for the same algorithm, without backups of their own")
 

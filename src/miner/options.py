@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from miner.argparser import ConfigFile, Parser, integer, read_secret, readable_by_others, seconds
-from miner.config import NODE_SCHEMES, POOL_SCHEMES, EngineConfig, SourceConfig
+from miner.config import NODE_SCHEMES, POOL_SCHEMES, AuxConfig, EngineConfig, SourceConfig
 from miner.core.algorithm import Algorithm
 from miner.core.errors import UsageError
 
@@ -43,7 +43,20 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     add("--coinbase-sig", type=_coinbase_sig, default="", metavar="TEXT",
         help="text for the coinbase, where the node permits it")
     add("--sandbox", action="store_true", help="mine an embedded test chain: no pool, no node, no network")
+    _add_aux_options(parser)
     _add_network_options(parser)
+
+
+def _add_aux_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("merged mining", "Mine another chain, as Dogecoin, along with that of a node.")
+    add = group.add_argument
+    add("--aux", type=_aux_url, action=_Url, metavar="URL",
+        help="http://HOST:PORT/ of a node that gives createauxblock; USER:PASSWORD@ may stand before the host")
+    add("--aux-addr", default="", metavar="ADDR", help="the address that a block of that chain pays to")
+    add("--aux-userpass", action=_UserPass, metavar="U:P", help="that node's user name and password")
+    parser.set_defaults(aux_user="", aux_password=None)
+    add("--aux-password-file", metavar="FILE",
+        help="read its password from the first line of FILE; else the environment's MINER_AUX_PASSWORD counts")
 
 
 def _add_network_options(parser: argparse.ArgumentParser) -> None:
@@ -60,8 +73,10 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
     add("--no-longpoll", dest="longpoll", action="store_false", help="look for new work every --scantime seconds")
     add("--no-redirect", dest="redirect", action="store_false",
         help="stay when a pool sends us to another address")
-    add("--no-gbt", action="store_true", help="don't use getblocktemplate, which leaves nothing for an http:// URL")
-    add("--no-getwork", action="store_true", help="as minerd's; getwork is never used")
+    add("--no-gbt", dest="gbt", action="store_false",
+        help="ask a node for getwork only: then the server decides who is paid, and --coinbase-addr is not needed")
+    add("--no-getwork", dest="getwork", action="store_false",
+        help="ask a node for getblocktemplate only, and don't fall back to getwork where it has none")
     add("--no-stratum", action="store_true", help="as minerd's; a node's X-Stratum offer is never followed")
     add("--cert", default="", metavar="FILE",
         help="trust the certificate authority in this PEM file, and no other, where the URL asks for TLS")
@@ -106,11 +121,9 @@ def source_config(options: argparse.Namespace, environ: Mapping[str, str] = os.e
     scheme = urlsplit(url).scheme
     if scheme in POOL_SCHEMES and not user:
         raise UsageError("no user given for the pool: use --user NAME, or -O NAME:PASSWORD")
-    if scheme in NODE_SCHEMES and options.no_gbt:
-        raise UsageError("--no-gbt leaves no way to get work from an http URL: getwork is not supported yet")
-    if scheme in NODE_SCHEMES and not options.coinbase_addr:
+    if scheme in NODE_SCHEMES and options.gbt and not options.coinbase_addr:
         raise UsageError("nobody to pay for blocks on this node: use --coinbase-addr ADDRESS "
-                         "(or, if it is a pool, --url stratum+tcp://HOST:PORT)")
+                         "(or, if it is a pool, --url stratum+tcp://HOST:PORT; or --no-gbt, if it speaks getwork)")
     if options.worker_id:
         if not user:
             raise UsageError("--worker-id is added to a user name: use --user NAME too")
@@ -118,6 +131,7 @@ def source_config(options: argparse.Namespace, environ: Mapping[str, str] = os.e
     return SourceConfig(
         algorithm=options.algo, url=url, username=user, password=_password(options, environ, ask), hub=options.hub,
         coinbase_addr=options.coinbase_addr, coinbase_sig=options.coinbase_sig, sandbox=options.sandbox,
+        aux=_aux_config(options, environ), gbt=options.gbt, getwork=options.getwork,
         cert=options.cert, tls_fingerprint=options.tls_fingerprint, proxy=options.proxy,
         longpoll=options.longpoll, redirect=options.redirect, scan_time=options.scantime, retries=options.retries,
         retry_pause=options.retry_pause, timeout=options.timeout)
@@ -131,9 +145,24 @@ def engine_config(options: argparse.Namespace, environ: Mapping[str, str] = os.e
 
 def notices(options: argparse.Namespace) -> list[str]:
     """What a person should be told about the options they gave, though the program goes on."""
-    secrets = [*getattr(options, "secret_configs", ()), options.password_file]
+    secrets = [*getattr(options, "secret_configs", ()), options.password_file, options.aux_password_file]
     return [f"{path} holds a password and can be read by other users: chmod 600 it" for path in secrets
             if path and readable_by_others(path)]
+
+
+def _aux_config(options: argparse.Namespace, environ: Mapping[str, str]) -> AuxConfig | None:
+    if not options.aux:
+        if options.aux_addr or options.aux_user or options.aux_password_file:
+            raise UsageError("--aux-addr, --aux-userpass and --aux-password-file belong to --aux URL, which is missing")
+        return None
+    if not options.aux_addr:
+        raise UsageError("nobody to pay for blocks of the chain that is mined along: use --aux-addr ADDRESS")
+    password = options.aux_password
+    if password is None and options.aux_password_file:
+        password = read_secret("--aux-password-file", options.aux_password_file)
+    if password is None:
+        password = environ.get("MINER_AUX_PASSWORD", "")
+    return AuxConfig(options.aux, options.aux_addr, options.aux_user, password)
 
 
 def _password(options: argparse.Namespace, environ: Mapping[str, str], ask: Callable[[str], str]) -> str:
@@ -154,37 +183,48 @@ class _Url(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any,
                  option_string: str | None = None) -> None:
-        namespace.url, credentials = value
+        url, credentials = value
+        setattr(namespace, self.dest, url)
         if credentials is not None:
-            namespace.user, _, namespace.password = credentials.partition(":")
+            _set_credentials(namespace, "aux_" if self.dest == "aux" else "", credentials)
 
 
 class _UserPass(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any,
                  option_string: str | None = None) -> None:
-        namespace.user, colon, namespace.password = value.partition(":")
-        if not colon:
-            raise UsageError("-O/--userpass must be USERNAME:PASSWORD, with a colon between them")
+        if ":" not in value:
+            raise UsageError(f"{'/'.join(self.option_strings)} must be USERNAME:PASSWORD, with a colon between them")
+        _set_credentials(namespace, self.dest.removesuffix("userpass"), value)
 
 
-def _url(text: str) -> tuple[str, str | None]:
+def _set_credentials(namespace: argparse.Namespace, prefix: str, credentials: str) -> None:
+    user, _, password = credentials.partition(":")
+    setattr(namespace, f"{prefix}user", user)
+    setattr(namespace, f"{prefix}password", password)
+
+
+def _aux_url(text: str) -> tuple[str, str | None]:
+    return _url(text, "--aux", tuple(NODE_SCHEMES))
+
+
+def _url(text: str, option: str = "-o/--url", schemes: tuple[str, ...] = URL_SCHEMES) -> tuple[str, str | None]:
     """(URL without credentials, USER:PASSWORD or None). Like minerd, takes the credentials as they are, without
     percent-decoding, and a URL without a scheme as http."""
     if not re.fullmatch(r"[!-~]{1,2048}", text):
-        raise UsageError("-o/--url must be from 1 to 2048 ASCII characters without spaces")
+        raise UsageError(f"{option} must be from 1 to 2048 ASCII characters without spaces")
     match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text)
     scheme = match[1].lower() if match else "http"
-    if scheme not in URL_SCHEMES:
-        raise UsageError(f"URL scheme {scheme!r} is not known: use {', '.join(f'{name}://' for name in URL_SCHEMES)}")
+    if scheme not in schemes:
+        raise UsageError(f"URL scheme {scheme!r} is not known: use {', '.join(f'{name}://' for name in schemes)}")
     authority, slash, path = text[match.end() if match else 0:].partition("/")
     credentials, at, host = authority.rpartition("@")
     try:
         parts = urlsplit(f"{scheme}://{host}")
         hostname, port = parts.hostname, parts.port
     except ValueError:  # its text may quote a password that has a slash in it
-        raise UsageError("-o/--url: bad host or port") from None
+        raise UsageError(f"{option}: bad host or port") from None
     if not hostname or port == 0:
-        raise UsageError(f"-o/--url: there is no {'port' if hostname else 'host'} in it")
+        raise UsageError(f"{option}: there is no {'port' if hostname else 'host'} in it")
     if port is None and scheme in POOL_SCHEMES:
         raise UsageError(f"-o/--url: a pool's address needs a port, as in {scheme}://{hostname}:3333")
     return f"{scheme}://{host}{slash}{path}", credentials if at else None

@@ -15,7 +15,8 @@ from miner.core.errors import UsageError
 _SHORT = re.compile(r"-[DPSBq]*([pOox])(.*)", re.DOTALL)  # -p, also as in -qp: flags may stand before it
 _KINDS = {"-p": "all", "--pass": "all", "--password": "all", "--token": "all",
           "-O": "userpass", "--userpass": "userpass", "-o": "url", "--url": "url",
-          "-x": "url", "--proxy": "url"}
+          "-x": "url", "--proxy": "url",
+          "--aux": "url", "--aux-userpass": "userpass"}
 
 
 def secret_spans(args: Sequence[str]) -> Iterator[tuple[int, int, int]]:

@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator
 
 from miner.config import SourceConfig
-from miner.core.errors import MinerError, SourceError, UsageError
+from miner.core.errors import MinerError, SourceError
 from miner.core.model import Job, Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, Disconnected, Notice, SourceEvent, WorkSource
 from miner.net import Route
@@ -30,8 +30,6 @@ class NodeSource(WorkSource):
         self._config = config
         self._rpc = NodeRpc(config.url, config.username, config.password, route=Route.of(config),
                             patience=config.timeout, extensions=EXTENSIONS if config.getwork else "")
-        if not (config.gbt or config.getwork):
-            raise UsageError("--no-gbt and --no-getwork together leave no way to get work from a node")
         self._feed: Feed = (TemplateFeed if config.gbt else GetworkFeed)(config, self._rpc, self._put)
         self.label = self._rpc.label
         self.payee = self._feed.payee
