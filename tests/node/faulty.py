@@ -30,10 +30,15 @@ class ScriptedNode:
     ever. None and b"" close the connection without a word. `calls` has what was asked."""
 
     def __init__(self, answers: dict[str, Any]) -> None:
-        self._answers: dict[str, list[Answer]] = {
-            method: list(said) if isinstance(said, list) else [said] for method, said in answers.items()}
+        self._answers: dict[str, list[Answer]] = {}
+        for method, said in answers.items():
+            self.answers(method, said)
         self.calls: list[tuple[str, list[Any]]] = []
         self._serving: set[asyncio.Task[None]] = set()
+
+    def answers(self, method: str, said: Any) -> None:
+        """What is said from now on."""
+        self._answers[method] = list(said) if isinstance(said, list) else [said]
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 24)
