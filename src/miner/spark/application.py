@@ -101,14 +101,14 @@ class Application:
         self._stopped.set()
         self._stop_launching()
         if self._context is not None:
-            _bounded(self._context.stop, 3.0)
+            _bounded(self._context.stop, 2.0)
         process = getattr(self._gateway, "proc", None)
         if process is None:
             return
         _bounded(self._gateway.shutdown, 0.5)
         with contextlib.suppress(OSError):
             process.stdin.close()  # the JVM ends when its standard input does
-        end_session(process.pid, 1.0)
+        end_session(process.pid, 0.7)
         process.wait()
         self._forget()
 

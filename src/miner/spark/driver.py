@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyspark import SparkContext
 
 _LOOPBACK = "127.0.0.1"
-_SECRETS = ("MINER_PASSWORD", "MINER_TOKEN")  # variables that no process of Spark's inherits
+_SECRETS = ("MINER_PASSWORD", "MINER_AUX_PASSWORD", "MINER_TOKEN")  # variables that no process of Spark's inherits
 
 
 def require_pyspark() -> None:

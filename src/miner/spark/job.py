@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 from miner.console import Console, ExitStatus
@@ -53,6 +54,7 @@ class Job:
         self._stop, self._console = stop, console
         self._application = Application(spark_settings(settings, directory), directory / "spark.log", settings.debug)
         self._report = HubReport(source.label, quiet=settings.quiet)
+        self._failures: Counter[str] = Counter()
         self._joined = 0
         self._deadline = float("inf")
 
@@ -93,7 +95,7 @@ class Job:
                 self._console.messages(self._report.lines(event))
                 self._note(event)
             for failure in leases.failures():
-                self._console.message(f"a task failed, Spark starts it again: {one_line(failure)}")
+                self._tell_failure(failure)
                 leases.check(nobody_joined=not self._joined)
             if isinstance(event, HubStopped):
                 return
@@ -102,6 +104,14 @@ class Job:
                 started = time.monotonic()
                 self._console.message("No executor has joined yet: has the cluster free cores, and can it reach "
                                       f"{hub.address[0]} port {hub.address[1]}?")
+
+    def _tell_failure(self, reason: str) -> None:
+        """Where a host is broken the same thing happens again and again: told the first time, the tenth, …"""
+        self._failures[reason] += 1
+        times = self._failures[reason]
+        if str(times).strip("0") == "1":
+            often = f" ({times} times by now)" if times > 1 else ""
+            self._console.message(f"a task failed, Spark starts it again{often}: {one_line(reason)}")
 
     def _note(self, event: HubEvent) -> None:
         if isinstance(event, MinerJoined):

@@ -29,6 +29,7 @@ class Leases:
         self._cancelled = threading.Event()
         self._error: BaseException | None = None
         self._failed = 0
+        self._told: dict[int, int] = {}  # failed tasks by stage
         self._failures: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._runner = threading.Thread(target=self._run, name="miner-spark-leases", daemon=True)
         self._watcher = threading.Thread(target=self._watch, name="miner-spark-watch", daemon=True)
@@ -42,8 +43,8 @@ class Leases:
         self._cancelled.set()
         cancelling = threading.Thread(target=self._cancel, name="miner-spark-cancel", daemon=True)
         cancelling.start()
-        cancelling.join(1.0)
-        self._runner.join(0.5)
+        cancelling.join(0.7)
+        self._runner.join(0.3)
 
     def check(self, nobody_joined: bool = False) -> None:
         """Raise MinerError if the job is over, or hopeless."""
@@ -97,25 +98,30 @@ class Leases:
 
     def _watch(self) -> None:
         """Look for failed tasks. Spark tells its log of them, and nobody else before the job is over."""
-        told = 0
         while not self._cancelled.wait(_WATCH_SECONDS):
             with contextlib.suppress(Exception):  # a context that is going away
-                reasons = list(self._failed_tasks())
-                for reason in reasons[told:]:
+                for reason in self._new_failures():
                     self._failures.put(reason)
-                told = max(told, len(reasons))
 
-    def _failed_tasks(self) -> Iterator[str]:
+    def _new_failures(self) -> Iterator[str]:
         tracker = self._context.statusTracker()
-        store: Any = self._context._jsc.sc().statusStore()
         for job in tracker.getActiveJobsIds():
             info = tracker.getJobInfo(job)
             for stage in info.stageIds if info else ():
                 details = tracker.getStageInfo(stage)
-                if details is None or not details.numFailedTasks:
-                    continue
-                tasks = store.taskList(stage, details.currentAttemptId, 1000)
-                for at in range(tasks.size()):
-                    message = tasks.apply(at).errorMessage()
-                    if message.isDefined():
-                        yield task_failure(message.get())
+                told = self._told.get(stage, 0)
+                if details is not None and details.numFailedTasks > told:
+                    self._told[stage] = details.numFailedTasks
+                    yield from self._reasons(stage, details.currentAttemptId, told, details.numFailedTasks - told)
+
+    def _reasons(self, stage: int, attempt: int, offset: int, count: int) -> Iterator[str]:
+        """Why tasks of a stage failed, oldest first, without the first `offset`."""
+        jvm: Any = self._context._jvm
+        kinds = jvm.org.apache.spark.status.api.v1
+        failed = jvm.java.util.ArrayList()
+        failed.add(kinds.TaskStatus.FAILED)
+        store: Any = self._context._jsc.sc().statusStore()
+        tasks = store.taskList(stage, attempt, offset, count, kinds.TaskSorting.ID, failed)
+        for at in range(tasks.size()):
+            message = tasks.apply(at).errorMessage()
+            yield task_failure(message.get() if message.isDefined() else "")

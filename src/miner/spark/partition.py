@@ -14,6 +14,7 @@ _WATCH_SECONDS = 1.0
 _ERROR_PAUSE = 5.0  # so that a host where nothing works doesn't fail a thousand tasks a minute
 _HUB_RETRIES = 5
 _HUB_PAUSE = 1.0
+_HUB_SILENCE = 120.0  # it answers every share, so only a slow miner hears little from it
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Lease:
 
         context = TaskContext.get()
         threads = self.threads or (context.cpus() if context is not None else 1)
-        with _watchdog():
+        with watchdog():
             try:
                 yield self._mine(threads)
             except Exception:
@@ -69,7 +70,7 @@ class Lease:
         name = miner_name()
         source = miner.SourceConfig(
             algorithm=Algorithm.parse(self.algorithm), url=self.hub, username=name, password=self.token, hub=True,
-            retries=_HUB_RETRIES, retry_pause=_HUB_PAUSE, timeout=60.0)
+            retries=_HUB_RETRIES, retry_pause=_HUB_PAUSE, timeout=_HUB_SILENCE)
         engine = miner.EngineConfig(threads=threads, kernel=self.kernel, pin=self.pin, nice=self.nice)
         totals = None
         with miner.mine(source, engine, seconds=self.seconds) as mining:
@@ -88,7 +89,7 @@ def miner_name() -> str:
 
 
 @contextlib.contextmanager
-def _watchdog() -> Iterator[None]:
+def watchdog() -> Iterator[None]:
     """End this process when its parent is gone. Spark kills its Python workers in most cases; not without its daemon,
     and not if this process ignored SIGHUP."""
     parent = os.getppid()

@@ -69,8 +69,7 @@ def parser() -> Parser:
     add("--script", action="store_true", help="print the path of the script for spark-submit, and end")
     add_source_options(parser)
     add_engine_options(parser)
-    add_run_options(parser)
-    parser.set_defaults(seconds=None)
+    add_run_options(parser, None, f"{DEMO_SECONDS:g} with --sandbox, else 0")
     return parser
 
 
@@ -84,7 +83,7 @@ def read_settings(options: argparse.Namespace, console: Console) -> JobSettings:
     wanted = options.seconds if options.seconds is not None else DEMO_SECONDS if source.sandbox else 0.0
     master, spark = _cluster(options)
     told = notices(options)
-    if under_spark_submit() and source.password and options.password is not None:
+    if under_spark_submit() and source.password and not (options.password_file or console.environ.get("MINER_PASSWORD")):
         told.append("the password is on spark-submit's command line, where others can see it: use --password-file")
     return JobSettings(
         source=source, engine=engine, seconds=wanted, master=master, spark=spark, hub_host=options.hub_host,

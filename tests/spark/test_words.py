@@ -1,0 +1,42 @@
+"""What is told of Spark's errors: the line that matters."""
+
+from miner.spark.words import exception_words, last_log_error, task_failure
+
+PYTHON = """org.apache.spark.api.python.PythonException: [PYTHON_EXCEPTION] Thrown: Traceback (most recent call last):
+  File "worker.py", line 10, in main
+    process()
+ValueError: the first
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "partition.py", line 20, in _mine
+miner.core.errors.EngineError: no kernel 'x' for scrypt: it has avx2
+ SQLSTATE: 38000
+\tat org.apache.spark.api.python.BasePythonRunner.handle(PythonRunner.scala:1097)
+\tat java.base/java.lang.Thread.run(Thread.java:840)
+"""
+
+
+def test_task_failure() -> None:
+    assert task_failure(PYTHON) == "miner.core.errors.EngineError: no kernel 'x' for scrypt: it has avx2"
+    assert task_failure("ExecutorLostFailure (executor 1 exited)\nmore") == "ExecutorLostFailure (executor 1 exited)"
+    assert task_failure("") == "no reason given"
+    assert len(task_failure("x" * 10_000)) <= 300
+
+
+def test_exception_words() -> None:
+    jvm = "An error occurred while calling o128.collect.\n: java.lang.IllegalStateException: stopped\n\tat x"
+    assert exception_words(RuntimeError(jvm)) == "java.lang.IllegalStateException: stopped"
+    assert exception_words(RuntimeError("one\ntwo")) == "one"
+    assert exception_words(RuntimeError()) == "RuntimeError"
+
+
+def test_last_log_error() -> None:
+    log = ("26/11/22 15:00:01 ERROR Standalone: first\n26/11/22 15:00:02 ERROR Standalone: Giving up.\n"
+           "26/11/22 15:00:03 WARN Utils: a warning\n26/11/22 15:00:03 INFO X: something\n")
+    assert last_log_error(log) == "Standalone: Giving up."
+    assert last_log_error("26/11/22 15:00:03 WARN Utils: a warning\n") == "Utils: a warning"
+    assert last_log_error('Exception in thread "main" java.lang.NumberFormatException: 1q\n\tat x\n') == \
+        "java.lang.NumberFormatException: 1q"
+    assert last_log_error("all is well") == ""
