@@ -96,7 +96,7 @@ def test_credentials_in_the_url_are_taken_out_of_it_as_they_are() -> None:
     (["-o", "stratum+tcp://x:y@h:1", "-p", "z"], ("x", "z")),
 ])
 def test_the_later_credentials_win(args: list[str], expected: tuple[str, str]) -> None:
-    config = source(*POOL, *args)
+    config = source(*(POOL if "-o" not in args else ()), *args)
     assert (config.username, config.password) == expected
 
 
@@ -107,6 +107,36 @@ def test_a_url_without_scheme_is_http_as_minerd_has_it() -> None:
 
 def test_ipv6_hosts() -> None:
     assert source("-o", "stratum+tcp://[::1]:3333", "-u", "a").url == "stratum+tcp://[::1]:3333"
+
+
+def logins(*args: str, environ: dict[str, str] | None = None, ask: str = "") -> list[tuple[str, str, str]]:
+    """Host, user and password of each source, in order."""
+    first = source(*args, environ=environ, ask=ask)
+    return [(config.url.partition("//")[2], config.username, config.password) for config in (first, *first.backups)]
+
+
+A, B = ("-o", "stratum+tcp://a:1"), ("-o", "stratum+tcps://b:2")
+
+
+@pytest.mark.parametrize(("args", "expected"), [
+    ([*A, "-u", "al", "-p", "x", *B, "-u", "bo", "-p", "y"], [("a:1", "al", "x"), ("b:2", "bo", "y")]),
+    ([*A, "-O", "al:x", *B, "-O", "bo:y"], [("a:1", "al", "x"), ("b:2", "bo", "y")]),
+    (["-u", "al", "-p", "x", *A, *B], [("a:1", "al", "x"), ("b:2", "al", "x")]),
+    (["-u", "al", "-p", "x", *A, *B, "-u", "bo"], [("a:1", "al", "x"), ("b:2", "bo", "x")]),
+    (["-o", "stratum+tcp://al:x@a:1", "-o", "stratum+tcp://bo:y@b:2"], [("a:1", "al", "x"), ("b:2", "bo", "y")]),
+    (["-u", "al", *A, "-p", "x", *B, "--worker-id", "w"], [("a:1", "al.w", "x"), ("b:2", "al.w", "env")]),
+    ([*A, "-u", "al", *B, "-u", "bo", "-o", "http://c:3/", "-u", "cy", "-p", "z", "--coinbase-addr", "x"],
+     [("a:1", "al", "env"), ("b:2", "bo", "env"), ("c:3/", "cy", "z")]),
+])
+def test_several_urls_are_backups_with_logins_of_their_own_or_shared(args: list[str], expected: object) -> None:
+    assert logins(*args, environ={"MINER_PASSWORD": "env"}) == expected
+
+
+def test_a_password_is_never_taken_to_another_pool() -> None:
+    assert logins(*A, "-O", f"al:{SECRET}", *B, "-u", "bo")[1] == ("b:2", "bo", "")
+    assert "no user given for the pool stratum+tcps://b:2" in refusal(*A, "-O", f"al:{SECRET}", *B)
+    assert "no user given for the pool stratum+tcp://a:1" in refusal(*A, *B, "-O", "bo:y")
+    assert logins(*A, "-u", "al", "-p", "x", *B, "-u", "bo", "--ask-password", ask="typed")[1] == ("b:2", "bo", "typed")
 
 
 def test_values_may_start_with_a_dash_or_be_empty() -> None:
@@ -199,6 +229,10 @@ def test_the_password_is_in_no_repr() -> None:
     ([*POOL, "--coinbase-sig", "x" * 81], "80 bytes"),
     ([*POOL, "--worker-id", "a b"], "--worker-id"),
     (["--worker-id", "w", "-o", "http://n:1/", "--coinbase-addr", "x"], "--user"),
+    ([*POOL, "--cert", "ca.pem"], "--cert and --tls-fingerprint are for TLS"),
+    ([*POOL, "--suggest-difficulty", "0"], "--suggest-difficulty: '0' is no number above 0"),
+    ([*POOL, "--difficulty-scale", "inf"], "--difficulty-scale"),
+    (["--sandbox", *POOL, *POOL], "--sandbox"),
     ([*POOL, "--thr", "2"], "unknown option '--thr'"),
     ([*POOL, "more"], "unexpected argument 'more'"),
     ([*POOL, "--password-file", "/nonexistent/file"], "can't read '/nonexistent/file': No such file"),
@@ -251,6 +285,13 @@ class TestConfigFile:
         assert engine("-c", file, "-t", "3").threads == 3
         assert engine("-t", "3", "-c", file).threads == 2
         assert source(*POOL, "--no-longpoll", "-c", file).longpoll is True
+
+    def test_a_url_on_the_command_line_takes_the_place_of_the_files(self, tmp_path: Path) -> None:
+        file = self.write(tmp_path, {"url": "stratum+tcp://file:1", "user": "al", "pass": "x"})
+        assert logins("-c", file) == [("file:1", "al", "x")]
+        assert logins("-c", file, *A) == [("a:1", "al", "x")]
+        assert logins(*A, "-c", file) == [("file:1", "al", "x")]
+        assert logins("-c", file, *A, *B, "-u", "bo")[0] == ("a:1", "al", "x")
 
     def test_values_that_begin_with_a_dash(self, tmp_path: Path) -> None:
         assert source(*POOL, "-c", self.write(tmp_path, {"pass": "-x", "retries": -1})).password == "-x"

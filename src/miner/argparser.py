@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -80,6 +81,7 @@ class ConfigFile(argparse.Action):
         content = _read_config(value)
         if not SECRET_NAMES.isdisjoint(content):
             namespace.secret_configs = [*getattr(namespace, "secret_configs", ()), value]
+        namespace.reading = value  # so that a URL of the command line takes the place of this file's, and vice versa
         for name, setting in content.items():
             action = parser.option(f"--{name}")
             if action is None or action is self or name in ("help", "version"):
@@ -91,6 +93,7 @@ class ConfigFile(argparse.Action):
                 parser.parse_args([_as_argument(name, setting, action.nargs is None)], namespace)
             except UsageError as error:
                 raise UsageError(f"{value}: {error}") from None
+        namespace.reading = ""
 
 
 def _as_argument(name: str, setting: object, takes_value: bool) -> str:
@@ -137,6 +140,17 @@ def integer(low: int, high: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(f"{number} is not from {low} to {high}")
         return number
     return parse
+
+
+def positive(text: str) -> float:
+    """An option type: a number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number above 0")
+    return number
 
 
 def seconds(text: str) -> float:

@@ -5,6 +5,7 @@ Bad values raise UsageError, and nothing that may hold a password is ever part o
 """
 
 import argparse
+import dataclasses
 import getpass
 import os
 import re
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from miner.argparser import ConfigFile, Parser, integer, read_secret, readable_by_others, seconds
+from miner.argparser import ConfigFile, Parser, integer, positive, read_secret, readable_by_others, seconds
 from miner.config import NODE_SCHEMES, POOL_SCHEMES, AuxConfig, EngineConfig, SourceConfig
 from miner.core.algorithm import Algorithm
 from miner.core.errors import UsageError
@@ -28,7 +29,9 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         help="scrypt (the default), scrypt:N or sha256d")
     add("-o", "--url", type=_url, action=_Url, metavar="URL",
         help="stratum+tcp://HOST:PORT for a pool or hub (stratum+tcps:// over TLS), http(s)://HOST:PORT/ for a node; "
-             "USER:PASSWORD@ before the host is taken as -O is")
+             "USER:PASSWORD@ before the host is taken as -O is. Given again, it names where to go while those before "
+             "have no work: -u, -p and -O belong to the URL before them, or to all if they stand before the first")
+    parser.set_defaults(shared=(None, None), earlier=(), reading="", url_from="")
     add("-O", "--userpass", action=_UserPass, metavar="U:P", help="user name and password, a colon between them")
     add("-u", "--user", "--username", dest="user", metavar="USERNAME", help="user name for the pool or node")
     add("-p", "--pass", "--password", dest="password", metavar="PASSWORD",
@@ -85,6 +88,10 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
     add("-x", "--proxy", default="", metavar="PROXY",
         help="connect through [PROTOCOL://][USER:PASSWORD@]HOST[:PORT]; the protocol is http (the default), socks4, "
              "socks4a, socks5 or socks5h (the proxy looks names up: 4a and 5h)")
+    add("--suggest-difficulty", type=positive, default=0.0, metavar="N",
+        help="ask the pool for shares of this difficulty; many pools have a password for it instead, such as d=N")
+    add("--difficulty-scale", type=positive, default=1.0, metavar="N",
+        help="multiply the pool's difficulties: 65536 for a scrypt pool that counts as Bitcoin's pools do (default: 1)")
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
@@ -116,11 +123,29 @@ def add_run_options(parser: Parser, seconds_default: float | None = 0.0, default
 def source_config(options: argparse.Namespace, environ: Mapping[str, str] = os.environ,
                   ask: Callable[[str], str] = getpass.getpass) -> SourceConfig:
     """The settings from what `add_source_options` read. Raises UsageError if something is missing or contradicts."""
-    url = options.url or ""
-    user = options.user or ""
+    each = [*options.earlier, (options.url or "", options.user, options.password)]
+    if (options.cert or options.tls_fingerprint) and not any(_tls(url) for url, _, _ in each):
+        raise UsageError("--cert and --tls-fingerprint are for TLS: use stratum+tcps:// or https:// in --url")
+    users = [_user(options, url, user or "") for url, user, _ in each]
+    shared = "" if all(password is not None for _, _, password in each) else _password(options, environ, ask)
+    aux = _aux_config(options, environ)
+    primary, *backups = [
+        _one_source(options, url, user, shared if password is None else password, aux)
+        for (url, _, password), user in zip(each, users, strict=True)]
+    return dataclasses.replace(primary, backups=tuple(backups))
+
+
+def _tls(url: str) -> bool:
+    return (POOL_SCHEMES | NODE_SCHEMES).get(urlsplit(url).scheme, False)
+
+
+def _user(options: argparse.Namespace, url: str, user: str) -> str:
+    """Who we are at this URL. Raises UsageError where somebody is missing."""
     scheme = urlsplit(url).scheme
     if scheme in POOL_SCHEMES and not user:
-        raise UsageError("no user given for the pool: use --user NAME, or -O NAME:PASSWORD")
+        raise UsageError(f"no user given for the pool {url}: -u and -O belong to the URL that they follow, or to all "
+                         "if they stand before the first" if options.earlier else
+                         "no user given for the pool: use --user NAME, or -O NAME:PASSWORD")
     if scheme in NODE_SCHEMES and options.gbt and not options.coinbase_addr:
         raise UsageError("nobody to pay for blocks on this node: use --coinbase-addr ADDRESS "
                          "(or, if it is a pool, --url stratum+tcp://HOST:PORT; or --no-gbt, if it speaks getwork)")
@@ -128,11 +153,17 @@ def source_config(options: argparse.Namespace, environ: Mapping[str, str] = os.e
         if not user:
             raise UsageError("--worker-id is added to a user name: use --user NAME too")
         user = f"{user}.{options.worker_id}"
+    return user
+
+
+def _one_source(options: argparse.Namespace, url: str, user: str, password: str, aux: AuxConfig | None) -> SourceConfig:
     return SourceConfig(
-        algorithm=options.algo, url=url, username=user, password=_password(options, environ, ask), hub=options.hub,
+        algorithm=options.algo, url=url, username=user, password=password, hub=options.hub,
         coinbase_addr=options.coinbase_addr, coinbase_sig=options.coinbase_sig, sandbox=options.sandbox,
-        aux=_aux_config(options, environ), gbt=options.gbt, getwork=options.getwork,
+        aux=None if options.earlier and urlsplit(url).scheme in POOL_SCHEMES else aux,
+        gbt=options.gbt, getwork=options.getwork,
         cert=options.cert, tls_fingerprint=options.tls_fingerprint, proxy=options.proxy,
+        suggest_difficulty=options.suggest_difficulty, difficulty_scale=options.difficulty_scale,
         longpoll=options.longpoll, redirect=options.redirect, scan_time=options.scantime, retries=options.retries,
         retry_pause=options.retry_pause, timeout=options.timeout)
 
@@ -166,8 +197,7 @@ def _aux_config(options: argparse.Namespace, environ: Mapping[str, str]) -> AuxC
 
 
 def _password(options: argparse.Namespace, environ: Mapping[str, str], ask: Callable[[str], str]) -> str:
-    if options.password is not None:
-        return str(options.password)
+    """For whom none was given beside the URL."""
     if options.password_file:
         return read_secret("--password-file", options.password_file)
     if options.ask_password:
@@ -184,9 +214,24 @@ class _Url(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any,
                  option_string: str | None = None) -> None:
         url, credentials = value
+        if self.dest == "url":
+            _next_source(namespace)
         setattr(namespace, self.dest, url)
         if credentials is not None:
             _set_credentials(namespace, "aux_" if self.dest == "aux" else "", credentials)
+
+
+def _next_source(namespace: argparse.Namespace) -> None:
+    """Put away the URL that was named so far, and the credentials that followed it. A URL on the command line takes the
+    place of a config file's, with its credentials, as with minerd; and vice versa."""
+    if namespace.url is None:
+        namespace.shared = namespace.user, namespace.password
+    elif namespace.url_from == namespace.reading:
+        namespace.earlier = (*namespace.earlier, (namespace.url, namespace.user, namespace.password))
+        namespace.user, namespace.password = namespace.shared
+    else:
+        namespace.earlier = ()
+    namespace.url_from = namespace.reading
 
 
 class _UserPass(argparse.Action):

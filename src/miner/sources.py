@@ -1,5 +1,7 @@
 """A URL says which source it is."""
 
+import dataclasses
+import functools
 from urllib.parse import urlsplit
 
 from miner.config import NODE_SCHEMES, POOL_SCHEMES, SourceConfig
@@ -13,6 +15,11 @@ def open_source(config: SourceConfig) -> WorkSource:
         from miner.sandbox import SandboxSource
 
         return SandboxSource(config.algorithm)
+    if config.backups:
+        from miner.failover import FailoverSource
+
+        each = (dataclasses.replace(config, backups=()), *config.backups)
+        return FailoverSource([functools.partial(open_source, one) for one in each])
     scheme = urlsplit(config.url).scheme
     if scheme in POOL_SCHEMES:
         from miner.stratum.client import StratumSource

@@ -1,8 +1,6 @@
 """A stratum pool, or a hub, as a source of work: one TCP connection at a time, and a new one when it breaks."""
 
 import asyncio
-import collections
-import dataclasses
 import random
 import re
 from collections.abc import AsyncIterator, Callable
@@ -12,6 +10,7 @@ from miner.config import SourceConfig
 from miner.core.errors import SourceError
 from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, Disconnected, Finished, Notice, SourceEvent, WorkSource
+from miner.event_queue import EventQueue
 from miner.net import CONNECT_SECONDS, Route, words_of
 from miner.stratum import messages
 from miner.stratum.address import PoolAddress
@@ -22,7 +21,6 @@ from miner.stratum.connection import LostError, PoolConnection
 USER_AGENT = f"sparkminer/{__version__}"
 MAX_PAUSE = 300.0  # between two tries, unless the configured pause is longer
 MIN_PAUSE = 0.1
-MAX_EVENTS = 64  # that wait for the consumer
 
 
 class StratumSource(WorkSource):
@@ -43,7 +41,7 @@ class StratumSource(WorkSource):
         self._unwelcome: set[str] = set()  # offers that this pool may have hung up on
         self._session = ""
         self._connection: PoolConnection | None = None
-        self._events = _EventQueue()
+        self._events = EventQueue()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self.label = str(self._address)
@@ -179,36 +177,3 @@ class StratumSource(WorkSource):
         if not secret:
             return text
         return re.sub(secret if len(self._address.password) > 3 else rf"(?<!\w){secret}(?!\w)", "***", text)
-
-
-class _EventQueue:
-    """Events on their way to the one consumer. Bounded: of the jobs only the newest waits, and notices give way."""
-
-    def __init__(self) -> None:
-        self._events: collections.deque[SourceEvent] = collections.deque()
-        self._changed = asyncio.Event()
-        self._closed = False
-
-    def put(self, event: SourceEvent) -> None:
-        if isinstance(event, Job):
-            waiting = [old for old in self._events if isinstance(old, Job)]
-            for old in waiting:
-                self._events.remove(old)
-            event = dataclasses.replace(event, clean=event.clean or any(old.clean for old in waiting))
-        elif len(self._events) >= MAX_EVENTS:
-            self._events.remove(next((old for old in self._events if isinstance(old, Notice)), self._events[0]))
-        self._events.append(event)
-        self._changed.set()
-
-    def close(self) -> None:
-        self._closed = True
-        self._changed.set()
-
-    async def get(self) -> SourceEvent | None:
-        """The next event; None when there will be none."""
-        while not self._events:
-            if self._closed:
-                return None
-            self._changed.clear()
-            await self._changed.wait()
-        return self._events.popleft()

@@ -1,0 +1,217 @@
+"""Several sources as one: the first that gives work is mined at, and a better one again when it is back for good."""
+
+import asyncio
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+from miner.core.errors import MinerError, UsageError
+from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
+from miner.core.source import Connecting, Disconnected, Finished, Notice, SourceEvent, WorkSource
+from miner.event_queue import EventQueue
+
+STEADY_SECONDS = 30.0  # that a better source must have work before we go back to it: one that flaps is no better
+FAREWELL_SECONDS = 5.0  # for verdicts that are still out when a source is left
+
+
+class FailoverSource(WorkSource):
+    """Sources in order of preference. Each is opened once all before it are without work, and closed when one of them
+    is mined at again. Job ids carry the source they are of, so that each share goes back to where its job is from.
+
+    A source that gives up (SourceError) is not asked again; the error of the last one is raised.
+    """
+
+    def __init__(self, openers: Sequence[Callable[[], WorkSource]], *, steady_seconds: float = STEADY_SECONDS) -> None:
+        """Raises what the openers do, so that bad settings of the last backup show at once."""
+        if not openers:
+            raise UsageError("no source of work given")
+        self._openers = openers
+        self._steady_seconds = steady_seconds
+        self._unused = dict(enumerate(opener() for opener in openers))  # opened to see that they can be
+        self.algorithm = self._unused[0].algorithm
+        self.label = ", else ".join(source.label for source in self._unused.values())
+        self.payee = self._unused[0].payee
+        self._named = 0  # rank of the source that people were told of last
+        self._numbers = itertools.count(1)
+        self._feeds: dict[int, _Feed] = {}  # by rank
+        self._given_up: set[int] = set()
+        self._active: _Feed | None = None
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._events = EventQueue()
+        self._error: Exception | None = None  # what ended it all
+        self._closed = False
+
+    async def events(self) -> AsyncIterator[SourceEvent]:
+        if not self._closed and not self._feeds:
+            self._start(0)
+        while (event := await self._events.get()) is not None:
+            yield event
+            if isinstance(event, Finished):
+                return
+        if self._error and not self._closed:
+            raise self._error
+
+    async def submit(self, share: Share) -> ShareResult:
+        number, _, job_id = share.job.job_id.partition(".")
+        feed = next((feed for feed in self._feeds.values() if str(feed.number) == number), None)
+        if feed is None:
+            return ShareResult(share, ShareStatus.STALE, "its source is not in use any more")
+        job = dataclasses.replace(share.job, job_id=job_id)
+        with feed.busy():
+            result = await feed.source.submit(Share(dataclasses.replace(share.work, job=job), share.nonce))
+        return dataclasses.replace(result, share=share)
+
+    async def report(self, report: MinerReport) -> None:
+        if self._active:
+            await self._active.source.report(report)
+
+    async def aclose(self) -> None:
+        self._closed = True
+        self._events.close()
+        for task in self._retiring:
+            task.cancel()
+        feeds, self._feeds, self._active = list(self._feeds.values()), {}, None
+        await asyncio.gather(*(feed.aclose() for feed in feeds), *(source.aclose() for source in self._unused.values()),
+                             *self._retiring, return_exceptions=True)
+
+    # Coming and going
+
+    def _start(self, rank: int) -> None:
+        """Open the source of this rank, unless it is open; where it has given up, the one after it."""
+        while rank in self._given_up:
+            rank += 1
+        if rank in self._feeds or rank >= len(self._openers):
+            return
+        try:
+            source = self._unused.pop(rank, None) or self._openers[rank]()
+        except MinerError as error:  # it was right at the start: a file that is gone since
+            self._on_given_up(rank, error)
+            return
+        feed = self._feeds[rank] = _Feed(rank, next(self._numbers), source)
+        feed.task = asyncio.create_task(self._follow(feed))
+
+    async def _follow(self, feed: "_Feed") -> None:
+        try:
+            async for event in feed.source.events():
+                self._on_event(feed, event)
+        except MinerError as error:
+            self._retire(feed)
+            self._on_given_up(feed.rank, error)
+        except Exception as error:
+            self._end(error)
+
+    def _on_event(self, feed: "_Feed", event: SourceEvent) -> None:
+        nobody = self._active is None
+        match event:
+            case Job():
+                self._on_job(feed, event)
+            case Disconnected():
+                feed.lose_work()
+                if nobody or feed is self._active:
+                    self._events.put(event)
+                    self._go_elsewhere(feed.rank)
+            case Finished() if feed is not self._active and len(self._feeds) > 1:
+                self._retire(feed)
+                self._given_up.add(feed.rank)
+            case Connecting() if not nobody:
+                pass  # one that tries to come back, while another is mined at
+            case _:
+                self._events.put(event)
+
+    def _on_job(self, feed: "_Feed", job: Job) -> None:
+        feed.latest = dataclasses.replace(job, job_id=f"{feed.number}.{job.job_id}")
+        if feed is self._active:
+            self._events.put(feed.latest)
+        elif self._active is None:
+            self._go_over(feed)
+        elif feed.rank < self._active.rank and feed.timer is None:
+            feed.timer = asyncio.get_running_loop().call_later(self._steady_seconds, self._go_over, feed)
+
+    def _go_over(self, feed: "_Feed") -> None:
+        assert feed.latest is not None
+        feed.timer = None
+        self._active = feed
+        for worse in [other for other in self._feeds.values() if other.rank > feed.rank]:
+            self._retire(worse)
+        if feed.rank != self._named:
+            self._named = feed.rank
+            self._events.put(Notice(f"Work from {feed.source.label}, paid to {feed.source.payee}"))
+        self._events.put(dataclasses.replace(feed.latest, clean=True))
+
+    def _go_elsewhere(self, rank: int) -> None:
+        """The source of this rank has no work, and neither has any that was better."""
+        self._active = None
+        ready = [feed for feed in self._feeds.values() if feed.latest]
+        if ready:
+            self._go_over(ready[0])
+        else:
+            self._start(rank + 1)
+
+    def _on_given_up(self, rank: int, error: MinerError) -> None:
+        self._given_up.add(rank)
+        if len(self._given_up) == len(self._openers):
+            self._end(error)
+        elif self._active and self._active.rank != rank:
+            self._events.put(Notice(str(error)))
+        else:
+            self._events.put(Disconnected(str(error), 0.0))
+            self._go_elsewhere(rank)
+
+    def _end(self, error: Exception) -> None:
+        self._error = error
+        self._events.close()
+
+    def _retire(self, feed: "_Feed") -> None:
+        """Close it in the background; verdicts that are still out get a moment."""
+        del self._feeds[feed.rank]
+        feed.lose_work()
+        task = asyncio.create_task(feed.retire())
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+
+class _Feed:
+    """An open source: its rank, a number of its own among all that were ever open, and its latest job."""
+
+    def __init__(self, rank: int, number: int, source: WorkSource) -> None:
+        self.rank, self.number, self.source = rank, number, source
+        self.task: asyncio.Task[None] | None = None
+        self.latest: Job | None = None
+        self.timer: asyncio.TimerHandle | None = None  # until it counts as steady
+        self._submits = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    @contextlib.contextmanager
+    def busy(self) -> Iterator[None]:
+        """A verdict is awaited."""
+        self._submits += 1
+        self._quiet.clear()
+        try:
+            yield
+        finally:
+            self._submits -= 1
+            if not self._submits:
+                self._quiet.set()
+
+    def lose_work(self) -> None:
+        self.latest = None
+        if self.timer:
+            self.timer.cancel()
+        self.timer = None
+
+    async def retire(self) -> None:
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL_SECONDS):
+                    await self._quiet.wait()
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        self.lose_work()
+        if self.task:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+        await self.source.aclose()

@@ -1,0 +1,273 @@
+"""Several sources as one: who is mined at when, what becomes of shares, and the way back."""
+
+import asyncio
+import dataclasses
+import functools
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from miner.config import SourceConfig
+from miner.core.errors import SourceError, UsageError
+from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
+from miner.core.source import Connecting, Disconnected, Finished, Notice, SourceEvent, WorkSource
+from miner.failover import FailoverSource
+from miner.sources import open_source
+from stratum_pool import Miner, Pool, within_limit
+from stratum_samples import REGTEST_JOB, SCRYPT
+
+LOST = Disconnected("lost", 1.0)
+JOB = dataclasses.replace(REGTEST_JOB, clean=False)
+
+
+class Fake(WorkSource):
+    """Says what a test puts into `says`. Takes every share, once `verdict` is set."""
+
+    algorithm = SCRYPT
+
+    def __init__(self, name: str) -> None:
+        self.label, self.payee = name, f"payee of {name}"
+        self.says: asyncio.Queue[SourceEvent | Exception] = asyncio.Queue()
+        self.shares: list[Share] = []
+        self.reports: list[MinerReport] = []
+        self.verdict = asyncio.Event()
+        self.verdict.set()
+        self.opened = self.closed = False
+
+    async def events(self) -> AsyncIterator[SourceEvent]:
+        self.opened = True
+        while True:
+            event = await self.says.get()
+            if isinstance(event, Exception):
+                raise event
+            yield event
+
+    async def submit(self, share: Share) -> ShareResult:
+        self.shares.append(share)
+        await self.verdict.wait()
+        return ShareResult(share, ShareStatus.REJECTED, f"said {self.label}")
+
+    async def report(self, report: MinerReport) -> None:
+        self.reports.append(report)
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class Several:
+    """A FailoverSource over fakes, and all fakes it ever opened, by name."""
+
+    def __init__(self, *names: str, steady_seconds: float = 0.0) -> None:
+        self.made: dict[str, list[Fake]] = {name: [] for name in names}
+        self.source = FailoverSource([lambda name=name: self.make(name) for name in names],  # type: ignore[misc]
+                                     steady_seconds=steady_seconds)
+        self.events = self.source.events()
+
+    def make(self, name: str) -> Fake:
+        self.made[name].append(Fake(name))
+        return self.made[name][-1]
+
+    def __getitem__(self, name: str) -> Fake:
+        return self.made[name][-1]
+
+    async def next(self, kind: type[Any] | None = None) -> Any:
+        async for event in self.events:
+            if kind is None or isinstance(event, kind):
+                return event
+        raise AssertionError("the events ended")
+
+    async def until_opened(self, name: str) -> None:
+        while not self[name].opened:
+            await asyncio.sleep(0)
+
+
+@within_limit
+async def test_the_first_is_mined_at_and_the_others_never_hear_of_us() -> None:
+    both = Several("A", "B")
+    async with both.source:
+        assert (both.source.label, both.source.payee) == ("A, else B", "payee of A")
+        both["A"].says.put_nowait(Connecting("Stratum", "A"))
+        both["A"].says.put_nowait(JOB)
+        assert await both.next() == Connecting("Stratum", "A")
+        assert (await both.next()).clean
+        assert not both["B"].opened
+    assert both["A"].closed
+    assert both["B"].closed
+
+
+@within_limit
+async def test_when_the_first_is_lost_the_next_one_takes_over_and_is_named() -> None:
+    both = Several("A", "B")
+    async with both.source:
+        both["A"].says.put_nowait(JOB)
+        first = await both.next(Job)
+        both["A"].says.put_nowait(LOST)
+        assert await both.next() == LOST
+        await both.until_opened("B")
+        both["B"].says.put_nowait(JOB)
+        assert await both.next() == Notice("Work from B, paid to payee of B")
+        second = await both.next()
+        assert second.clean, "another chain, perhaps"
+        assert second.job_id != first.job_id, "the same id at two pools is two jobs"
+        assert not both["A"].closed, "it tries to come back"
+
+
+@within_limit
+async def test_the_first_is_gone_back_to_once_it_is_steady() -> None:
+    both = Several("A", "B", steady_seconds=0.05)
+    async with both.source:
+        both["A"].says.put_nowait(LOST)
+        await both.next(Disconnected)
+        await both.until_opened("B")
+        both["B"].says.put_nowait(JOB)
+        await both.next(Job)
+        backup = both["B"]
+        for event in (Connecting("Stratum", "A"), JOB, LOST, JOB, dataclasses.replace(JOB, job_id="newest")):
+            both["A"].says.put_nowait(event)  # flaps, then stays
+        assert await both.next() == Notice("Work from A, paid to payee of A")
+        job = await both.next()
+        assert job.job_id.endswith("newest")
+        assert job.clean
+        while not backup.closed:
+            await asyncio.sleep(0)
+        both["A"].says.put_nowait(LOST)
+        await both.next(Disconnected)
+        while len(both.made["B"]) < 2:
+            await asyncio.sleep(0)  # a new one: a source is opened once
+
+
+@within_limit
+async def test_shares_go_back_to_where_their_job_is_from() -> None:
+    both = Several("A", "B", steady_seconds=0.0)
+    async with both.source:
+        both["A"].says.put_nowait(LOST)
+        await both.next(Disconnected)
+        await both.until_opened("B")
+        both["B"].says.put_nowait(JOB)
+        of_backup = (await both.next(Job)).work(b"abcd").share(7)
+        backup = both["B"]
+        backup.verdict.clear()
+        waiting = asyncio.create_task(both.source.submit(of_backup))
+        while not backup.shares:
+            await asyncio.sleep(0)
+        both["A"].says.put_nowait(JOB)
+        of_first = (await both.next(Job)).work(b"abcd").share(8)
+        assert await both.source.submit(of_first) == ShareResult(of_first, ShareStatus.REJECTED, "said A")
+        assert not backup.closed, "a verdict is out"
+        backup.verdict.set()
+        assert await waiting == ShareResult(of_backup, ShareStatus.REJECTED, "said B")
+        assert backup.shares[0].job.job_id == JOB.job_id == both["A"].shares[0].job.job_id
+        assert backup.shares[0].header == of_backup.header
+        while not backup.closed:
+            await asyncio.sleep(0)
+        assert (await both.source.submit(of_backup)).status is ShareStatus.STALE
+
+
+@within_limit
+async def test_reports_go_to_the_one_that_is_mined_at() -> None:
+    report = MinerReport("portable", 1, 2, 3.0)
+    both = Several("A", "B")
+    async with both.source:
+        await both.source.report(report)
+        both["A"].says.put_nowait(JOB)
+        await both.next(Job)
+        await both.source.report(report)
+    assert (both["A"].reports, both["B"].reports) == ([report], [])
+
+
+@within_limit
+async def test_a_source_that_gives_up_is_told_of_and_the_next_one_taken() -> None:
+    three = Several("A", "B", "C")
+    async with three.source:
+        three["A"].says.put_nowait(SourceError("A refused the login"))
+        assert await three.next() == Disconnected("A refused the login", 0.0)
+        await three.until_opened("B")
+        three["B"].says.put_nowait(LOST)
+        await three.next(Disconnected)
+        await three.until_opened("C")
+        three["C"].says.put_nowait(JOB)
+        await three.next(Job)
+        three["B"].says.put_nowait(SourceError("B gave up"))
+        assert await three.next() == Notice("B gave up")
+        three["C"].says.put_nowait(SourceError("C gave up"))
+        with pytest.raises(SourceError, match="C gave up"):
+            await three.next()
+        assert [len(made) for made in three.made.values()] == [1, 1, 1]
+
+
+@within_limit
+async def test_a_better_one_that_waits_to_be_steady_is_taken_at_once_in_need() -> None:
+    both = Several("A", "B", steady_seconds=1e6)
+    async with both.source:
+        both["A"].says.put_nowait(LOST)
+        await both.next(Disconnected)
+        await both.until_opened("B")
+        both["B"].says.put_nowait(JOB)
+        await both.next(Job)
+        both["A"].says.put_nowait(JOB)
+        await asyncio.sleep(0)
+        both["B"].says.put_nowait(LOST)
+        assert await both.next() == LOST
+        assert await both.next() == Notice("Work from A, paid to payee of A")
+
+
+@within_limit
+async def test_a_hub_that_is_done_ends_it() -> None:
+    both = Several("A", "B")
+    async with both.source:
+        both["A"].says.put_nowait(Finished("done"))
+        assert await both.next() == Finished("done")
+        with pytest.raises(AssertionError, match="ended"):
+            await both.next()
+
+
+@within_limit
+async def test_closing_ends_the_events() -> None:
+    both = Several("A", "B")
+    reading = asyncio.create_task(both.next())
+    await both.until_opened("A")
+    await both.source.aclose()
+    await both.source.aclose()
+    with pytest.raises(AssertionError, match="ended"):
+        await reading
+
+
+def test_bad_settings_of_the_last_backup_show_at_once() -> None:
+    backup = SourceConfig(url="stratum+tcp://b:2")
+    with pytest.raises(UsageError, match="no user given for the pool b"):
+        open_source(SourceConfig(url="stratum+tcp://a:1", username="u", backups=(backup,)))
+
+
+@within_limit
+async def test_two_pools_over_tcp_and_the_way_back() -> None:
+    accepted = []
+
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)
+        while True:
+            share = await miner.next_share()
+            accepted.append(share.username)
+            miner.protocol.accept(share)
+
+    def config(pool: Pool, name: str) -> SourceConfig:
+        return SourceConfig(url=pool.url, username=name, retry_pause=0.1, timeout=20.0)
+
+    async def one_share() -> None:
+        async for event in events:
+            if isinstance(event, Job):
+                assert (await source.submit(event.work(b"abcd").share(0))).status is ShareStatus.ACCEPTED
+                return
+
+    async with Pool(script) as backup:
+        async with Pool(script) as pool:
+            port = pool.port
+            configs = config(pool, "first"), config(backup, "second")
+            source = FailoverSource([functools.partial(open_source, one) for one in configs], steady_seconds=0.0)
+            events = source.events()
+            await one_share()
+        await one_share()
+        async with Pool(script, port=port):
+            await one_share()
+            await source.aclose()
+    assert accepted == ["first", "second", "first"]
