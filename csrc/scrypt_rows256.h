@@ -34,23 +34,16 @@ MINER_INLINE void save_rows(const V x[32], uint8_t *row, size_t stride)
     }
 }
 
-/* Each lane's block ^= its row. The halves of a row's eighths are put in place while loading: fewer shuffles. */
+/* Each lane's block ^= its row. */
 MINER_INLINE void mix_rows(V x[32], uint8_t *const row[8])
 {
-    for (int w = 0; w < 32; w += 4) {
-        V r[4], t[4];
-        for (int h = 0; h < 4; h++)
-            r[h] = _mm256_inserti128_si256(
-                _mm256_castsi128_si256(_mm_load_si128((const __m128i *)(row[h] + w * 4))),
-                _mm_load_si128((const __m128i *)(row[h + 4] + w * 4)), 1);
-        t[0] = _mm256_unpacklo_epi32(r[0], r[1]);
-        t[1] = _mm256_unpackhi_epi32(r[0], r[1]);
-        t[2] = _mm256_unpacklo_epi32(r[2], r[3]);
-        t[3] = _mm256_unpackhi_epi32(r[2], r[3]);
-        x[w] = v_xor(x[w], _mm256_unpacklo_epi64(t[0], t[2]));
-        x[w + 1] = v_xor(x[w + 1], _mm256_unpackhi_epi64(t[0], t[2]));
-        x[w + 2] = v_xor(x[w + 2], _mm256_unpacklo_epi64(t[1], t[3]));
-        x[w + 3] = v_xor(x[w + 3], _mm256_unpackhi_epi64(t[1], t[3]));
+    for (int w = 0; w < 32; w += 8) {
+        V r[8];
+        for (int h = 0; h < 8; h++)
+            r[h] = _mm256_load_si256((const V *)(row[h] + w * 4));
+        transpose(r);
+        for (int i = 0; i < 8; i++)
+            x[w + i] = v_xor(x[w + i], r[i]);
     }
 }
 

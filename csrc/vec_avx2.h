@@ -26,6 +26,7 @@ MINER_INLINE V v_swap_bytes(V x)
 }
 #define v_ror(x, n) _mm256_or_si256(_mm256_srli_epi32((x), (n)), _mm256_slli_epi32((x), 32 - (n)))
 #define v_shr(x, n) _mm256_srli_epi32((x), (n))
+#define v_shl(x, n) _mm256_slli_epi32((x), (n))
 MINER_INLINE uint64_t v_at_most(V x, uint32_t limit)
 {
     V le = _mm256_cmpeq_epi32(_mm256_min_epu32(x, v_set1(limit)), x);

@@ -24,6 +24,7 @@ MINER_INLINE V v_majority(V a, V b, V c)
 }
 #define v_ror(x, n) _mm_or_si128(_mm_srli_epi32((x), (n)), _mm_slli_epi32((x), 32 - (n)))
 #define v_shr(x, n) _mm_srli_epi32((x), (n))
+#define v_shl(x, n) _mm_slli_epi32((x), (n))
 MINER_INLINE V v_swap_bytes(V x)
 {
     V halves = _mm_or_si128(_mm_srli_epi16(x, 8), _mm_slli_epi16(x, 8));
