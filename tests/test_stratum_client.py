@@ -18,8 +18,9 @@ from miner import event_queue
 from miner.config import SourceConfig
 from miner.core.errors import SourceError, UsageError
 from miner.core.model import Job, MinerReport, ShareStatus
-from miner.core.source import Connecting, Disconnected, Finished, Notice, SourceEvent
+from miner.core.source import Connecting, Disconnected, Finished, Notice, SourceEvent, Traffic
 from miner.core.target import difficulty_to_target
+from miner.report import Report
 from miner.stratum import client, connection
 from miner.stratum.client import StratumSource
 from miner.stratum.reject import Reject
@@ -518,9 +519,42 @@ async def test_messages_from_the_pool_are_shown_without_the_password() -> None:
         assert await next_of(Notice, source.events()) == Notice("message from the pool: hello ***")
 
 
+@within_limit
+async def test_every_message_can_be_shown_and_never_the_password() -> None:
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)
+        miner.say(b'{"id": null, "method": "client.show_message", ')
+        miner.say(b'"params": ["we know ' + PASSWORD.encode() + b'"]}\n\xff\x1b[2J\n')
+        await miner.next_share()
+        await miner.until_gone()
+
+    seen: list[Traffic] = []
+    async with Pool(script) as pool, source_of(pool, protocol_dump=True) as source:
+        events = source.events()
+        async for event in events:
+            if isinstance(event, Job):
+                submitting = asyncio.create_task(source.submit(event.work(b"abcd").share(5)))
+            if isinstance(event, Traffic):
+                seen.append(event)
+                if "mining.submit" in event.text:
+                    break
+        submitting.cancel()
+    assert [json.loads(event.text)["method"] for event in seen if event.sent] == [
+        "mining.subscribe", "mining.authorize", "mining.extranonce.subscribe", "mining.submit"]
+    assert json.loads(seen[2].text)["params"] == ["alice", "***"]
+    assert json.loads(seen[1].text)["result"][1:] == ["aabbccdd", 4]
+    assert '{"id": null, "method": "client.show_message", "params": ["we know ***"]}' in [event.text for event in seen]
+    assert not any(PASSWORD in event.text for event in seen)
+    assert Report().lines(Traffic(False, "{}\x1b[2J")) == ["< {} [2J"]
+
+
 def test_a_short_password_is_only_masked_where_it_stands_alone() -> None:
     assert source_of("stratum+tcp://h:1", password="x")._masked("extra x, xx") == "extra ***, xx"
     assert source_of("stratum+tcp://h:1", password="")._masked("extra x") == "extra x"
+
+
+def test_a_password_is_masked_in_json_too() -> None:
+    assert source_of("stratum+tcp://h:1", password='pä"ss')._masked(r'["p\u00e4\"ss", "pä"ss"]') == '["***", "***"]'
 
 
 # client.reconnect

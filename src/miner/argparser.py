@@ -121,14 +121,6 @@ def _read_config(path: str) -> dict[str, object]:
     return content
 
 
-class Unsupported(argparse.Action):
-    """An option of minerd's that would change where data goes: better refused than ignored."""
-
-    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any,
-                 option_string: str | None = None) -> None:
-        raise UsageError(f"{'/'.join(self.option_strings)} is not supported yet")
-
-
 def integer(low: int, high: int) -> Callable[[str], int]:
     """An option type: whole numbers from low to high."""
     def parse(text: str) -> int:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 
 from miner import __version__
-from miner.argparser import Parser, Unsupported
+from miner.argparser import Parser
 from miner.console import Console, ExitStatus, run_command
 from miner.core.errors import MinerError, UsageError
 from miner.options import (
@@ -73,7 +73,6 @@ def parser() -> Parser:
     add("--benchmark", action="store_true", help="hash without a network and tell how fast; see also `bench`")
     add("-S", "--syslog", action="store_true", help="write messages to the system log")
     add("-B", "--background", action="store_true", help="go on in the background")
-    add("-P", "--protocol-dump", action=Unsupported, nargs=0, help="minerd's, refused: not supported yet")
     add("-V", "--version", action="version", version=version_text())
     return parser
 

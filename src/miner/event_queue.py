@@ -5,13 +5,13 @@ import collections
 import dataclasses
 
 from miner.core.model import Job
-from miner.core.source import Notice, SourceEvent
+from miner.core.source import Notice, SourceEvent, Traffic
 
 MAX_EVENTS = 64  # that wait for the consumer
 
 
 class EventQueue:
-    """For one consumer. Bounded: of the jobs only the newest waits, and notices give way."""
+    """For one consumer. Bounded: of the jobs only the newest waits, and what is only there to be read gives way."""
 
     def __init__(self) -> None:
         self._events: collections.deque[SourceEvent] = collections.deque()
@@ -25,7 +25,8 @@ class EventQueue:
                 self._events.remove(old)
             event = dataclasses.replace(event, clean=event.clean or any(old.clean for old in waiting))
         elif len(self._events) >= MAX_EVENTS:
-            self._events.remove(next((old for old in self._events if isinstance(old, Notice)), self._events[0]))
+            talk = (old for old in self._events if isinstance(old, Notice | Traffic))
+            self._events.remove(next(talk, self._events[0]))
         self._events.append(event)
         self._changed.set()
 

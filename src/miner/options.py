@@ -88,6 +88,8 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
     add("-x", "--proxy", default="", metavar="PROXY",
         help="connect through [PROTOCOL://][USER:PASSWORD@]HOST[:PORT]; the protocol is http (the default), socks4, "
              "socks4a, socks5 or socks5h (the proxy looks names up: 4a and 5h)")
+    add("-P", "--protocol-dump", action="store_true",
+        help="show every message to (>) and from (<) the pool or node; passwords are left out")
     add("--suggest-difficulty", type=positive, default=0.0, metavar="N",
         help="ask the pool for shares of this difficulty; many pools have a password for it instead, such as d=N")
     add("--difficulty-scale", type=positive, default=1.0, metavar="N",
@@ -163,6 +165,7 @@ def _one_source(options: argparse.Namespace, url: str, user: str, password: str,
         aux=None if options.earlier and urlsplit(url).scheme in POOL_SCHEMES else aux,
         gbt=options.gbt, getwork=options.getwork,
         cert=options.cert, tls_fingerprint=options.tls_fingerprint, proxy=options.proxy,
+        protocol_dump=options.protocol_dump,
         suggest_difficulty=options.suggest_difficulty, difficulty_scale=options.difficulty_scale,
         longpoll=options.longpoll, redirect=options.redirect, scan_time=options.scantime, retries=options.retries,
         retry_pause=options.retry_pause, timeout=options.timeout)

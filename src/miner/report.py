@@ -8,9 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from miner.core.events import BlockFound, Hashrate, MinerEvent, NewJob, ShareDone, Started, Totals, Trouble
 from miner.core.model import Job, ShareStatus
-from miner.core.source import Connecting, Disconnected, Finished, Notice
+from miner.core.source import Connecting, Disconnected, Finished, Notice, Traffic
 from miner.core.target import target_to_difficulty
 from miner.core.text import one_line
+from miner.pace import Pace
+
+MAX_TRAFFIC = 4096  # characters of a message that are shown
 
 
 def khash(hashrate: float) -> str:
@@ -56,10 +59,12 @@ class Report:
         self._quiet, self._debug = quiet, debug
         self._source = ""
         self._started = False
+        self._pace = Pace()
 
     def lines(self, event: MinerEvent) -> list[str]:
         """None, one or more lines, without time stamps."""
-        return list(self._lines(event))
+        lines = list(self._lines(event))
+        return [*lines, *self._pace.lines(event)] if isinstance(event, Started | NewJob | Hashrate) else lines
 
     def _lines(self, event: MinerEvent) -> Iterator[str]:
         match event:
@@ -112,7 +117,7 @@ def block_line(job: Job, block_hash: str, source: str) -> str:
     return f"BLOCK found{at_height(job)}, {one_line(source)}: {one_line(block_hash, 64)}"
 
 
-def source_lines(event: Connecting | Disconnected | Notice | Finished) -> Iterator[str]:
+def source_lines(event: Connecting | Disconnected | Notice | Traffic | Finished) -> Iterator[str]:
     """What happens between us and where work comes from, on a miner as on a hub."""
     match event:
         case Connecting(what="long-polling"):
@@ -124,6 +129,8 @@ def source_lines(event: Connecting | Disconnected | Notice | Finished) -> Iterat
             yield f"...retry after {event.retry_seconds:.0f} seconds"
         case Notice():
             yield one_line(event.text)
+        case Traffic():
+            yield f"{'>' if event.sent else '<'} {one_line(event.text, MAX_TRAFFIC)}"
         case Finished():
             yield f"No more work: {one_line(event.reason)}"
 

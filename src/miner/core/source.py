@@ -34,13 +34,22 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Traffic:
+    """A message to (`sent`) or from the other end, word for word but for passwords. Only where it was asked for
+    (SourceConfig.protocol_dump). May hold anything: `one_line` it."""
+
+    sent: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The other end is done with us (the hub of a cluster job ended). No more jobs will come; not an error."""
 
     reason: str
 
 
-SourceEvent = Job | Connecting | Disconnected | Notice | Finished
+SourceEvent = Job | Connecting | Disconnected | Notice | Traffic | Finished
 
 
 class WorkSource(ABC):

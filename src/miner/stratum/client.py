@@ -1,6 +1,8 @@
 """A stratum pool, or a hub, as a source of work: one TCP connection at a time, and a new one when it breaks."""
 
 import asyncio
+import dataclasses
+import json
 import random
 import re
 from collections.abc import AsyncIterator, Callable
@@ -9,7 +11,7 @@ from miner import __version__
 from miner.config import SourceConfig
 from miner.core.errors import SourceError
 from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
-from miner.core.source import Connecting, Disconnected, Finished, Notice, SourceEvent, WorkSource
+from miner.core.source import Connecting, Disconnected, Finished, Notice, SourceEvent, Traffic, WorkSource
 from miner.event_queue import EventQueue
 from miner.net import CONNECT_SECONDS, Route, words_of
 from miner.stratum import messages
@@ -120,7 +122,8 @@ class StratumSource(WorkSource):
                                   hub=self._config.hub, session=self._session, unwelcome=self._unwelcome,
                                   suggest_difficulty=self._config.suggest_difficulty,
                                   difficulty_scale=self._config.difficulty_scale)
-        self._connection = connection = PoolConnection(protocol, reader, writer, self._config.timeout)
+        self._connection = connection = PoolConnection(protocol, reader, writer, self._config.timeout,
+                                                       self._on_traffic if self._config.protocol_dump else None)
         finished = False  # from then on only the last verdicts come in and a last report goes out, until `aclose`
         try:
             while True:
@@ -171,9 +174,14 @@ class StratumSource(WorkSource):
         if connection.allow_notice(text):
             self._events.put(Notice(self._masked(text)))
 
+    def _on_traffic(self, traffic: Traffic) -> None:
+        self._events.put(dataclasses.replace(traffic, text=self._masked(traffic.text)))
+
     def _masked(self, text: str) -> str:
-        """The pool's words without our password. A short one like "x" is only taken out where it stands alone."""
-        secret = re.escape(self._address.password)
-        if not secret:
+        """The pool's words without our password, as it is or as JSON writes it. A short one like "x" is only taken out
+        where it stands alone."""
+        password = self._address.password
+        if not password:
             return text
-        return re.sub(secret if len(self._address.password) > 3 else rf"(?<!\w){secret}(?!\w)", "***", text)
+        secret = "|".join({re.escape(password), re.escape(json.dumps(password)[1:-1])})
+        return re.sub(secret if len(password) > 3 else rf"(?<!\w)({secret})(?!\w)", "***", text)

@@ -1,13 +1,15 @@
 """One TCP connection to a pool: the protocol on a socket, and the shares that wait for their verdicts on it."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from miner.core.errors import ProtocolError
 from miner.core.model import Job, MinerReport, Share, ShareStatus
+from miner.core.source import Traffic
 from miner.net import words_of
 from miner.stratum.client_events import Answered, ClientEvent
-from miner.stratum.client_protocol import ClientProtocol, State
+from miner.stratum.client_protocol import MAX_LINE, ClientProtocol, State
+from miner.stratum.dump import Dump
 
 HANDSHAKE_SECONDS = 60.0  # from the connection to the login
 ANSWER_SECONDS = 60.0  # for a share's verdict
@@ -30,7 +32,8 @@ class PoolConnection:
     """From the first byte to the last. What a pool can make us wait for, keep or show is bounded."""
 
     def __init__(self, protocol: ClientProtocol, reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
-                 timeout: float) -> None:
+                 timeout: float, on_traffic: Callable[[Traffic], None] | None = None) -> None:
+        """`on_traffic`: told every message, passwords left out."""
         self.had_jobs = False
         self._protocol = protocol
         self._reader = reader
@@ -40,6 +43,8 @@ class PoolConnection:
         self._deadline = asyncio.get_running_loop().time() + self._patience
         self._verdicts: dict[int, asyncio.Future[Answered]] = {}
         self._fault = ""  # why we tore the connection down ourselves
+        self._on_traffic = on_traffic
+        self._dump = Dump(MAX_LINE)
         self._notices = 0
         self._last_notice = ""
         protocol.start()
@@ -48,7 +53,11 @@ class PoolConnection:
         """Wait for the pool, send what is due meanwhile. The verdicts among its events go to who waits in `submit`.
         Raises LostError, and so does the iterator."""
         self._flush()
-        return self._understand(await self._read())
+        data = await self._read()
+        if self._on_traffic:
+            for traffic in self._dump.received(data):
+                self._on_traffic(traffic)
+        return self._understand(data)
 
     def _understand(self, data: bytes) -> Iterator[ClientEvent]:
         heard = self._protocol.heard
@@ -128,7 +137,11 @@ class PoolConnection:
         return data
 
     def _flush(self) -> None:
-        self._writer.write(self._protocol.data_to_send())
+        data = self._protocol.data_to_send()
+        if self._on_traffic:
+            for traffic in self._dump.sent(data):
+                self._on_traffic(traffic)
+        self._writer.write(data)
         if self._writer.transport.get_write_buffer_size() > MAX_UNSENT:
             self._tear_down("the pool does not read what we send")
 

@@ -1,0 +1,55 @@
+"""How long a share takes at this miner's hashrate: told at the start and whenever the difficulty changes."""
+
+from collections.abc import Iterator
+
+from miner.core.events import Hashrate, NewJob, Started
+from miner.core.target import expected_hashes, target_to_difficulty
+
+PATIENCE_SECONDS = 600.0  # after so long without a share many a pool hangs up: NOMP and its kin by default
+_UNITS = (("year", 365.25 * 86400), ("day", 86400.0), ("hour", 3600.0), ("minute", 60.0))
+
+
+class Pace:
+    """Fed with a run's events; gives the lines that they call for. A time is told once every thread's hashrate is
+    known, which takes a few seconds."""
+
+    def __init__(self) -> None:
+        self._threads = 0
+        self._at_pool = False
+        self._hashrates: dict[int, float] = {}  # by thread
+        self._job: NewJob | None = None
+        self._told = 0  # the target that a time was told for
+
+    def lines(self, event: Started | NewJob | Hashrate) -> Iterator[str]:
+        match event:
+            case Started():
+                self._threads, self._at_pool = event.threads, event.source.startswith("stratum")
+            case NewJob():
+                self._job = event
+            case Hashrate():
+                self._hashrates[event.thread] = event.hashrate
+        hashrate = sum(self._hashrates.values())
+        if self._job and hashrate and len(self._hashrates) >= self._threads > 0:
+            yield from self._tell(self._job, hashrate)
+
+    def _tell(self, event: NewJob, hashrate: float) -> Iterator[str]:
+        job = event.job
+        target = max(job.share_target, job.network_target)
+        if target == self._told or self._told and not self._at_pool:
+            return  # a node's difficulty changes all the time, and what a block is worth waiting for hardly does
+        self._told = target
+        seconds = expected_hashes(target) / hashrate
+        noun = "share" if target > job.network_target else "block"
+        yield (f"Difficulty {target_to_difficulty(target, job.algorithm):.6g}: "
+               f"a {noun} every {duration(seconds)} on average")
+        if self._at_pool and seconds > PATIENCE_SECONDS:
+            yield (f"That is longer than many pools wait ({duration(PATIENCE_SECONDS)}): ask for easier shares with "
+                   "--suggest-difficulty, or with a password such as d=N where the pool's help says so")
+
+
+def duration(seconds: float) -> str:
+    """For people: `0.3 seconds`, `5 minutes`, `3.2e+09 years`."""
+    for name, size in _UNITS:
+        if seconds >= 2 * size:
+            return f"{seconds / size:.{0 if seconds < 1e6 * size else 1}{'f' if seconds < 1e6 * size else 'e'}} {name}s"
+    return f"{seconds:.2g} seconds" if seconds < 10 else f"{seconds:.0f} seconds"
