@@ -8,7 +8,8 @@
 extern const miner_kernel miner_sha256d_portable, miner_scrypt_portable;
 #ifdef MINER_X86
 extern const miner_kernel miner_scrypt_avx512, miner_scrypt_avx512vl, miner_scrypt_avx2, miner_scrypt_sse2;
-extern const miner_kernel miner_sha256d_avx512_shani, miner_sha256d_avx512, miner_sha256d_avx2, miner_sha256d_sse41;
+extern const miner_kernel miner_sha256d_avx512_shani, miner_sha256d_avx512, miner_sha256d_shani, miner_sha256d_avx2,
+                          miner_sha256d_sse41;
 #endif
 #ifdef MINER_ARM64
 extern const miner_kernel miner_scrypt_neon;
@@ -19,6 +20,7 @@ static const miner_kernel *const kernels[] = {
 #ifdef MINER_X86
     &miner_sha256d_avx512_shani,
     &miner_sha256d_avx512,
+    &miner_sha256d_shani,
     &miner_sha256d_avx2,
     &miner_sha256d_sse41,
 #endif

@@ -21,6 +21,13 @@
 #define MINER_ISA_END MINER_PRAGMA(GCC pop_options)
 #endif
 
+/* Passes of gcc that do a kernel harm, for the rest of the file. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define MINER_GCC_OPTIONS(...) MINER_PRAGMA(GCC optimize(__VA_ARGS__))
+#else
+#define MINER_GCC_OPTIONS(...)
+#endif
+
 #define MINER_INLINE static inline __attribute__((always_inline))
 
 #endif

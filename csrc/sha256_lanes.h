@@ -10,14 +10,12 @@
 #define SHA256_SIGMA_0(x) v_xor3(v_ror(x, 7), v_ror(x, 18), v_shr(x, 3))
 #define SHA256_SIGMA_1(x) v_xor3(v_ror(x, 17), v_ror(x, 19), v_shr(x, 10))
 
-/* One round; kw is K[i] + W[i]. Instead of moving eight variables along, the caller rotates their names.
- * Sigma(e) is added last on the way to the new e: e is the newest value, and everything else is ready before it. */
-#define SHA256_ROUND(a, b, c, d, e, f, g, h, kw)                                   \
-    do {                                                                           \
-        V t_ = v_add(v_add(h, kw), v_choose(e, f, g)), s_ = SHA256_SIGMA_E(e);     \
-        V m_ = v_add(SHA256_SIGMA_A(a), v_majority(a, b, c));                      \
-        d = v_add(v_add(d, t_), s_);                                               \
-        h = v_add(v_add(t_, m_), s_);                                              \
+/* One round; kw is K[i] + W[i]. Instead of moving eight variables along, the caller rotates their names. */
+#define SHA256_ROUND(a, b, c, d, e, f, g, h, kw)                                                           \
+    do {                                                                                                   \
+        V t_ = v_add(v_add(v_add(h, kw), v_choose(e, f, g)), SHA256_SIGMA_E(e));                           \
+        d = v_add(d, t_);                                                                                  \
+        h = v_add(v_add(SHA256_SIGMA_A(a), v_majority(a, b, c)), t_);                                      \
     } while (0)
 
 /* R(a, b, c, d, e, f, g, h, i) for eight rounds from i on, or some of them: each round's names are rotated by one. */

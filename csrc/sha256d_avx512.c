@@ -4,7 +4,7 @@
 #include "vec_avx512.h"
 #include "sha256d_lanes.h"
 
-SHA256D_KERNEL(miner_sha256d_avx512, "avx512", MINER_CPU_AVX512);
+SHA256D_KERNEL(miner_sha256d_avx512, "avx512", MINER_CPU_AVX512, LANES, sha256d_lanes_scan);
 
 MINER_ISA_END
 #endif

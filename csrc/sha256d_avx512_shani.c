@@ -15,18 +15,17 @@
 #define MINER_VEC_ISA "avx512f,avx512bw,avx512vl,avx512dq,avx2,bmi2,sha,sse4.1"
 #include "vec_avx512vl.h"
 #include "sha256d_words.h"
+#include "shani.h"
 
-enum { STOP_EVERY = 64, HALF = LANES / 2 };
+/* They undo the weaving, or keep more words than there are registers. */
+MINER_GCC_OPTIONS("no-schedule-insns2", "no-tree-ter", "no-tree-reassoc")
+
+enum { HALF = LANES / 2 };
 
 /* K + W of two rounds for each nonce of a batch: slot i is what sha256rnds2 takes. */
 typedef struct {
     uint64_t slot[LANES];
 } round_pair;
-
-/* A SHA-256 state as sha256rnds2 wants it. */
-typedef struct {
-    __m128i abef, cdgh;
-} packed_state;
 
 typedef struct {
     _Alignas(64) round_pair first[32], second[32];  /* of each block; [i]: rounds 2i and 2i + 1 */
@@ -36,15 +35,6 @@ typedef struct {
     V first_kw2;                                    /* K + W of the first block's round 2 */
     packed_state first_start, second_start;         /* before round 2 of the first block, round 0 of the second */
 } workspace;
-
-static packed_state pack(const uint32_t s[8])
-{
-    packed_state packed = {
-        _mm_set_epi32((int)s[0], (int)s[1], (int)s[4], (int)s[5]),
-        _mm_set_epi32((int)s[2], (int)s[3], (int)s[6], (int)s[7]),
-    };
-    return packed;
-}
 
 /* Two rows of K + W, a lane a nonce, become eight slots. */
 MINER_INLINE void put(round_pair *out, V even, V odd)
@@ -226,7 +216,7 @@ static uint64_t scan(const miner_prepared *work, miner_scratch *scratch, uint32_
     phase_1(&x);
     phase_2(&x, nonces = v_add(nonces, step));
     for (uint64_t batch = 0; batch < batches; batch++) {
-        if (batch % STOP_EVERY == 0 && miner_stopped(stop))
+        if (batch % SHA256D_STOP_EVERY == 0 && miner_stopped(stop))
             return batch;
         phase_1(&x);
         phase_2(&x, nonces = v_add(nonces, step));
@@ -240,16 +230,7 @@ static uint64_t scan(const miner_prepared *work, miner_scratch *scratch, uint32_
     return batches;
 }
 
-static size_t scratch_size(uint32_t n)
-{
-    (void)n;
-    return 0;
-}
-
-const miner_kernel miner_sha256d_avx512_shani = {
-    .name = "avx512_shani", .algorithm = MINER_SHA256D, .lanes = LANES, .features = MINER_CPU_AVX512 | MINER_CPU_SHANI,
-    .scratch_size = scratch_size, .scan = scan,
-};
+SHA256D_KERNEL(miner_sha256d_avx512_shani, "avx512_shani", MINER_CPU_AVX512 | MINER_CPU_SHANI, LANES, scan);
 
 MINER_ISA_END
 #endif

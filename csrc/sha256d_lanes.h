@@ -1,4 +1,4 @@
-/* The sha256d search with LANES nonces side by side. Include after a vec_*.h, then SHA256D_KERNEL(name, features).
+/* The sha256d search with LANES nonces side by side. Include after a vec_*.h.
  *
  * The header's first 64 bytes are the midstate, the first three rounds of its second block are done once, and of the
  * hash only the most significant word is wanted. That is e after the second hash's round 60, so the compiler drops
@@ -8,16 +8,50 @@
 
 #include "sha256d_words.h"
 
-/* Batches between two looks at the epoch: below a quarter of a millisecond even at 0.3 MH/s and one lane. */
-enum { SHA256D_STOP_EVERY = 64 };
+/* gcc 12 would otherwise work out words far ahead and then spill them: a fifth of the speed with sixteen registers. */
+MINER_GCC_OPTIONS("no-tree-ter", "no-tree-reassoc")
 
 #define FIRST(a, b, c, d, e, f, g, h, i) SHA256_ROUND(a, b, c, d, e, f, g, h, sha256d_first_kw(x, w, i))
 #define SECOND(a, b, c, d, e, f, g, h, i) SHA256_ROUND(a, b, c, d, e, f, g, h, sha256d_second_kw(w, i))
+
+/* Where a round takes many instructions, both hashes unrolled don't fit the first-level cache, and that costs more than
+ * calls do. SHA256D_SHARE_ROUNDS 1 makes one function of all stretches of sixteen rounds from round 32 on, but for the
+ * last, which ends early; 2 makes it of all. */
+#ifndef SHA256D_SHARE_ROUNDS
+#define SHA256D_SHARE_ROUNDS 0
+#endif
+#if SHA256D_SHARE_ROUNDS
+#define SHARED(a, b, c, d, e, f, g, h, i) \
+    SHA256_ROUND(a, b, c, d, e, f, g, h, v_add(WORD(i) = SHA256D_FULL_WORD(i), k[i]))
+
+/* k: the constants of these rounds. */
+__attribute__((noinline)) static void sha256d_sixteen_rounds(V state[8], V w[16], const V k[16])
+{
+    V a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];
+    SHA256_ROUNDS_0_TO_7(SHARED, 0);
+    SHA256_ROUNDS_0_TO_7(SHARED, 8);
+    state[0] = a, state[1] = b, state[2] = c, state[3] = d;
+    state[4] = e, state[5] = f, state[6] = g, state[7] = h;
+}
+
+#define SIXTEEN_ROUNDS(i)                                                                       \
+    do {                                                                                        \
+        V s_[8] = { a, b, c, d, e, f, g, h };                                                   \
+        sha256d_sixteen_rounds(s_, w, x->k + (i) - 32);                                         \
+        a = s_[0], b = s_[1], c = s_[2], d = s_[3], e = s_[4], f = s_[5], g = s_[6], h = s_[7]; \
+    } while (0)
+#define FIRST_SIXTEEN(i) SIXTEEN_ROUNDS(i)
+#define SECOND_SIXTEEN(i) SIXTEEN_ROUNDS(i)
+#else
+#define FIRST_SIXTEEN(i) SHA256_ROUNDS_0_TO_7(FIRST, i); SHA256_ROUNDS_0_TO_7(FIRST, (i) + 8)
+#define SECOND_SIXTEEN(i) SHA256_ROUNDS_0_TO_7(SECOND, i); SHA256_ROUNDS_0_TO_7(SECOND, (i) + 8)
+#endif
 
 /* The most significant word of the hash, as a SHA-256 word. */
 MINER_INLINE V sha256d_lanes_top(const sha256d_fixed *x, V nonce)
 {
     V w[16];
+    w[0] = x->w16, w[1] = x->w17;
     w[3] = nonce;
     /* The state after round 3, under the names that round 4 knows it by. */
     V a = v_add(x->e, nonce), b = x->f, c = x->g, d = x->h, e = v_add(x->a, nonce), f = x->b, g = x->c, h = x->d;
@@ -25,10 +59,8 @@ MINER_INLINE V sha256d_lanes_top(const sha256d_fixed *x, V nonce)
     SHA256_ROUNDS_0_TO_7(FIRST, 8);
     SHA256_ROUNDS_0_TO_7(FIRST, 16);
     SHA256_ROUNDS_0_TO_7(FIRST, 24);
-    SHA256_ROUNDS_0_TO_7(FIRST, 32);
-    SHA256_ROUNDS_0_TO_7(FIRST, 40);
-    SHA256_ROUNDS_0_TO_7(FIRST, 48);
-    SHA256_ROUNDS_0_TO_7(FIRST, 56);
+    FIRST_SIXTEEN(32);
+    FIRST_SIXTEEN(48);
 
     w[0] = v_add(a, x->midstate[0]), w[1] = v_add(b, x->midstate[1]);
     w[2] = v_add(c, x->midstate[2]), w[3] = v_add(d, x->midstate[3]);
@@ -42,11 +74,14 @@ MINER_INLINE V sha256d_lanes_top(const sha256d_fixed *x, V nonce)
     SHA256_ROUNDS_0_TO_7(SECOND, 8);
     SHA256_ROUNDS_0_TO_7(SECOND, 16);
     SHA256_ROUNDS_0_TO_7(SECOND, 24);
-    SHA256_ROUNDS_0_TO_7(SECOND, 32);
-    SHA256_ROUNDS_0_TO_7(SECOND, 40);
+    SECOND_SIXTEEN(32);
+#if SHA256D_SHARE_ROUNDS > 1
+    SECOND_SIXTEEN(48);
+#else
     SHA256_ROUNDS_0_TO_7(SECOND, 48);
     SHA256_ROUNDS_0_TO_4(SECOND, 56);
-    return v_add(h, v_set1(sha256_iv[7]));      /* the e of round 60, position 4, is called h */
+#endif
+    return v_add(h, v_set1(sha256_iv[7]));      /* e of round 60 has become h */
 }
 
 static uint64_t sha256d_lanes_scan(const miner_prepared *work, miner_scratch *s, uint32_t nonce, uint64_t batches,
@@ -68,17 +103,5 @@ static uint64_t sha256d_lanes_scan(const miner_prepared *work, miner_scratch *s,
     }
     return batches;
 }
-
-static size_t sha256d_lanes_scratch_size(uint32_t n)
-{
-    (void)n;
-    return 0;
-}
-
-#define SHA256D_KERNEL(symbol, kernel_name, cpu_features)                                                       \
-    const miner_kernel symbol = {                                                                               \
-        .name = kernel_name, .algorithm = MINER_SHA256D, .lanes = LANES, .features = cpu_features,              \
-        .scratch_size = sha256d_lanes_scratch_size, .scan = sha256d_lanes_scan,                                 \
-    }
 
 #endif

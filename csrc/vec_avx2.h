@@ -24,6 +24,13 @@ MINER_INLINE V v_swap_bytes(V x)
     return _mm256_shuffle_epi8(x, _mm256_set_epi32(0x0c0d0e0f, 0x08090a0b, 0x04050607, 0x00010203,
                                                    0x0c0d0e0f, 0x08090a0b, 0x04050607, 0x00010203));
 }
+/* In assembly, because gcc 12 builds each constant in a general register and broadcasts it from there. */
+MINER_INLINE V v_add_constant(V a, const uint32_t *x)
+{
+    V broadcast;
+    __asm__("vpbroadcastd %1, %0" : "=x"(broadcast) : "m"(*x));
+    return v_add(a, broadcast);
+}
 #define v_ror(x, n) _mm256_or_si256(_mm256_srli_epi32((x), (n)), _mm256_slli_epi32((x), 32 - (n)))
 #define v_shr(x, n) _mm256_srli_epi32((x), (n))
 #define v_shl(x, n) _mm256_slli_epi32((x), (n))

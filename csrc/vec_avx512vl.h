@@ -25,6 +25,13 @@ MINER_INLINE V v_swap_bytes(V x)
     return _mm256_shuffle_epi8(x, _mm256_set_epi32(0x0c0d0e0f, 0x08090a0b, 0x04050607, 0x00010203,
                                                    0x0c0d0e0f, 0x08090a0b, 0x04050607, 0x00010203));
 }
+/* In assembly, because gcc 12 builds each constant in a general register and broadcasts it from there. */
+MINER_INLINE V v_add_constant(V a, const uint32_t *x)
+{
+    V sum;
+    __asm__("vpaddd %2%{1to8%}, %1, %0" : "=v"(sum) : "v"(a), "m"(*x));
+    return sum;
+}
 #define v_ror(x, n) _mm256_ror_epi32((x), (n))
 #define v_shr(x, n) _mm256_srli_epi32((x), (n))
 MINER_INLINE uint64_t v_at_most(V x, uint32_t limit) { return _mm256_cmple_epu32_mask(x, v_set1(limit)); }

@@ -15,6 +15,7 @@ MINER_INLINE V v_lane_numbers(void)
     return vld1q_u32(numbers);
 }
 MINER_INLINE V v_add(V a, V b) { return vaddq_u32(a, b); }
+MINER_INLINE V v_add_constant(V a, const uint32_t *x) { return v_add(a, v_set1(*x)); }
 MINER_INLINE V v_xor(V a, V b) { return veorq_u32(a, b); }
 MINER_INLINE V v_xor3(V a, V b, V c) { return veorq_u32(a, veorq_u32(b, c)); }
 MINER_INLINE V v_choose(V mask, V yes, V no) { return vbslq_u32(mask, yes, no); }

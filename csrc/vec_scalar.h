@@ -13,6 +13,8 @@ MINER_INLINE V v_set1(uint32_t x) { return x; }
 MINER_INLINE V v_lane_numbers(void) { return 0; }
 MINER_INLINE V v_add(V a, V b) { return a + b; }
 MINER_INLINE V v_xor(V a, V b) { return a ^ b; }
+/* x is in a table of constants. */
+MINER_INLINE V v_add_constant(V a, const uint32_t *x) { return v_add(a, v_set1(*x)); }
 MINER_INLINE V v_xor3(V a, V b, V c) { return a ^ b ^ c; }
 MINER_INLINE V v_choose(V mask, V yes, V no) { return no ^ (mask & (yes ^ no)); }
 MINER_INLINE V v_majority(V a, V b, V c) { return (a & b) | (c & (a | b)); }

@@ -16,6 +16,7 @@ MINER_INLINE V v_set1(uint32_t x) { return _mm_set1_epi32((int)x); }
 MINER_INLINE V v_lane_numbers(void) { return _mm_set_epi32(3, 2, 1, 0); }
 MINER_INLINE V v_add(V a, V b) { return _mm_add_epi32(a, b); }
 MINER_INLINE V v_xor(V a, V b) { return _mm_xor_si128(a, b); }
+MINER_INLINE V v_add_constant(V a, const uint32_t *x) { return v_add(a, v_set1(*x)); }
 MINER_INLINE V v_xor3(V a, V b, V c) { return v_xor(a, v_xor(b, c)); }
 MINER_INLINE V v_choose(V mask, V yes, V no) { return v_xor(no, _mm_and_si128(mask, v_xor(yes, no))); }
 MINER_INLINE V v_majority(V a, V b, V c)
