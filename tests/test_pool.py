@@ -1,6 +1,7 @@
 """Mining at a real pool (foundation-stratum) in front of a real node, until blocks are in the chain."""
 
 import hashlib
+import itertools
 import os
 import signal
 import subprocess
@@ -9,15 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 import miner
-from miner.core.algorithm import Algorithm
+from miner.config import SourceConfig
+from miner.core.algorithm import Algorithm, sha256d
 from miner.core.errors import SourceError
 from miner.core.events import BlockFound, ShareDone
-from miner.core.model import ShareStatus
+from miner.core.model import Job, ShareStatus
 from miner.core.target import difficulty_to_target, nbits_to_target
+from miner.stratum.client import StratumSource
 from node.litecoind import MWEB_HEIGHT, Litecoind
 from pool.pool import Pool
+from stratum_pool import within_limit
 
 SCRYPT = Algorithm.parse("scrypt")
 
@@ -114,6 +119,41 @@ def test_shares_at_the_pools_own_difficulty() -> None:
     assert ShareStatus.REJECTED not in statuses
     assert {share["kind"] for share in seen} <= {"valid", "stale"}
     assert {0.02, 0.1} <= {share["difficulty"] for share in seen if share["kind"] == "valid"}
+
+
+def test_over_tls(node: Litecoind, tmp_path: Path) -> None:
+    authority, certificates = trustme.CA(), tmp_path / "certificates"
+    certificates.mkdir()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    issued = authority.issue_cert("127.0.0.1")
+    issued.private_key_pem.write_to_path(str(certificates / "key.pem"))
+    issued.cert_chain_pems[0].write_to_path(str(certificates / "cert.pem"))
+    with (Pool(node, tls=tmp_path) as pool,
+          miner.mine(url=pool.url, username=pool.username, password=pool.password, threads=1, seconds=60,
+                     cert=str(tmp_path / "authority.pem")) as mining):
+        for event in mining:
+            if isinstance(event, BlockFound):
+                mining.stop()
+        pool.wait_for_blocks(1)
+
+
+@within_limit
+async def test_sha256d_with_rolled_versions() -> None:
+    """The pool works the header out by itself, so a wrong version is no share."""
+    with Litecoind(chain="test") as node, Pool(node, algorithm="sha256d", difficulty=1e-6) as pool:
+        config = SourceConfig(Algorithm("sha256d", 0), pool.url, pool.username, pool.password)
+        async with StratumSource(config) as source:
+            job = await anext(event async for event in source.events() if isinstance(event, Job))
+            assert job.version_mask == 0x1FFFE000
+            works = [job.work(b"\0" * job.extranonce2_size, version=version)
+                     for version in itertools.islice(job.versions(), 0, 5000, 1000)]
+            for work in works:
+                share = next(share for share in map(work.share, range(1 << 20))
+                             if int.from_bytes(sha256d(share.header), "little") <= job.share_target)
+                result = await source.submit(share)
+                assert result.status is ShareStatus.ACCEPTED, result.reason
+        assert len({work.version for work in works}) == 5
+        pool.wait_for("share", 5, kind="valid")
 
 
 def test_pool_that_refuses_the_user(node: Litecoind) -> None:

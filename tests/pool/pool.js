@@ -1,7 +1,8 @@
 // Runs the npm package foundation-stratum as a pool for a private Litecoin chain. pool.py starts it.
 //
-// in:  one JSON object on stdin's first line: node {port, username, password}, address, difficulty, username, password,
-//      and optionally vardiff {minimum, maximum, targetTime, retargetTime, variance}. It runs until stdin ends.
+// in:  one JSON object on stdin's first line: node {port, username, password}, address, algorithm, difficulty, username,
+//      password, tls (the files certificates/key.pem and cert.pem are used), and optionally vardiff {minimum, maximum,
+//      targetTime, retargetTime, variance}. It runs until stdin ends.
 // out: one JSON object a line: {event: "listening", port}, {event: "authorize", …}, {event: "share", …},
 //      {event: "log", severity, text}
 'use strict';
@@ -15,6 +16,7 @@ function start(config) {
   const port = {
     port: 0,
     enabled: true,
+    tls: config.tls,
     difficulty: { initial: config.difficulty },
   };
 
@@ -56,8 +58,9 @@ function start(config) {
         segwit: true,
         mweb: true,
         version: 1,
+        asicboost: true,  // BIP 310, for whoever asks
         rewards: {},
-        algorithms: { mining: 'scrypt', block: 'sha256d', coinbase: 'sha256d' },
+        algorithms: { mining: config.algorithm, block: 'sha256d', coinbase: 'sha256d' },
         mainnet: network('rltc'),
         testnet: network('tltc'),
       },
@@ -72,7 +75,7 @@ function start(config) {
     answer({ error: null, authorized, disconnect: false });
   };
 
-  const pool = require('foundation-stratum').create(poolConfig, { identifier: '' }, authorize, () => {});
+  const pool = require('foundation-stratum').create(poolConfig, { identifier: '', tls: { key: 'key.pem', cert: 'cert.pem' } }, authorize, () => {});
 
   pool.on('log', (severity, text) => say({ event: 'log', severity, text }));
   pool.on('share', (share, kind, isBlock) => say({

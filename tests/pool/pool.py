@@ -33,12 +33,14 @@ def folder() -> Path:
 class Pool:
     """A pool in front of `node`, which pays `address`, by default one of the node's own.
 
-    difficulty: of a new connection, in scrypt's scale (65536 hashes a share at 1)
+    difficulty: of a new connection, in the algorithm's scale (65536 hashes a share at 1 for scrypt)
+    algorithm: "scrypt" or "sha256d"; the node takes blocks of scrypt alone
+    tls: a folder with certificates/key.pem and certificates/cert.pem, to serve with
     vardiff: foundation-stratum's settings for it: minimum, maximum, targetTime, retargetTime, variance
     """
 
-    def __init__(self, node: Litecoind, *, difficulty: float = 0.05, address: str = "",
-                 vardiff: dict[str, float] | None = None) -> None:
+    def __init__(self, node: Litecoind, *, difficulty: float = 0.05, address: str = "", algorithm: str = "scrypt",
+                 tls: Path | None = None, vardiff: dict[str, float] | None = None) -> None:
         self._program = require("node", executable("node"), "install Node.js, e.g. apt-get install nodejs npm")
         modules = folder() / "node_modules"
         built = modules / "bignum" / "build" / "Release" / "bignum.node"
@@ -47,6 +49,7 @@ class Pool:
         self.password = "pool-password"
         self.address = address or node.address
         self.port = 0
+        self._tls = tls
         self.events: list[Event] = []
         self._ended = False
         self._changed = threading.Condition()
@@ -54,13 +57,15 @@ class Pool:
         self._config = {
             "node": {"port": node.rpc_port, "username": node.username, "password": node.password},
             "address": self.address, "difficulty": difficulty, "vardiff": vardiff,
+            "algorithm": algorithm, "tls": tls is not None,
             # The package strips names to letters, digits and full stops before it compares.
             "username": self.username, "password": self.password,
         }
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen([self._program, HERE / "pool.js"], env=self._environment, text=True,
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                         cwd=self._tls)
         self._reader = threading.Thread(target=self._read_events, daemon=True)
         self._reader.start()
         try:
@@ -79,7 +84,7 @@ class Pool:
 
     @property
     def url(self) -> str:
-        return f"stratum+tcp://127.0.0.1:{self.port}"
+        return f"{'stratum+tcps' if self._tls else 'stratum+tcp'}://127.0.0.1:{self.port}"
 
     @property
     def shares(self) -> list[Event]:
