@@ -101,24 +101,24 @@ static __attribute__((noinline)) void salsa_both(V s[48], V t[48])
     }
 }
 
-/* The first half of s but for its last two rounds, and the second half of t from its third round on. */
+/* The first half of s but for its last round, and the second half of t from its second round on. */
 static __attribute__((noinline)) void salsa_overlapped(V s[48], V t[48])
 {
+    salsa_rows(t, SALSA_SECOND_HALF, 0);
+    salsa_columns(s, SALSA_FIRST_HALF, SALSA_BEGIN);
     for (int i = 0; i < 3; i++) {
         salsa_columns(t, SALSA_SECOND_HALF, 0);
-        salsa_columns(s, SALSA_FIRST_HALF, i == 0 ? SALSA_BEGIN : 0);
-        salsa_rows(t, SALSA_SECOND_HALF, i == 2 ? SALSA_END : 0);
         salsa_rows(s, SALSA_FIRST_HALF, 0);
+        salsa_rows(t, SALSA_SECOND_HALF, i == 2 ? SALSA_END : 0);
+        salsa_columns(s, SALSA_FIRST_HALF, 0);
     }
 }
 
-/* The rounds between: the last two of the first half, the first two of the second. */
+/* The rounds between: the last of the first half, the first of the second. */
 static __attribute__((noinline)) void salsa_turn(V s[48])
 {
-    salsa_columns(s, SALSA_FIRST_HALF, 0);
     salsa_rows(s, SALSA_FIRST_HALF, SALSA_END);
     salsa_columns(s, SALSA_SECOND_HALF, SALSA_BEGIN);
-    salsa_rows(s, SALSA_SECOND_HALF, 0);
 }
 
 #endif
