@@ -178,12 +178,8 @@ class Litecoind:
             self._peer.close()
             self._peer = None
         if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(30)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(30)
+            self._process.kill()  # asked to end, it would first sit out whatever long poll it still holds
+            self._process.wait(30)
             self._process = None
         if self.datadir.name:
             shutil.rmtree(self.datadir, ignore_errors=True)

@@ -44,7 +44,7 @@ class AuxChain:
         if self.block is not None and parent_version >> 16 == self.block.chain_id:
             raise SourceError(f"--aux {self._rpc.label}: this chain can't be mined along with itself: "
                               f"the parent's blocks carry its chain id {self.block.chain_id}")
-        return self.block
+        return None if self.block is None or self.block.prev_hash == self._spent else self.block
 
     async def follow(self) -> None:
         """Keep `block` the newest, for ever."""
