@@ -15,12 +15,13 @@ TESTS ?= tests
 BIN := .venv/bin
 BUILT_FROM := pyproject.toml setup.py src/miner/_native.pyx $(wildcard csrc/*.c csrc/*.h)
 
-.PHONY: help demo test check wheels counterparts clean
+.PHONY: help demo test check fuzz wheels counterparts clean
 
 help:
 	@echo "make demo          mine the sandbox chain on a Spark cluster on this machine ($(SECONDS) seconds)"
 	@echo "make test          lint, types and tests; tests whose counterpart is missing are skipped"
 	@echo "make check         lint and types alone"
+	@echo "make fuzz          fuzz what reads bytes from the network ($(SECONDS) seconds for each target)"
 	@echo "make wheels        build the Linux wheels into dist/ and try them"
 	@echo "make counterparts  get the counterparts: litecoind (apt), a stratum pool (npm)"
 	@echo "make clean         remove .venv and what was built"
@@ -34,6 +35,9 @@ test: check
 check: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+fuzz: .venv/.fuzz
+	cd tests && ../$(BIN)/python -m fuzz --seconds $(SECONDS)
 
 wheels: .venv/.wheels
 	$(BIN)/python wheels/build.py --out dist
@@ -57,6 +61,10 @@ $(BIN)/python:
 .venv/.test: $(BIN)/python $(BUILT_FROM)
 	$(BIN)/python -m pip install --quiet --editable '.[dev,spark,jdk]'
 	@touch $@ .venv/.demo
+
+.venv/.fuzz: $(BIN)/python $(BUILT_FROM)
+	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
+	@touch $@
 
 .venv/.wheels: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[wheels]'
