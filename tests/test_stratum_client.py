@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import dataclasses
+import heapq
 import json
 import random
 import socket
@@ -286,6 +287,29 @@ def test_a_thousand_miners_come_back_one_by_one() -> None:
     seconds = collections.Counter(int(source._pause(1)) for _ in range(1000))
     assert set(seconds) == set(range(30))
     assert max(seconds.values()) < 60
+
+
+def test_a_storm_of_a_thousand_dies_down_at_a_pool_that_takes_a_few() -> None:
+    """Everyone comes back to a pool that takes ten connections in a second and refuses the others."""
+    numbers = random.Random(7)
+    source = source_of("stratum+tcp://h:1", retry_pause=30.0)
+    source._uniform = numbers.random
+    comes = [(source._pause(1), 1) for _ in range(1000)]
+    heapq.heapify(comes)
+    tries: collections.Counter[int] = collections.Counter()
+    taken: collections.Counter[int] = collections.Counter()
+    while comes:
+        at, failures = heapq.heappop(comes)
+        tries[int(at)] += 1
+        if taken[int(at)] < 10:
+            taken[int(at)] += 1
+        else:
+            heapq.heappush(comes, (at + source._pause(failures + 1), failures + 1))
+    assert max(tries.values()) < 100, "not all at once, at any time"
+    assert sum(tries.values()) < 5000, "a few tries each"
+    assert max(tries) < 3600, "and nobody is left out"
+    quiet = [tries[second] for second in range(max(tries)) if second >= 100]
+    assert sum(quiet) / len(quiet) < 10, "by then the pool copes"
 
 
 def test_pauses_are_bounded_and_jittered() -> None:
@@ -600,6 +624,22 @@ async def test_reconnect_to_a_port_where_nobody_lets_us_in() -> None:
 
 
 @within_limit
+async def test_reconnect_to_a_host_in_an_allowed_domain_and_home_when_that_fails() -> None:
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)
+        if len(pool.miners) == 1:
+            miner.say(request("client.reconnect", ["EU.Pool.Invalid", 3333]))
+        await miner.until_gone()
+
+    async with Pool(script) as pool, source_of(pool, redirect_to=("pool.invalid",)) as source:
+        events = source.events()
+        assert "eu.pool.invalid, port 3333" in (await next_of(Disconnected, events)).reason
+        assert "reconnect" not in (await next_of(Disconnected, events)).reason, "nobody knows that name"
+        await next_of(Job, events)
+        assert len(pool.miners) == 2
+
+
+@within_limit
 async def test_reconnect_without_parameters() -> None:
     async def script(miner: Miner) -> None:
         await miner.let_in(REGTEST_JOB)
@@ -617,7 +657,8 @@ async def test_reconnect_without_parameters() -> None:
 
 @pytest.mark.parametrize(("redirect", "params"), [
     (True, ["evil.example", 3333, 0]), (True, ["127.0.0.2", 3333, 0]), (False, ["127.0.0.1", 3333, 0]),
-    (True, ["127.0.0.1.evil.example", 3333]), (True, ["x\u202e", 3333]),
+    (True, ["127.0.0.1.evil.example", 3333]), (True, ["notpool.example", 3333]), (True, ["pool.example.", 3333]),
+    (True, ["a..pool.example", 3333]), (False, ["pool.example", 3333]), (True, ["x\u202e", 3333]),
 ])
 @within_limit
 async def test_reconnect_is_not_followed_elsewhere(redirect: bool, params: list[Any]) -> None:
@@ -627,7 +668,8 @@ async def test_reconnect_is_not_followed_elsewhere(redirect: bool, params: list[
         miner.protocol.accept(await miner.next_share())
         await miner.next()
 
-    async with Pool(script) as pool, source_of(pool, redirect=redirect) as source:
+    async with Pool(script) as pool, source_of(
+            pool, redirect=redirect, redirect_to=("pool.example",)) as source:
         events = source.events()
         job = await next_of(Job, events)
         notice = await next_of(Notice, events)

@@ -39,7 +39,8 @@ class SourceConfig:
     coinbase_sig    text for the coinbase script
     aux             a chain to mine along with the node's
     gbt, getwork    what to ask a node for: block templates, else getwork
-    redirect        follow a pool that sends us to another address (client.reconnect)
+    redirect        follow a pool that sends us to another port of its host (client.reconnect)
+    redirect_to     domains in which it may send us to another host as well
     cert            a file with the certificate authority that TLS trusts; "": those of this system
     tls_fingerprint SHA-256 in hex of the one certificate that TLS trusts, whoever signed it
     proxy           [SCHEME://][USER:PASSWORD@]HOST[:PORT] to connect through; socks4, socks4a, socks5, socks5h, http
@@ -65,6 +66,7 @@ class SourceConfig:
     sandbox: bool = False
     longpoll: bool = True
     redirect: bool = True
+    redirect_to: tuple[str, ...] = ()
     scan_time: float = 5.0
     cert: str = ""
     tls_fingerprint: str = ""

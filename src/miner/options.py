@@ -75,7 +75,9 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
         help="seconds between two looks for new work where there is no long polling (default: 5)")
     add("--no-longpoll", dest="longpoll", action="store_false", help="look for new work every --scantime seconds")
     add("--no-redirect", dest="redirect", action="store_false",
-        help="stay when a pool sends us to another address")
+        help="stay when a pool sends us to another port of its host")
+    add("--allow-redirect", action="append", default=[], type=_domain, metavar="DOMAIN",
+        help="follow a pool to other hosts too if they are in this domain (may be given again)")
     add("--no-gbt", dest="gbt", action="store_false",
         help="ask a node for getwork only: then the server decides who is paid, and --coinbase-addr is not needed")
     add("--no-getwork", dest="getwork", action="store_false",
@@ -167,7 +169,8 @@ def _one_source(options: argparse.Namespace, url: str, user: str, password: str,
         cert=options.cert, tls_fingerprint=options.tls_fingerprint, proxy=options.proxy,
         protocol_dump=options.protocol_dump,
         suggest_difficulty=options.suggest_difficulty, difficulty_scale=options.difficulty_scale,
-        longpoll=options.longpoll, redirect=options.redirect, scan_time=options.scantime, retries=options.retries,
+        longpoll=options.longpoll, redirect=options.redirect,
+        redirect_to=tuple(options.allow_redirect), scan_time=options.scantime, retries=options.retries,
         retry_pause=options.retry_pause, timeout=options.timeout)
 
 
@@ -276,6 +279,12 @@ def _url(text: str, option: str = "-o/--url", schemes: tuple[str, ...] = URL_SCH
     if port is None and scheme in POOL_SCHEMES:
         raise UsageError(f"-o/--url: a pool's address needs a port, as in {scheme}://{hostname}:3333")
     return f"{scheme}://{host}{slash}{path}", credentials if at else None
+
+
+def _domain(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|[0-9a-fA-F:]+", text):
+        raise argparse.ArgumentTypeError("must be a domain such as pool.example")
+    return text.lower()
 
 
 def _worker_id(text: str) -> str:

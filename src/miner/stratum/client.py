@@ -38,7 +38,8 @@ class StratumSource(WorkSource):
         self._config = config
         self._address = PoolAddress.of(config)
         self._route = Route.of(config)
-        self._port = self._address.port  # where a client.reconnect sent us, until that fails
+        self._home = self._address.host, self._address.port
+        self._place = self._home  # where a client.reconnect sent us, until that fails
         self._uniform = uniform
         self._unwelcome: set[str] = set()  # offers that this pool may have hung up on
         self._session = ""
@@ -92,7 +93,7 @@ class StratumSource(WorkSource):
             except LostError as lost:
                 failures = 1 if lost.had_jobs else failures + 1
                 if lost.wait is None and not lost.had_jobs:
-                    self._port = self._address.port
+                    self._place = self._home
                 reason = self._masked(str(lost))
                 if 0 <= self._config.retries < failures:
                     raise SourceError(f"{self.label}: {reason}; gave up after {self._config.retries} retries") from None
@@ -112,7 +113,7 @@ class StratumSource(WorkSource):
         """One connection, from the first byte to the last. Returns where it was a hub that has ended its job; every
         other end raises LostError, or SourceError where there is no use in coming back."""
         try:
-            reader, writer = await self._route.open(self._address.host, self._port, tls=self._address.tls,
+            reader, writer = await self._route.open(*self._place, tls=self._address.tls,
                                                     timeout=min(CONNECT_SECONDS, self._config.timeout))
         except TimeoutError:
             raise LostError("no answer to the connection attempt") from None
@@ -161,14 +162,22 @@ class StratumSource(WorkSource):
                 self._notice(f"ignored what the pool sent: {event.reason}", connection)
 
     def _on_reconnect(self, event: messages.Reconnect, connection: PoolConnection) -> None:
-        """To the same host, another port perhaps; elsewhere never: whoever can write into the connection could take the
-        miners away with it."""
-        host, port = event.host.lower() or self._address.host, event.port or self._port
-        if host != self._address.host or port != self._address.port and not self._config.redirect:
-            self._notice(f"the pool would send us to {host}, port {port}: not followed", connection)
+        """To the same host, another port perhaps; elsewhere only if it was allowed: whoever can write into the
+        connection could take the miners away with it."""
+        place = event.host.lower() or self._place[0], event.port or self._place[1]
+        if place != self._home and not (self._config.redirect and self._may_go_to(place[0])):
+            self._notice(f"the pool would send us to {place[0]}, port {place[1]}: not followed", connection)
             return
-        self._port = port
-        raise LostError(f"the pool asks to reconnect to port {port}", event.wait)
+        self._place = place
+        raise LostError(f"the pool asks to reconnect to {place[0]}, port {place[1]}", event.wait)
+
+    def _may_go_to(self, host: str) -> bool:
+        try:
+            host.encode("idna")  # as the resolver will want it
+        except ValueError:
+            return False
+        return host == self._address.host or any(host == domain or host.endswith(f".{domain}")
+                                                 for domain in self._config.redirect_to)
 
     def _notice(self, text: str, connection: PoolConnection) -> None:
         if connection.allow_notice(text):
