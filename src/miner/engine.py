@@ -20,7 +20,8 @@ from miner.cpus import CpuClaims, usable_threads
 NONCES = 1 << 32
 _CHUNK_SECONDS = 0.25  # how long one native call may take; new work interrupts it at once all the same
 _METER_SECONDS = 5.0  # how often a thread tells its hashrate while its work does not change
-_TRIAL_SECONDS = 0.03
+# Choosing a kernel takes at most KERNELS * ROUNDS * SECONDS of CPU time, and a batch more for each trial.
+_TRIAL_KERNELS, _TRIAL_ROUNDS, _TRIAL_SECONDS = 4, 3, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,15 +211,20 @@ def choose_kernel(algorithm: Algorithm, name: str = "") -> str:
     sound = [kernel for kernel in runnable if kernel != "portable" and _native.selftest(algorithm.name, kernel)]
     if not sound and not _native.selftest(algorithm.name, "portable"):
         raise EngineError(f"even the portable {algorithm.name} kernel computes wrong hashes: this machine is broken")
-    return max(sound[:4], key=lambda kernel: _trial(algorithm.name, kernel), default="portable")
+    if len(sound) < 2:
+        return sound[0] if sound else "portable"
+    n = min(algorithm.n, 1024)  # which speaks for larger sizes
+    searchers = [_native.Searcher(algorithm.name, n, kernel) for kernel in sound[:_TRIAL_KERNELS]]
+    # In turn, and the best of each: the machine may be busy with something else.
+    trials = [(_trial(searcher), searcher.kernel) for _ in range(_TRIAL_ROUNDS) for searcher in searchers]
+    return max(trials)[1]
 
 
-def _trial(algorithm: str, kernel: str) -> float:
-    """Hashes a second in a trial too short to notice. N = 1024 speaks for other sizes."""
-    searcher = _native.Searcher(algorithm, 0 if algorithm == "sha256d" else 1024, kernel)
+def _trial(searcher: _native.Searcher) -> float:
+    """Hashes a second of this thread's CPU time, in a trial too short to notice."""
     epoch = _native.Epoch()
-    count, hashes, started = searcher.lanes, 0, time.perf_counter()
-    while (seconds := time.perf_counter() - started) < _TRIAL_SECONDS:
+    count, hashes, started = searcher.lanes, 0, time.thread_time()
+    while (seconds := time.thread_time() - started) < _TRIAL_SECONDS:
         hashes += searcher.search(bytes(80), bytes(32), hashes, count, epoch, epoch.value)[1]
-        count = min(2 * count, 1 << 18)
+        count = min(2 * count, 1 << 16)
     return hashes / seconds
