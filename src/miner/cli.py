@@ -38,10 +38,36 @@ examples:
   python -m miner -a sha256d -o http://127.0.0.1:8332/ -u rpc --ask-password --coinbase-addr ADDRESS
   python -m miner -a sha256d --benchmark
 
+several pools or nodes:
+  Each further -o names where to go, in this order, while those before it give no work; the first one is gone back to
+  once it has had work for half a minute. -u, -p and -O that follow a URL belong to it alone. Those before the first
+  URL, --password-file, --ask-password and MINER_PASSWORD are for every URL that has none of its own:
+    -u alice -o stratum+tcp://a.example:3333 -o stratum+tcp://b.example:3333
+    -o stratum+tcp://a.example:3333 -O alice:x  -o stratum+tcps://b.example:443 -O bob:y
+
+TLS and proxies:
+  Certificates are verified: against this system's authorities, against the one in the --cert file alone, or, with
+  --tls-fingerprint, by their own SHA-256, which takes a self-signed one too. Nothing is sent to a server that does not
+  pass. -x needs the package python-socks (pip install 'sparkminer[proxy]'); the way through it is for pool and node.
+
+passwords:
+  A password in -p, -O, a URL or -x is written over in the process list at once, but may be seen for a moment.
+  --password-file, --ask-password, MINER_PASSWORD and a config file that only its owner can read avoid that. What pools
+  put after a password's comma (d=…, c=…) is passed on as it is. No password is ever shown, with -P neither.
+
+config file:
+  A JSON object of long options without their dashes. Options that have no value are true or false; others take
+  strings or numbers. It is read where -c stands: what comes later on the command line wins, and a URL there takes the
+  place of the file's, as with minerd.
+
+output:
+  Messages go to stderr, or with -S to the system log, each behind [YYYY-MM-DD HH:MM:SS]; hashrates are in khash/s, with
+  two digits after the point below 1000. At the start and with each new difficulty, a line says how long a share takes.
+
 environment:
-  MINER_PASSWORD  the password for the pool or node, unless an option gives one
+  MINER_PASSWORD      the password for the pool or node, unless an option gives one
   MINER_AUX_PASSWORD  the same for the node of --aux
-  MINER_KERNEL    a kernel's name, as --kernel takes it
+  MINER_KERNEL        a kernel's name, as --kernel takes it
 
 Ctrl-C or SIGTERM ends a run in order, a second Ctrl-C at once.
 Exit status: 0 ended as told, 1 gave up, 2 wrong usage."""

@@ -30,7 +30,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     add("-o", "--url", type=_url, action=_Url, metavar="URL",
         help="stratum+tcp://HOST:PORT for a pool or hub (stratum+tcps:// over TLS), http(s)://HOST:PORT/ for a node; "
              "USER:PASSWORD@ before the host is taken as -O is. Given again, it names where to go while those before "
-             "have no work: -u, -p and -O belong to the URL before them, or to all if they stand before the first")
+             "have no work; -u, -p and -O belong to the URL that they follow, or to all if they stand before the first")
     parser.set_defaults(shared=(None, None), earlier=(), reading="", url_from="")
     add("-O", "--userpass", action=_UserPass, metavar="U:P", help="user name and password, a colon between them")
     add("-u", "--user", "--username", dest="user", metavar="USERNAME", help="user name for the pool or node")
@@ -74,10 +74,6 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
     add("-s", "--scantime", type=integer(1, 9999), default=5, metavar="N",
         help="seconds between two looks for new work where there is no long polling (default: 5)")
     add("--no-longpoll", dest="longpoll", action="store_false", help="look for new work every --scantime seconds")
-    add("--no-redirect", dest="redirect", action="store_false",
-        help="stay when a pool sends us to another port of its host")
-    add("--allow-redirect", action="append", default=[], type=_domain, metavar="DOMAIN",
-        help="follow a pool to other hosts too if they are in this domain (may be given again)")
     add("--no-gbt", dest="gbt", action="store_false",
         help="ask a node for getwork only: then the server decides who is paid, and --coinbase-addr is not needed")
     add("--no-getwork", dest="getwork", action="store_false",
@@ -92,6 +88,15 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
              "socks4a, socks5 or socks5h (the proxy looks names up: 4a and 5h)")
     add("-P", "--protocol-dump", action="store_true",
         help="show every message to (>) and from (<) the pool or node; passwords are left out")
+    _add_pool_options(parser)
+
+
+def _add_pool_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("pool").add_argument
+    add("--no-redirect", dest="redirect", action="store_false",
+        help="stay when a pool sends us to another port of its host")
+    add("--allow-redirect", action="append", default=[], type=_domain, metavar="DOMAIN",
+        help="follow a pool to other hosts too if they are in this domain (may be given again)")
     add("--suggest-difficulty", type=positive, default=0.0, metavar="N",
         help="ask the pool for shares of this difficulty; many pools have a password for it instead, such as d=N")
     add("--difficulty-scale", type=positive, default=1.0, metavar="N",
