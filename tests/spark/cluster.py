@@ -22,7 +22,7 @@ from miner.spark.java import prepare_java
 from miner.spark.processes import end_session
 
 START_SECONDS = 90.0
-_JAVA_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # quick to start, and small
+LIGHT_JAVA = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # quick to start, and small
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def standalone_cluster(directory: Path, workers: int = 2, cores: int = 1) -> Ite
 def _daemon(log: Path, environment: dict[str, str], name: str, *arguments: str) -> Iterator[None]:
     command = [str(Path(_find_spark_home()) / "bin" / "spark-class"), name, *arguments]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, env={**environment, "SPARK_DAEMON_JAVA_OPTS": _JAVA_OPTIONS},
+        process = subprocess.Popen(command, env={**environment, "SPARK_DAEMON_JAVA_OPTS": LIGHT_JAVA},
                                    stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
     try:
         yield

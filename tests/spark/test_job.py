@@ -20,7 +20,7 @@ from miner.spark.settings import script
 from miner.spark.ship import write_bundle
 from node.litecoind import Litecoind
 from node.mining import check_headers
-from spark.cluster import Cluster, bare_venv, java_environment, standalone_cluster
+from spark.cluster import LIGHT_JAVA, Cluster, bare_venv, java_environment, standalone_cluster
 from spark.running import alive, command_line, job
 
 pytestmark = pytest.mark.timeout(300)
@@ -44,7 +44,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def on(cluster: Cluster) -> list[str]:
-    return ["--master", cluster.url, "--conf", f"spark.pyspark.python={cluster.python}"]
+    """The options that lead there."""
+    conf = {"spark.pyspark.python": cluster.python, "spark.driver.extraJavaOptions": LIGHT_JAVA,
+            "spark.executor.extraJavaOptions": LIGHT_JAVA}
+    return ["--master", cluster.url, *(f"--conf={name}={value}" for name, value in conf.items())]
 
 
 def rows(table: list[str]) -> dict[str, list[str]]:
@@ -149,15 +152,14 @@ def parent_with(pid: int, words: str) -> int:
     return pid
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_leaves_nothing(environ: dict[str, str], tmp_path: Path, number: signal.Signals) -> None:
+def test_ctrl_c_leaves_nothing(environ: dict[str, str], tmp_path: Path) -> None:
     environ = environ | {"TMPDIR": str(tmp_path)}
     with job("--sandbox", "--seconds", "0", environ=environ) as running:
         running.wait_for(JOINED)
         running.wait_for(METER)
         processes = running.processes()
         assert len(processes) >= 5, "driver's JVM, two executors, their Python"
-        running.interrupt(number)
+        running.interrupt()
         assert running.finish(30) == 0
         assert not alive(processes)
     assert rows(running.out)["total"]
@@ -165,7 +167,7 @@ def test_ctrl_c_leaves_nothing(environ: dict[str, str], tmp_path: Path, number: 
     assert not left, "temporary files"
 
 
-def test_ctrl_c_while_spark_starts(environ: dict[str, str], tmp_path: Path) -> None:
+def test_a_signal_while_spark_starts(environ: dict[str, str], tmp_path: Path) -> None:
     """The JVM is there, but pyspark has not heard of it yet."""
     environ = environ | {"TMPDIR": str(tmp_path)}
     with job("--sandbox", "--seconds", "0", environ=environ) as running:
@@ -173,7 +175,7 @@ def test_ctrl_c_while_spark_starts(environ: dict[str, str], tmp_path: Path) -> N
         processes: set[int] = set()
         while not processes:
             processes = running.processes()
-        running.interrupt()
+        running.interrupt(signal.SIGTERM)
         assert running.finish(30) == 0
         assert not alive(processes)
     assert not running.out

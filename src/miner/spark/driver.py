@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pyspark import SparkContext
 
 _LOOPBACK = "127.0.0.1"
+# For JVMs that have hardly anything to do and share this machine's CPUs with the miners.
+_LIGHT_JAVA = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 _SECRETS = ("MINER_PASSWORD", "MINER_AUX_PASSWORD", "MINER_TOKEN")  # variables that no process of Spark's inherits
 
 
@@ -57,6 +59,8 @@ def spark_settings(settings: JobSettings, directory: Path) -> dict[str, str]:
         spark.setdefault("spark.driver.host", _LOOPBACK)
         spark.setdefault("spark.driver.bindAddress", _LOOPBACK)
         spark.setdefault("spark.local.dir", str(directory / "local"))
+        for role in ("driver", "executor"):
+            spark.setdefault(f"spark.{role}.extraJavaOptions", _LIGHT_JAVA)
     return spark
 
 
