@@ -1,9 +1,13 @@
 """A node's URL: what is taken, what is refused, and that credentials in it never show."""
 
+import asyncio
+
 import pytest
 
 from miner.core.errors import UsageError
+from miner.core.source import Traffic
 from miner.node.transport import NodeRpc
+from stratum_pool import within_limit
 
 
 @pytest.mark.parametrize(("url", "label"), [
@@ -30,3 +34,21 @@ def test_url_that_does_not_parse(url: str) -> None:
 def test_nothing_that_shows_an_object_shows_the_password() -> None:
     rpc = NodeRpc("http://node:1/", "alice", "sesame")
     assert "sesame" not in repr(rpc) and "sesame" not in str(rpc)
+
+
+@within_limit
+async def test_what_is_said_can_be_shown_without_the_password() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert b"Authorization: Basic" in await reader.readuntil(b"\r\n\r\n")
+        writer.write(b'HTTP/1.1 200 OK\r\nSet-Cookie: x=sesame\r\n\r\n{"result": 5, "error": null, "id": 1}')
+        writer.close()
+
+    told: list[Traffic] = []
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        rpc = NodeRpc(f"http://127.0.0.1:{port}/", "alice", "sesame", on_traffic=told.append)
+        assert await rpc.call("getblockcount") == 5
+    assert [event.sent for event in told] == [True, False]
+    assert '"method": "getblockcount"' in told[0].text
+    assert told[1].text == '{"result": 5, "error": null, "id": 1}'

@@ -29,7 +29,8 @@ class NodeSource(WorkSource):
         self.algorithm = config.algorithm
         self._config = config
         self._rpc = NodeRpc(config.url, config.username, config.password, route=Route.of(config),
-                            patience=config.timeout, extensions=EXTENSIONS if config.getwork else "")
+                            patience=config.timeout, extensions=EXTENSIONS if config.getwork else "",
+                            on_traffic=self._put if config.protocol_dump else None)
         self._feed: Feed = (TemplateFeed if config.gbt else GetworkFeed)(config, self._rpc, self._put)
         self.label = self._rpc.label
         self.payee = self._feed.payee

@@ -3,10 +3,12 @@ at once, even a long poll that has been silent for minutes."""
 
 import asyncio
 import copy
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from miner.core.errors import ProtocolError, UsageError
+from miner.core.source import Traffic
 from miner.net import Route
 from miner.node.jsonrpc import (
     MAX_ANSWER_SIZE,
@@ -19,6 +21,7 @@ from miner.node.jsonrpc import (
 from miner.node.refusals import WARMING_UP
 
 _CHUNK = 1 << 16
+_MAX_TOLD = 1 << 14  # bytes of a message that are shown
 _MAX_CALL_SECONDS = 60.0  # a node that needs longer for an answer is not well
 _ATTEMPTS = 3
 _ATTEMPT_PAUSE = 1.0
@@ -26,10 +29,11 @@ _ATTEMPT_PAUSE = 1.0
 
 class NodeRpc:
     """One node's RPC interface. `label` is its URL without credentials; they appear nowhere else either. `patience`:
-    the most seconds for an answer; `extensions`: those to getwork that we know."""
+    the most seconds for an answer; `extensions`: those to getwork that we know; `on_traffic`: told what is said."""
 
     def __init__(self, url: str, username: str = "", password: str = "", *, route: Route | None = None,
-                 patience: float = _MAX_CALL_SECONDS, extensions: str = "") -> None:
+                 patience: float = _MAX_CALL_SECONDS, extensions: str = "",
+                 on_traffic: Callable[[Traffic], None] | None = None) -> None:
         parts = _split(url)
         self._aim(parts)
         self._route = route or Route()
@@ -37,6 +41,7 @@ class NodeRpc:
         self._authorization = basic_authorization(username, password) if username or password else ""
         self._patience = min(patience, _MAX_CALL_SECONDS)
         self._extensions = extensions
+        self._on_traffic = on_traffic
         self._count = 0
 
     def _aim(self, parts: SplitResult) -> None:
@@ -64,8 +69,17 @@ class NodeRpc:
         request_id = self._count
         request = encode_request(self._netloc, self._path, self._authorization, request_id, method, params,
                                  self._extensions)
+        self._tell(True, request)
         async with asyncio.timeout(None if patient else self._patience):
-            return decode_answer(await self._talk(request), request_id)
+            answer = await self._talk(request)
+        self._tell(False, answer)
+        return decode_answer(answer, request_id)
+
+    def _tell(self, sent: bool, message: bytes) -> None:
+        """The body alone: among the headers are credentials."""
+        if self._on_traffic:
+            body = message.partition(b"\r\n\r\n")[2][:_MAX_TOLD]
+            self._on_traffic(Traffic(sent, body.decode("utf-8", "replace")))
 
     async def insist(self, method: str, *params: object) -> tuple[Reply, bool]:
         """Hand something in that must not get lost: try again when the answer stays out. Returns what the node says,
