@@ -27,7 +27,8 @@ def http(body: str, status: str = "200 OK") -> bytes:
 class ScriptedNode:
     """`answers` maps a method to what is said next: bytes as they stand, but for `"id": 0` at their end, which becomes
     the request's own, or a coroutine function of the params. A list of either is used up one by one, its last for
-    ever. None and b"" close the connection without a word. `calls` has what was asked."""
+    ever. None and b"" close the connection without a word. `calls` has what was asked. A getblocktemplate that proposes
+    a block is a method "proposal" of its own, and welcome unless told otherwise."""
 
     def __init__(self, answers: dict[str, Any]) -> None:
         self._answers: dict[str, list[Answer]] = {}
@@ -64,14 +65,19 @@ class ScriptedNode:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
             size = int(head.partition("content-length:")[2].split()[0])
             request = json.loads(await reader.readexactly(size))
-            self.calls.append((request["method"], request["params"]))
-            answer = await self._answer(request["method"], request["params"])
+            method, params = request["method"], request["params"]
+            if method == "getblocktemplate" and params[0].get("mode") == "proposal":
+                method = "proposal"
+            self.calls.append((method, params))
+            answer = await self._answer(method, params)
             writer.write(_with_id(answer or b"", request["id"]))
             await writer.drain()
         writer.close()
 
     async def _answer(self, method: str, params: list[Any]) -> bytes | None:
         said = self._answers.get(method)
+        if said is None and method == "proposal":
+            return ok(None)
         if said is None:
             return refusal(-32601, "Method not found")
         answer = said.pop(0) if len(said) > 1 else said[0]

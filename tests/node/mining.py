@@ -1,26 +1,29 @@
-"""Mining by hashlib through a NodeSource, for tests that need blocks and no engine: every second hash is one here."""
+"""Mining on a node that a test has started: by hashlib, as every second hash is a block there, or by the engine."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
-from miner.config import SourceConfig
+import miner
+from miner.config import EngineConfig, SourceConfig
 from miner.core.algorithm import Algorithm
+from miner.core.events import BlockFound, ShareDone
 from miner.core.model import Job, Share, ShareResult, ShareStatus
 from miner.core.source import SourceEvent
 from miner.core.target import hash_value, nbits_to_target
 from miner.node.client import NodeSource
-from node.litecoind import Litecoind
+from node.daemon import Daemon
 
 SCRYPT = Algorithm("scrypt", 1024)
+SHA256D = Algorithm("sha256d", 0)
 WAIT = 30.0  # seconds, for what should happen at once
 
 Events = AsyncIterator[SourceEvent]
 Play = Callable[[NodeSource, Events], Awaitable[None]]
 
 
-def config_for(node: Litecoind, **settings: Any) -> SourceConfig:
+def config_for(node: Daemon, **settings: Any) -> SourceConfig:
     return SourceConfig(**({"url": node.url, "username": node.username, "password": node.password,
                             "coinbase_addr": node.address} | settings))
 
@@ -72,7 +75,22 @@ async def mine(source: NodeSource, events: Events, blocks: int,
     return results
 
 
-def check_headers(node: Litecoind, first: int, last: int, algorithm: Algorithm = SCRYPT) -> None:
+def mine_with_engine(config: SourceConfig, blocks: int, after_each: Callable[[], None] = lambda: None) -> None:
+    """So many blocks by `miner.mine()`, one thread. None may be refused."""
+    found = 0
+    with miner.mine(config, EngineConfig(threads=1, pin=False)) as mining:
+        for event in mining:
+            if isinstance(event, ShareDone):
+                assert event.result.status is not ShareStatus.REJECTED, event.result.reason
+            if isinstance(event, BlockFound):
+                found += 1
+                if found == blocks:
+                    break
+                after_each()
+    assert found == blocks
+
+
+def check_headers(node: Daemon, first: int, last: int, algorithm: Algorithm = SCRYPT) -> None:
     """Each header meets its target, by hashlib."""
     for height in range(first, last + 1):
         header = node.header(height)

@@ -68,6 +68,25 @@ def test_recorded_nodes_get_their_blocks(name: str) -> None:
     run({"getblocktemplate": [ok(template), silence], "submitblock": ok(None)}, play, algorithm=algorithm)
 
 
+def test_block_that_the_node_would_refuse_is_not_mined() -> None:
+    async def play(source: NodeSource, events: Events, node: ScriptedNode) -> None:
+        with pytest.raises(SourceError, match="would refuse every block of ours: bad-cb-length: .*--coinbase-sig"):
+            await next_job(events)
+
+    run({"getblocktemplate": ok(TEMPLATE), "proposal": ok("bad-cb-length")}, play)
+
+
+@pytest.mark.parametrize("said", [ok("inconclusive-not-best-prevblk"), ok("duplicate-inconclusive"),
+                                  refusal(-8, "Invalid mode")])
+def test_proposal_that_says_nothing_against_us_stops_nobody(said: bytes) -> None:
+    async def play(source: NodeSource, events: Events, node: ScriptedNode) -> None:
+        job = await next_job(events)
+        (request,) = next(params for method, params in node.calls if method == "proposal")
+        assert request["data"][8:72] == job.prev_hash.hex()
+
+    run({"getblocktemplate": ok(TEMPLATE), "proposal": said}, play)
+
+
 def test_workid_goes_back_with_the_block() -> None:
     async def play(source: NodeSource, events: Events, node: ScriptedNode) -> None:
         await source.submit(solve(await next_job(events)))

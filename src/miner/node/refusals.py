@@ -16,6 +16,7 @@ from miner.node.template import CLIENT_RULES
 INVALID_PARAMETER = -8
 NOT_CONNECTED = -9
 INITIAL_DOWNLOAD = -10
+REFUSED = -26  # a block or transaction against the rules
 WARMING_UP = -28
 METHOD_NOT_FOUND = -32601
 
@@ -26,6 +27,11 @@ _FOR_GOOD = frozenset({-3, -5, INVALID_PARAMETER, -32600, METHOD_NOT_FOUND, -326
 _STALE = frozenset({"inconclusive", "duplicate-inconclusive", "inconclusive-not-best-prevblk", "stale-prevblk",
                     "stale-work", "unknown-work"})
 DUPLICATE = "duplicate"
+
+_FIXES = {
+    "bad-txns-vout-p2sh": "this chain has given up script addresses; use a --coinbase-addr of the oldest kind",
+    "bad-cb-length": "the coinbase script is too long or too short; shorten --coinbase-sig",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,14 @@ class Trouble:
 def submit_verdict(reason: str) -> ShareStatus:
     """What a submitblock result other than null says of the share."""
     return ShareStatus.STALE if reason in _STALE else ShareStatus.REJECTED
+
+
+def explain_verdict(reason: str) -> str:
+    """A node's reason for not taking a block, with the fix where there is one."""
+    for word, fix in _FIXES.items():
+        if word in reason:
+            return f"{reason}: {fix}"
+    return reason
 
 
 def rejected_getwork(reason: str) -> ShareStatus:
@@ -95,7 +109,7 @@ def _explain_refusal(error: JsonRpcError, method: str) -> Trouble:
         text += ": Litecoin's first MWEB block needs a transaction that pegs in; work comes when one is in the mempool"
     elif is_unknown_method(error):
         text += f": it does not offer {method or 'this'}; is it the right kind of node?"
-    return Trouble(f"the node says: {text}", error.code in _FOR_GOOD or is_unknown_method(error))
+    return Trouble(f"the node says: {explain_verdict(text)}", error.code in _FOR_GOOD or is_unknown_method(error))
 
 
 def _explain_status(error: HttpError) -> Trouble:

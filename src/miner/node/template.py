@@ -60,6 +60,7 @@ class Template:
     mweb: bytes | None  # Litecoin's extension block
     longpollid: str  # "" where the node has no long poll
     workid: str  # "" unless the node wants it back with the block
+    proposals: bool  # the node judges blocks that have no proof of work yet
 
     def job(self, job_id: str, algorithm: Algorithm, payout: Payout, extranonce1: bytes, *, clean: bool,
             extranonce2_size: int = EXTRANONCE2_SIZE, aux: AuxBlock | None = None) -> Job:
@@ -107,6 +108,11 @@ def template_request(longpollid: str = "") -> dict[str, object]:
     return request
 
 
+def proposal_request(block: bytes) -> dict[str, object]:
+    """The parameter of getblocktemplate that asks what the node would say to a block, were it solved (BIP 23)."""
+    return {"mode": "proposal", "data": block.hex(), "rules": list(CLIENT_RULES)}
+
+
 def parse_template(answer: object) -> Template:
     """Check a node's answer field by field. Raises ProtocolError that names the field."""
     fields = _TemplateFields(answer)
@@ -136,7 +142,7 @@ def parse_template(answer: object) -> Template:
         witness_commitment=commitment,
         mweb=fields.hexadecimal("mweb", least=1) if "mweb" in fields.members else None,
         longpollid=fields.text("longpollid"),
-        workid=fields.text("workid"))
+        workid=fields.text("workid"), proposals=fields.can("proposal"))
 
 
 class _TemplateFields(Fields):
@@ -158,6 +164,10 @@ class _TemplateFields(Fields):
             raise ProtocolError("blocks of this signet must be signed by its operators: only a signet whose challenge "
                                 "is OP_TRUE (51) can be mined")
         return rules
+
+    def can(self, capability: str) -> bool:
+        value = self.members.get("capabilities")
+        return isinstance(value, list) and capability in value
 
     def coinbase_aux(self) -> bytes:
         """BIP 22: only the values count, byte for byte."""
