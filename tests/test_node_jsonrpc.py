@@ -41,6 +41,12 @@ def test_result() -> None:
     assert decode_answer(http('{"jsonrpc":"2.0","result":5,"id":3}'), 3).result == 5
 
 
+@pytest.mark.parametrize("head", [b"Content-Length: " + b"7" * 30, b"Transfer-Encoding: chunked"])
+def test_lengths_beyond_any_memory(head: bytes) -> None:
+    with pytest.raises((ProtocolError, ConnectionError)):
+        decode_answer(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n" + b"f" * 30 + b"\r\n{}", 1)
+
+
 def test_headers_come_along_in_lower_case() -> None:
     answer = b'HTTP/1.1 200 OK\r\nX-Long-Polling: /LP\r\nX-Roll-NTime: expire=12\r\n\r\n{"result":1,"id":3}'
     headers = decode_answer(answer, 3).headers

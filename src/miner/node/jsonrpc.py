@@ -77,7 +77,7 @@ def decode_answer(data: bytes, request_id: int) -> Reply:
         body = response.read()
     except http.client.IncompleteRead:
         raise ConnectionError("the connection was closed in the middle of an answer") from None
-    except (http.client.HTTPException, ValueError) as error:
+    except (http.client.HTTPException, ValueError, OverflowError) as error:  # the latter for a length of 30 digits
         raise ProtocolError(f"the answer is no HTTP ({type(error).__name__})") from None
     if response.status in (401, 403):  # whatever the body says
         raise HttpError(response.status, one_line(response.reason))
