@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from miner.config import POOL_SCHEMES, SourceConfig
 from miner.core.errors import UsageError
-from miner.stratum.messages import MAX_NAME
+from miner.stratum.fields import MAX_NAME
 
 
 @dataclass(frozen=True, slots=True)

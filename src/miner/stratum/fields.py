@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from miner.core.errors import ProtocolError
 from miner.core.text import one_line
 
+MAX_EXTRANONCE1 = 32
+MAX_EXTRANONCE2 = 16
+MAX_NAME = 512
+
 _HEX_U32 = re.compile(r"[0-9a-fA-F]{1,8}")
 _DECIMAL = re.compile(r"\d{1,40}(\.\d{0,40})?([eE][+-]?\d{1,4})?")
 
@@ -72,6 +76,31 @@ def number(value: object, name: str, most: float = math.inf) -> float:
 def swap_words(data: bytes) -> bytes:
     """Each 4-byte word reversed: how stratum writes the previous hash, and back again."""
     return b"".join(data[at : at + 4][::-1] for at in range(0, len(data), 4))
+
+
+def parse_job_id(value: object, method: str) -> str:
+    """The id as text: some pools count their jobs in plain numbers."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 64:
+        return str(value)
+    return text(value, f"{method}: job id", 128)
+
+
+def parse_difficulty(params: Sequence[object], method: str) -> float:
+    want(params, 1, method)
+    difficulty = number(params[0], f"{method}: difficulty")
+    if difficulty == 0:
+        raise ProtocolError(f"{method}: difficulty 0 means nothing")
+    return difficulty
+
+
+def parse_extranonce(extranonce1: object, size: object, method: str) -> tuple[bytes, int]:
+    return (hex_bytes(extranonce1, f"{method}: extranonce1", 0, MAX_EXTRANONCE1),
+            integer(size, f"{method}: extranonce2_size", 0, MAX_EXTRANONCE2))
+
+
+def plain(value: float) -> int | float:
+    """Whole numbers without ".0": some miners read them with an integer parser."""
+    return int(value) if float(value).is_integer() and value < 1 << 53 else value
 
 
 def _instead(value: object) -> str:

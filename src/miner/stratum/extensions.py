@@ -1,0 +1,123 @@
+"""What a miner asks for with mining.configure: version rolling (BIP 310), and our own extension with its messages."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import ClassVar, Self
+
+from miner.core.errors import ProtocolError
+from miner.core.model import MinerReport
+from miner.core.text import one_line
+from miner.stratum.fields import hex_u32, integer, number, text, u32_hex, want
+
+EXTENSION = "sparkminer"  # ours: reports up to a hub; down, that it pauses, or that its job has ended
+VERSION_MASK = 0x1FFFE000  # the bits of a version that BIP 320 leaves to miners
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """mining.configure (BIP 310): the extensions that a miner asks for, before anything else."""
+
+    METHOD: ClassVar[str] = "mining.configure"
+    extensions: tuple[str, ...]
+    settings: dict[str, object] = field(default_factory=dict)  # "extension.name" -> value
+
+    @classmethod
+    def parse(cls, params: Sequence[object]) -> Self:
+        want(params, 1, cls.METHOD)
+        names = params[0]
+        if not isinstance(names, list) or len(names) > 32:
+            raise ProtocolError(f"{cls.METHOD}: a list of up to 32 extensions expected")
+        return cls(tuple(text(name, f"{cls.METHOD}: extension", 64) for name in names))
+
+    @property
+    def params(self) -> list[object]:
+        return [list(self.extensions), self.settings]
+
+
+VERSION_ROLLING = Configure(("version-rolling",), {"version-rolling.mask": u32_hex(VERSION_MASK),
+                                                   "version-rolling.min-bit-count": 2})
+
+
+def granted_version_mask(result: object) -> int | None:
+    """The mask in the answer to VERSION_ROLLING; None where the pool doesn't grant it."""
+    if not isinstance(result, dict) or result.get("version-rolling") is not True:
+        return None
+    return SetVersionMask.parse([result.get("version-rolling.mask")]).mask
+
+
+@dataclass(frozen=True, slots=True)
+class SetVersionMask:
+    """mining.set_version_mask (BIP 310): which bits of a block's version the miner may choose, from now on."""
+
+    METHOD: ClassVar[str] = "mining.set_version_mask"
+    mask: int
+
+    @classmethod
+    def parse(cls, params: Sequence[object]) -> Self:
+        want(params, 1, cls.METHOD)
+        return cls(hex_u32(params[0], f"{cls.METHOD}: mask") & VERSION_MASK)
+
+    @property
+    def params(self) -> list[object]:
+        return [u32_hex(self.mask)]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """sparkminer.report, of our extension: how a miner does."""
+
+    METHOD: ClassVar[str] = "sparkminer.report"
+    report: MinerReport
+
+    @classmethod
+    def parse(cls, params: Sequence[object]) -> Self:
+        want(params, 1, cls.METHOD)
+        fields = params[0]
+        if not isinstance(fields, dict):
+            raise ProtocolError(f"{cls.METHOD}: an object expected")
+        return cls(MinerReport(
+            kernel=text(fields.get("kernel"), f"{cls.METHOD}: kernel", 64),
+            threads=integer(fields.get("threads"), f"{cls.METHOD}: threads", 0, 4096),
+            hashes=integer(fields.get("hashes"), f"{cls.METHOD}: hashes", 0, (1 << 63) - 1),
+            hashrate=number(fields.get("hashrate"), f"{cls.METHOD}: hashrate", 1e18),
+            host=text(fields.get("host", ""), f"{cls.METHOD}: host", 255),
+        ))
+
+    @property
+    def params(self) -> list[object]:
+        return [asdict(self.report)]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """sparkminer.stop, of our extension: the hub's job has ended, don't come back."""
+
+    METHOD: ClassVar[str] = "sparkminer.stop"
+    reason: str
+
+    @classmethod
+    def parse(cls, params: Sequence[object]) -> Self:
+        return cls(one_line(params[0]) if params else "")
+
+    @property
+    def params(self) -> list[object]:
+        return [self.reason]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """sparkminer.pause, of our extension: the hub lost its source, which tries again after so many seconds. Jobs so far
+    are void; the next one ends the pause."""
+
+    METHOD: ClassVar[str] = "sparkminer.pause"
+    reason: str
+    seconds: float
+
+    @classmethod
+    def parse(cls, params: Sequence[object]) -> Self:
+        want(params, 2, cls.METHOD)
+        return cls(one_line(params[0]), number(params[1], f"{cls.METHOD}: seconds", 1e9))
+
+    @property
+    def params(self) -> list[object]:
+        return [self.reason, self.seconds]
