@@ -26,7 +26,8 @@ NEVER = {
     "stratum without I/O and clock": ("miner.stratum.* !miner.stratum.client !miner.stratum.connection",
                                       [*IO, *CLOCK, "miner._native"]),
     # http.client.HTTPResponse is used there as a parser of bytes.
-    "a node's messages without I/O and clock": ("miner.node.template miner.node.jsonrpc",
+    "a node's messages without I/O and clock": ("miner.node.template miner.node.jsonrpc miner.node.getwork "
+                                                "miner.node.auxpow miner.node.fields",
                                                 [*(set(IO) - {"http"}), *CLOCK, "miner._native"]),
     "the engine knows no protocol": ("miner.engine miner.cpus miner._native", [*PROTOCOLS, *FRONTS, "miner.session"]),
     "the session parses nothing and prints nothing": ("miner.session miner.mining",

@@ -1,0 +1,159 @@
+"""Mining by getwork, on a real node behind a getwork server."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+import counterparts
+import miner
+from miner.config import EngineConfig, SourceConfig
+from miner.core.errors import SourceError
+from miner.core.events import BlockFound, ShareDone
+from miner.core.model import Job, ShareStatus
+from miner.core.source import Connecting, Notice
+from miner.node.client import NodeSource
+from node.getwork_server import GetworkServer
+from node.litecoind import Litecoind
+from node.mining import WAIT, Events, check_headers, next_event, next_job, solve
+
+LONG_POLL = {"X-Long-Polling": "/LP"}
+ROLLING = {"X-Roll-NTime": "expire=30"}
+YOUNG = 200  # blocks before ours
+PAYEE = "mxtT9y4YD5yJocLi7zrop7FW63WubeAHjG"
+
+Play = Callable[[NodeSource, Events, GetworkServer, Litecoind], Awaitable[None]]
+
+
+def play_on(play: Play, headers: dict[str, str] | None = None, **settings: Any) -> None:
+    async def main() -> None:
+        with Litecoind(mweb=False) as node:
+            node.generate(YOUNG)
+            async with asyncio.timeout(3 * WAIT), GetworkServer(node, headers) as server:
+                config = SourceConfig(**({"url": server.url, "username": "rpc", "password": "secret", "gbt": False,
+                                          "retry_pause": 0.05} | settings))
+                async with NodeSource(config) as source, aclosing(source.events()) as events:  # type: ignore[type-var]
+                    await play(source, events, server, node)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("headers", [{}, LONG_POLL, LONG_POLL | ROLLING])
+def test_blocks_by_the_engine(headers: dict[str, str]) -> None:
+    async def main() -> None:
+        with Litecoind(mweb=False) as node:
+            node.generate(YOUNG)
+            async with GetworkServer(node, headers) as server:
+                def work() -> None:
+                    config = SourceConfig(url=server.url, gbt=False, scan_time=0.5)
+                    blocks = 0
+                    with miner.mine(config, EngineConfig(threads=2, pin=False)) as mining:
+                        for event in mining:
+                            if isinstance(event, ShareDone):
+                                assert event.result.status is not ShareStatus.REJECTED, event.result.reason
+                            blocks += isinstance(event, BlockFound)
+                            if blocks == 12:
+                                break
+
+                async with asyncio.timeout(2 * WAIT):
+                    await asyncio.to_thread(work)
+                assert node.height >= YOUNG + 12
+                check_headers(node, YOUNG + 1, node.height)
+
+    asyncio.run(main())
+
+
+def test_long_poll_tells_of_others_blocks() -> None:
+    async def play(source: NodeSource, events: Events, server: GetworkServer, node: Litecoind) -> None:
+        assert source.payee == "the server's own: user rpc"
+        assert await anext(events) == Connecting("getwork", server.url)
+        assert await anext(events) == Connecting("long-polling", f"{server.url}LP")
+        job = await next_job(events)
+        assert job.merkle_root is not None and job.extranonce2_size == 0 and job.clean
+        while ("/LP", []) not in server.calls:  # else it would wait for the block after this one
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(node.generate, 1)
+        assert (await next_job(events, after=job.prev_hash)).clean
+        assert all("Authorization: Basic" in head for head in server.sent_headers)
+        assert all("X-Mining-Extensions: longpoll" in head for head in server.sent_headers)
+
+    play_on(play, LONG_POLL | ROLLING, scan_time=1e6)
+
+
+def test_time_is_rolled_only_as_far_as_the_server_permits() -> None:
+    async def play(source: NodeSource, events: Events, server: GetworkServer, node: Litecoind) -> None:
+        job = await next_job(events)
+        assert job.max_roll == 30
+        server.headers = {}
+        assert (await source.submit(solve(job, ntime=job.ntime + 30))).status is ShareStatus.ACCEPTED
+        assert (await next_job(events, after=job.prev_hash)).max_roll == 0
+
+    play_on(play, ROLLING)
+
+
+def test_refusals_come_with_the_servers_reason() -> None:
+    async def play(source: NodeSource, events: Events, server: GetworkServer, node: Litecoind) -> None:
+        job = await next_job(events)
+        result = await source.submit(solve(job, meets_target=False))
+        assert (result.status, result.reason) == (ShareStatus.REJECTED, "high-hash")
+        server.known.clear()
+        result = await source.submit(solve(job))
+        assert (result.status, result.reason) == (ShareStatus.STALE, "unknown-work")
+
+    play_on(play)
+
+
+def test_falls_back_to_getwork_and_says_whom_that_pays() -> None:
+    async def play(source: NodeSource, events: Events, server: GetworkServer, node: Litecoind) -> None:
+        notice = await next_event(events, lambda event: isinstance(event, Notice))
+        assert f"mining by getwork, which pays whom the server pays and not {PAYEE}" in notice.text
+        assert (await source.submit(solve(await next_job(events)))).status is ShareStatus.ACCEPTED
+
+    play_on(play, gbt=True, coinbase_addr=PAYEE)
+
+
+def test_no_getwork_is_obeyed() -> None:
+    async def play(source: NodeSource, events: Events, server: GetworkServer, node: Litecoind) -> None:
+        with pytest.raises(SourceError, match="does not offer getblocktemplate; is it"):
+            await next_job(events)
+        assert not server.calls
+
+    play_on(play, gbt=True, getwork=False, coinbase_addr=PAYEE)
+
+
+def test_offer_of_stratum_is_told_and_not_followed() -> None:
+    async def play(source: NodeSource, events: Events, server: GetworkServer, node: Litecoind) -> None:
+        notice = await next_event(events, lambda event: isinstance(event, Notice))
+        assert "offers stratum+tcp://127.0.0.1:3333, which is not followed" in notice.text
+        assert isinstance(await next_job(events), Job)
+
+    play_on(play, {"X-Stratum": "stratum+tcp://127.0.0.1:3333"})
+
+
+@pytest.mark.minerd
+def test_minerd_mines_on_the_same_server() -> None:
+    """So the server speaks getwork as others understand it."""
+    program = counterparts.require("minerd", counterparts.minerd(), "name a minerd 2.5.1 by MINERD")
+
+    async def main() -> None:
+        with Litecoind(mweb=False) as node:
+            node.generate(YOUNG)
+            async with GetworkServer(node, LONG_POLL) as server:
+                process = subprocess.Popen(
+                    [program, "-a", "scrypt", "-t", "1", "--no-gbt", "-o", server.url, "-O", "a:b", "-s", "1"],
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+                try:
+                    async with asyncio.timeout(WAIT):
+                        while await asyncio.to_thread(lambda: node.height) < YOUNG + 3:
+                            await asyncio.sleep(0.1)
+                finally:
+                    process.kill()
+                    process.wait(10)
+
+    asyncio.run(main())
+
+
