@@ -13,6 +13,7 @@ extern const miner_kernel miner_sha256d_avx512_shani, miner_sha256d_avx512, mine
 #endif
 #ifdef MINER_ARM64
 extern const miner_kernel miner_scrypt_neon;
+extern const miner_kernel miner_sha256d_armv8, miner_sha256d_neon;
 #endif
 
 /* For each algorithm the fastest first, by expectation. */
@@ -23,6 +24,10 @@ static const miner_kernel *const kernels[] = {
     &miner_sha256d_shani,
     &miner_sha256d_avx2,
     &miner_sha256d_sse41,
+#endif
+#ifdef MINER_ARM64
+    &miner_sha256d_armv8,
+    &miner_sha256d_neon,
 #endif
     &miner_sha256d_portable,
 #ifdef MINER_X86
