@@ -18,9 +18,10 @@ from counterparts import require
 from miner.spark import java
 from miner.spark.settings import script
 from miner.spark.ship import write_bundle
-from node.litecoind import Litecoind
+from node.litecoind import MWEB_HEIGHT, Litecoind
 from node.mining import check_headers
-from spark.cluster import LIGHT_JAVA, Cluster, bare_venv, java_environment, standalone_cluster
+from pool.pool import Pool
+from spark.cluster import LIGHT_JAVA, Cluster, bare_venv, free_port, java_environment, standalone_cluster
 from spark.running import alive, command_line, job
 
 pytestmark = pytest.mark.timeout(300)
@@ -119,6 +120,30 @@ def test_thirty_blocks_on_litecoin(cluster: Cluster) -> None:
         assert int(rows(running.out)["total"][-1]) == height
 
 
+def test_at_a_real_pool(cluster: Cluster) -> None:
+    """The pool sees one polite miner, whatever the number of executors, and takes their blocks."""
+    with Litecoind() as node:
+        node.generate(MWEB_HEIGHT - 1)
+        node.peg_in()
+        node.generate(1)
+        first = node.height + 1
+        with Pool(node) as pool:
+            environ = cluster.environment | {"MINER_PASSWORD": pool.password}
+            user, _, worker = pool.username.partition(".")
+            with job(*on(cluster), "--url", pool.url, "--username", user, "--worker-id", worker, "--seconds", "0",
+                     environ=environ) as running:
+                running.wait_for(rf"paid to pool user {pool.username}$")
+                running.wait_for(JOINED)
+                running.wait_for(JOINED)
+                pool.wait_for_blocks(5)
+                running.interrupt()
+                assert running.finish() == 0, running.lines
+            assert len(pool.wait_for("authorize")) == len([e for e in pool.events if e["event"] == "authorize"]) == 1
+            assert not [share for share in pool.shares if share["kind"] == "invalid"]
+        check_headers(node, first, node.height)
+        assert node.height >= first + 4
+
+
 def test_a_killed_executor_is_replaced(cluster: Cluster) -> None:
     with job(*on(cluster), "--sandbox", "--seconds", "0", environ=cluster.environment) as running:
         first = running.wait_for(JOINED)
@@ -183,15 +208,14 @@ def test_a_signal_while_spark_starts(environ: dict[str, str], tmp_path: Path) ->
 
 def test_nothing_secret_is_shown(cluster: Cluster) -> None:
     """Not in Spark's settings, its UI, its logs, nor on any process's command line or in an executor's environment."""
-    password, token = "pool-password-5f81", "hub-token-93ac"
+    token = "hub-token-93ac"
     launcher = ("import secrets, sys; secrets.token_urlsafe = lambda *_: sys.argv[1]\n"
                 "from miner.spark import main; sys.exit(main(sys.argv[2:]))")
     with Litecoind(mweb=False) as node:
         environ = cluster.environment | {"MINER_PASSWORD": node.password}
         with job(token, *on(cluster), "-o", node.url, "-u", node.username, "--coinbase-addr", node.address,
-                 "--conf", "spark.ui.enabled=true", "--conf", f"spark.ui.port={free()}", "--debug",
+                 "--conf", "spark.ui.enabled=true", "--conf", f"spark.ui.port={free_port()}", "--debug",
                  environ=environ, command=[sys.executable, "-c", launcher]) as running:
-            password = node.password
             running.wait_for(TOLD)
             executors = {running.wait_for(TOLD)[1]}
             assert executors
@@ -215,13 +239,7 @@ def test_nothing_secret_is_shown(cluster: Cluster) -> None:
         for log in cluster.work.rglob("std*"):
             shown[str(log)] = log.read_text(errors="replace")
     assert not [place for place, text in shown.items() if token in text], "the hub's token"
-    assert not [place for place, text in shown.items() if password in text], "the node's password"
-
-
-def free() -> int:
-    from spark.cluster import free_port
-
-    return free_port()
+    assert not [place for place, text in shown.items() if node.password in text], "the node's password"
 
 
 def ui_port(lines: list[str]) -> str:

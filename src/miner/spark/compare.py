@@ -21,7 +21,7 @@ from miner.spark.words import exception_words
 if TYPE_CHECKING:
     from pyspark import SparkContext
 
-_ROUNDS = 5
+_ROUNDS = 7
 _WARM_UP_SECONDS = 10.0  # Python workers start, and the sandbox chain's difficulty settles
 
 
