@@ -6,17 +6,16 @@ import hashlib
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import pproxy
 import pytest
 import trustme
 
 from miner.config import SourceConfig
 from miner.core.errors import UsageError
 from miner.net import ProxyAddress, Route, words_of
+from proxies import proxy
 from stratum_pool import within_limit
 
 SECRET = "hunter2-is-secret"
@@ -145,21 +144,6 @@ async def test_a_peer_that_never_shakes_hands_is_given_up() -> None:
 
 
 # Proxies
-
-
-@contextlib.asynccontextmanager
-async def proxy(login: str = "") -> AsyncIterator[int]:
-    """A real proxy that speaks everything; its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    auth = f"#{login}" if login else ""
-    server = await pproxy.Server(f"http+socks4+socks5://127.0.0.1:{port}{auth}").start_server(
-        {"rserver": [pproxy.DIRECT], "verbose": lambda text: None, "authtime": -1})  # asks each connection anew
-    try:
-        yield port
-    finally:
-        server.close()
 
 
 @pytest.mark.parametrize("scheme", ["", "http://", "socks4://", "socks4a://", "socks5://", "socks5h://"])

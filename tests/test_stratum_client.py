@@ -26,6 +26,7 @@ from miner.stratum import client, connection
 from miner.stratum.client import StratumSource
 from miner.stratum.reject import Reject
 from miner.stratum.server_protocol import Authorizing, Reported, Subscribing
+from proxies import proxy
 from stratum_pool import Miner, Pool, within_limit
 from stratum_samples import REGTEST_JOB, SCRYPT, SHA256D, request
 
@@ -386,6 +387,27 @@ async def test_a_new_connection_asks_for_the_former_session() -> None:
         for _ in range(4):
             await next_of(Disconnected, events)
     assert sessions == ["", "session 1", "session 2", ""]
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks4", "socks5", "socks5h"])
+@within_limit
+async def test_a_pool_behind_a_proxy(scheme: str) -> None:
+    async def script(miner: Miner) -> None:
+        await miner.let_in(REGTEST_JOB)
+        miner.protocol.accept(await miner.next_share())
+        await miner.next()
+
+    async with Pool(script) as pool, proxy() as port, source_of(pool, proxy=f"{scheme}://127.0.0.1:{port}") as source:
+        job = await next_of(Job, source.events())
+        assert (await source.submit(job.work(bytes(4)).share(0))).status is ShareStatus.ACCEPTED
+
+
+@within_limit
+async def test_a_proxy_that_is_away_is_tried_again() -> None:
+    way = f"socks5://127.0.0.1:{free_port()}"
+    async with source_of("stratum+tcp://127.0.0.1:9", proxy=way, retries=1) as source:
+        with pytest.raises(SourceError, match=f"the proxy {way}: Connection refused; gave up after 1 retries"):
+            await next_of(Job, source.events())
 
 
 @within_limit

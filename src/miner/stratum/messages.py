@@ -19,7 +19,7 @@ from miner.stratum.from_miner import Authorize, Submit, Subscribe, SuggestDiffic
 from miner.stratum.from_server import Notify, Reconnect, SetDifficulty, SetExtranonce, ShowMessage, Subscription
 
 __all__ = [
-    "Authorize", "Configure", "EXTENSION", "EXTRANONCE_SUBSCRIBE", "FromServer", "GET_VERSION", "MAX_NAME",
+    "Authorize", "Configure", "EXTENSION", "EXTRANONCE_SUBSCRIBE", "FromServer", "GET_VERSION",
     "Notify", "PING", "Pause", "Reconnect", "Report", "SetDifficulty", "SetExtranonce", "SetVersionMask",
     "ShowMessage", "Stop", "Submit", "Subscribe", "Subscription", "SuggestDifficulty", "VERSION_ROLLING",
     "granted_version_mask", "parse_difficulty", "parse_extranonce",
