@@ -11,7 +11,7 @@ import pytest
 from miner.config import SourceConfig
 from miner.core.errors import SourceError, UsageError
 from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
-from miner.core.source import Connecting, Disconnected, Finished, Notice, SourceEvent, WorkSource
+from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, SourceEvent, WorkSource
 from miner.failover import FailoverSource
 from miner.sources import open_source
 from stratum_pool import Miner, Pool, within_limit
@@ -90,6 +90,7 @@ async def test_the_first_is_mined_at_and_the_others_never_hear_of_us() -> None:
         both["A"].says.put_nowait(Connecting("Stratum", "A"))
         both["A"].says.put_nowait(JOB)
         assert await both.next() == Connecting("Stratum", "A")
+        assert await both.next() == MovedTo("A", "payee of A")
         assert (await both.next()).clean
         assert not both["B"].opened
     assert both["A"].closed
@@ -106,7 +107,7 @@ async def test_when_the_first_is_lost_the_next_one_takes_over_and_is_named() -> 
         assert await both.next() == LOST
         await both.until_opened("B")
         both["B"].says.put_nowait(JOB)
-        assert await both.next() == Notice("Work from B, paid to payee of B")
+        assert await both.next() == MovedTo("B", "payee of B")
         second = await both.next()
         assert second.clean, "another chain, perhaps"
         assert second.job_id != first.job_id, "the same id at two pools is two jobs"
@@ -125,7 +126,7 @@ async def test_the_first_is_gone_back_to_once_it_is_steady() -> None:
         backup = both["B"]
         for event in (Connecting("Stratum", "A"), JOB, LOST, JOB, dataclasses.replace(JOB, job_id="newest")):
             both["A"].says.put_nowait(event)  # flaps, then stays
-        assert await both.next() == Notice("Work from A, paid to payee of A")
+        assert await both.next() == MovedTo("A", "payee of A")
         job = await both.next()
         assert job.job_id.endswith("newest")
         assert job.clean
@@ -209,7 +210,7 @@ async def test_a_better_one_that_waits_to_be_steady_is_taken_at_once_in_need() -
         await asyncio.sleep(0)
         both["B"].says.put_nowait(LOST)
         assert await both.next() == LOST
-        assert await both.next() == Notice("Work from A, paid to payee of A")
+        assert await both.next() == MovedTo("A", "payee of A")
 
 
 @within_limit

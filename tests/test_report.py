@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from miner.core.algorithm import Algorithm
 from miner.core.events import BlockFound, Hashrate, NewJob, ShareDone, Started, Totals, Trouble
 from miner.core.model import Job, ShareResult, ShareStatus
-from miner.core.source import Connecting, Disconnected, Finished, Notice
+from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice
 from miner.core.text import one_line
 from miner.hub.events import HubBlock, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported, MinerStats
 from miner.hub.report import HubReport, miner_table
@@ -94,6 +94,15 @@ def test_a_block_names_its_height_chain_and_hash() -> None:
     assert "height 7" in line
     assert "sandbox chain" in line
     assert "ab" * 32 in line
+
+
+def test_a_block_names_the_source_that_it_is_of() -> None:
+    report = Report()
+    report.lines(dataclasses.replace(STARTED, source="a, else b"))
+    assert report.lines(MovedTo("stratum+tcp://b:2", "pool user bob")) == [
+        "Work from stratum+tcp://b:2, paid to pool user bob"]
+    assert "stratum+tcp://b:2: ab" in report.lines(
+        BlockFound(ShareResult(SHARE, ShareStatus.ACCEPTED, block=True), "ab" * 32))[0]
 
 
 def test_totals() -> None:

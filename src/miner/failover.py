@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from miner.core.errors import MinerError, UsageError
 from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
-from miner.core.source import Connecting, Disconnected, Finished, Notice, SourceEvent, WorkSource
+from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, SourceEvent, WorkSource
 from miner.event_queue import EventQueue
 
 STEADY_SECONDS = 30.0  # that a better source must have work before we go back to it: one that flaps is no better
@@ -32,7 +32,7 @@ class FailoverSource(WorkSource):
         self.algorithm = self._unused[0].algorithm
         self.label = ", else ".join(source.label for source in self._unused.values())
         self.payee = self._unused[0].payee
-        self._named = 0  # rank of the source that people were told of last
+        self._named = -1  # rank of the source that people were told of last
         self._numbers = itertools.count(1)
         self._feeds: dict[int, _Feed] = {}  # by rank
         self._given_up: set[int] = set()
@@ -136,7 +136,7 @@ class FailoverSource(WorkSource):
             self._retire(worse)
         if feed.rank != self._named:
             self._named = feed.rank
-            self._events.put(Notice(f"Work from {feed.source.label}, paid to {feed.source.payee}"))
+            self._events.put(MovedTo(feed.source.label, feed.source.payee))
         self._events.put(dataclasses.replace(feed.latest, clean=True))
 
     def _go_elsewhere(self, rank: int) -> None:

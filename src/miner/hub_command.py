@@ -8,12 +8,12 @@ import time
 from miner.argparser import Parser, read_secret
 from miner.console import Console, ExitStatus
 from miner.core.errors import UsageError
-from miner.core.text import one_line
 from miner.hub import HubConfig, HubThread
 from miner.hub.events import HubEvent, HubStopped
 from miner.hub.report import HubReport, miner_table
 from miner.options import add_run_options, add_source_options, notices, source_config
 from miner.process import stopping_on_signals
+from miner.report import work_line
 from miner.sources import open_source
 
 _POLL_SECONDS = 0.2  # how soon a signal or the end of the time is noticed
@@ -34,7 +34,7 @@ def hub(args: list[str], console: Console) -> int:
     report = HubReport(source.label, quiet=options.quiet)
     stop = threading.Event()
     with stopping_on_signals(stop.set), HubThread(source, HubConfig(host=host, port=port, token=token)) as running:
-        console.message(f"Work from {one_line(source.label)}, paid to {one_line(source.payee)}")
+        console.message(work_line(source.label, source.payee))
         _tell_how_to_join(options, running, made_up=not token, console=console)
         _follow(running, report, stop, options.seconds, console)
         for line in miner_table(running.snapshot().miners):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from miner.core.events import BlockFound, Hashrate, MinerEvent, NewJob, ShareDone, Started, Totals, Trouble
 from miner.core.model import Job, ShareStatus
-from miner.core.source import Connecting, Disconnected, Finished, Notice, Traffic
+from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, Traffic
 from miner.core.target import target_to_difficulty
 from miner.core.text import one_line
 from miner.pace import Pace
@@ -31,6 +31,10 @@ def hashrate_text(hashrate: float) -> str:
 
 def threads_line(threads: int, algorithm: str) -> str:
     return f"{threads} miner threads started, using '{algorithm}' algorithm."
+
+
+def work_line(source: str, payee: str) -> str:
+    return f"Work from {one_line(source)}, paid to {one_line(payee)}"
 
 
 def binding_lines(cpus: Iterable[int]) -> list[str]:
@@ -71,7 +75,7 @@ class Report:
             case Started():
                 self._source = event.source
                 if event.source:
-                    yield f"Work from {one_line(event.source)}, paid to {one_line(event.payee)}"
+                    yield work_line(event.source, event.payee)
                 yield f"Kernel '{event.kernel}'"
                 yield threads_line(event.threads, event.algorithm)
                 yield from binding_lines(event.cpus)
@@ -91,6 +95,8 @@ class Report:
             case Totals():
                 yield totals_line(event)
             case _:
+                if isinstance(event, MovedTo):
+                    self._source = event.label
                 yield from source_lines(event)
 
     def _job_lines(self, job: Job, restart: bool) -> Iterator[str]:
@@ -117,7 +123,7 @@ def block_line(job: Job, block_hash: str, source: str) -> str:
     return f"BLOCK found{at_height(job)}, {one_line(source)}: {one_line(block_hash, 64)}"
 
 
-def source_lines(event: Connecting | Disconnected | Notice | Traffic | Finished) -> Iterator[str]:
+def source_lines(event: Connecting | Disconnected | MovedTo | Notice | Traffic | Finished) -> Iterator[str]:
     """What happens between us and where work comes from, on a miner as on a hub."""
     match event:
         case Connecting(what="long-polling"):
@@ -127,6 +133,8 @@ def source_lines(event: Connecting | Disconnected | Notice | Traffic | Finished)
         case Disconnected():
             yield one_line(event.reason)
             yield f"...retry after {event.retry_seconds:.0f} seconds"
+        case MovedTo():
+            yield work_line(event.label, event.payee)
         case Notice():
             yield one_line(event.text)
         case Traffic():

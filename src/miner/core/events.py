@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from miner.core.model import Job, ShareResult
-from miner.core.source import Connecting, Disconnected, Finished, Notice, Traffic
+from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,5 +82,5 @@ class Totals:
     blocks: int
 
 
-MinerEvent = (Started | Connecting | Disconnected | Notice | Traffic | Finished | NewJob | Hashrate | ShareDone
-              | BlockFound | Trouble | Totals)
+MinerEvent = (Started | Connecting | Disconnected | MovedTo | Notice | Traffic | Finished | NewJob | Hashrate
+              | ShareDone | BlockFound | Trouble | Totals)

@@ -34,6 +34,14 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class MovedTo:
+    """Of several sources, work comes from this one from now on. `label` and `payee` are its own."""
+
+    label: str
+    payee: str
+
+
+@dataclass(frozen=True, slots=True)
 class Traffic:
     """A message to (`sent`) or from the other end, word for word but for passwords. Only where it was asked for
     (SourceConfig.protocol_dump). May hold anything: `one_line` it."""
@@ -49,7 +57,7 @@ class Finished:
     reason: str
 
 
-SourceEvent = Job | Connecting | Disconnected | Notice | Traffic | Finished
+SourceEvent = Job | Connecting | Disconnected | MovedTo | Notice | Traffic | Finished
 
 
 class WorkSource(ABC):

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from miner.core.model import Job
+from miner.core.source import MovedTo
 from miner.core.text import one_line
 from miner.hub.events import HubBlock, HubEvent, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported, MinerStats
 from miner.report import (
@@ -58,6 +59,8 @@ class HubReport:
                 if event.clean:
                     yield restart_line(self._source)
             case _:
+                if isinstance(event, MovedTo):
+                    self._source = event.label
                 yield from source_lines(event)
 
     def _introduce(self, miner: MinerStats) -> Iterator[str]:
