@@ -33,7 +33,8 @@ NEVER = {
     "the session parses nothing and prints nothing": ("miner.session miner.mining",
                                                       ["argparse", "logging", "getpass", "miner.options",
                                                        "miner.report", *FRONTS]),
-    "sources know no engine": ("miner.stratum.* miner.node.* miner.sandbox miner.sandbox.*",
+    "sources know no engine": ("miner.stratum.* miner.node.* miner.sandbox miner.sandbox.* miner.net "
+                               "miner.failover miner.event_queue",
                                ["miner.engine", "miner.session", "miner.mining", "argparse", *FRONTS]),
     "the command line knows no Spark": ("miner.cli", ["miner.spark", "pyspark"]),
     "Spark knows no command line": ("miner.spark miner.spark.*", ["miner.cli", "miner.__main__"]),

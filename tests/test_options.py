@@ -296,6 +296,11 @@ class TestConfigFile:
         assert logins(*A, "-c", file) == [("file:1", "al", "x")]
         assert logins("-c", file, *A, *B, "-u", "bo")[0] == ("a:1", "al", "x")
 
+    def test_pools_are_a_list(self, tmp_path: Path) -> None:
+        file = self.write(tmp_path, {"pools": [{"user": "al", "pass": "x", "url": "stratum+tcp://a:1"},
+                                               {"url": "stratum+tcp://b:2"}], "user": "bo"})
+        assert logins("-c", file) == [("a:1", "al", "x"), ("b:2", "bo", "")]
+
     def test_values_that_begin_with_a_dash(self, tmp_path: Path) -> None:
         assert source(*POOL, "-c", self.write(tmp_path, {"pass": "-x", "retries": -1})).password == "-x"
 
@@ -304,6 +309,10 @@ class TestConfigFile:
         assert notices(parse("-c", file)) == []
         Path(file).chmod(0o644)
         assert "chmod 600" in notices(parse("-c", file))[0]
+        for content in ({"pools": [{"url": "http://h:1/", "pass": SECRET}]}, {"proxy": f"socks5://u:{SECRET}@h:1"},
+                        {"url": f"http://u:{SECRET}@h:1/"}):
+            Path(self.write(tmp_path, content)).chmod(0o644)
+            assert "chmod 600" in notices(parse("-c", file))[0]
         Path(self.write(tmp_path, {"threads": 1})).chmod(0o644)
         assert notices(parse("-c", file)) == []
 
@@ -312,7 +321,9 @@ class TestConfigFile:
         ({"threads": True}, "'threads' must be a string or a number"),
         ({"quiet": "yes"}, "'quiet' must be true or false"),
         ({"threads": None}, "'threads'"), ({"threads": [1]}, "'threads'"), ({"config": "x"}, "'config'"),
-        ({"threads": 0}, "-t/--threads"), ({"help": True}, "'help'"), ("[" * 100000, "not JSON"), ("\x00", "not JSON"),
+        ({"threads": 0}, "-t/--threads"), ({"pools": [{"user": "x"}]}, '"pools" must be a list'),
+        ({"pools": "x"}, '"pools"'), ({"pools": [{"url": "ftp://h"}]}, "'ftp' is not known"),
+        ({"help": True}, "'help'"), ("[" * 100000, "not JSON"), ("\x00", "not JSON"),
         ({"pass": {"x": SECRET}}, "'pass'"),
     ])
     def test_what_is_wrong_names_the_file(self, tmp_path: Path, content: object, words: str) -> None:

@@ -17,6 +17,7 @@ SECRET = "hunter2-is-secret"
     ["-p", SECRET], ["-p" + SECRET], ["-qDp" + SECRET], ["-qp", SECRET], ["--pass", SECRET], ["--pass=" + SECRET],
     ["--password=" + SECRET], ["--password", SECRET], ["-O", "alice:" + SECRET], ["-Oalice:" + SECRET],
     ["--userpass=alice:" + SECRET], ["-o", f"stratum+tcp://alice:{SECRET}@h:1"], ["-o", f"alice:{SECRET}@h:1"],
+    ["-x", f"socks5://alice:{SECRET}@h:1"], [f"--proxy=alice:{SECRET}@h"], ["-Px", f"alice:{SECRET}@h"],
     [f"--url=http://alice:{SECRET}@h:1/x"], ["--token", SECRET], ["hub", "--token=" + SECRET, "-p", SECRET],
     ["-p", "x", "-p", SECRET], ["-o", f"http://alice:{SECRET}@x@h/"],
 ])

@@ -73,16 +73,16 @@ class Parser(argparse.ArgumentParser):
 class ConfigFile(argparse.Action):
     """minerd's `-c FILE`: options as a JSON object, read where the option stands, so that what comes later on the line
     wins. Names are those of the long options without dashes; values are strings, numbers, `true`, and `false` for an
-    option's default."""
+    option's default. `pools` is a list of objects, each with a url and what belongs to it alone."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any,
                  option_string: str | None = None) -> None:
         assert isinstance(parser, Parser)
-        content = _read_config(value)
-        if not SECRET_NAMES.isdisjoint(content):
+        content = _settings(_read_config(value), value)
+        if any(_is_secret(name, setting) for name, setting in content):
             namespace.secret_configs = [*getattr(namespace, "secret_configs", ()), value]
         namespace.reading = value  # so that a URL of the command line takes the place of this file's, and vice versa
-        for name, setting in content.items():
+        for name, setting in content:
             action = parser.option(f"--{name}")
             if action is None or action is self or name in ("help", "version"):
                 raise UsageError(f"{value}: {name!r} is not an option that a config file can set")
@@ -94,6 +94,20 @@ class ConfigFile(argparse.Action):
             except UsageError as error:
                 raise UsageError(f"{value}: {error}") from None
         namespace.reading = ""
+
+
+def _settings(content: dict[str, object], path: str) -> list[tuple[str, object]]:
+    """Names and values in the order in which options would stand on a command line: a pool's credentials after its
+    URL."""
+    pools = content.pop("pools", [])
+    if not isinstance(pools, list) or not all(isinstance(pool, dict) and "url" in pool for pool in pools):
+        raise UsageError(f'{path}: "pools" must be a list, as in [{{"url": "…", "user": "…", "pass": "…"}}, …]')
+    return [*content.items(), *(item for pool in pools
+                                for item in sorted(pool.items(), key=lambda item: item[0] != "url"))]
+
+
+def _is_secret(name: str, setting: object) -> bool:
+    return name in SECRET_NAMES or name in ("url", "proxy", "aux") and "@" in str(setting)
 
 
 def _as_argument(name: str, setting: object, takes_value: bool) -> str:

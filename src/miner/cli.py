@@ -57,8 +57,8 @@ passwords:
 
 config file:
   A JSON object of long options without their dashes. Options that have no value are true or false; others take
-  strings or numbers. It is read where -c stands: what comes later on the command line wins, and a URL there takes the
-  place of the file's, as with minerd.
+  strings or numbers; "pools" is a list of objects, each with a url, user and pass. It is read where -c stands: what
+  comes later on the command line wins, and a URL there takes the place of the file's, as with minerd.
 
 output:
   Messages go to stderr, or with -S to the system log, each behind [YYYY-MM-DD HH:MM:SS]; hashrates are in khash/s, with
