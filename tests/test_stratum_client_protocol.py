@@ -600,6 +600,17 @@ def test_the_version_as_it_came_is_submitted_too() -> None:
     assert sent(protocol.data_to_send())[0]["params"][5] == "00000000"
 
 
+def test_bits_that_the_pool_set_itself_are_submitted_too() -> None:
+    """BIP 310: the pool takes the masked bits from the share alone, also for a job that is older than the mask."""
+    protocol = fresh(unwelcome=(EXTRANONCE_SUBSCRIBE,))
+    receive(protocol, answer(2, SUBSCRIPTION), answer(3, True))
+    [job] = jobs(protocol, request("mining.notify", notify(version="20006002")))
+    receive(protocol, answer(1, {"version-rolling": True, "version-rolling.mask": "1fffe000"}))
+    protocol.data_to_send()
+    protocol.submit(job.work(b"abcd").share(7))
+    assert sent(protocol.data_to_send())[0]["params"][5] == "00006000"
+
+
 @pytest.mark.parametrize("granted", [
     None, {}, False, [], {"version-rolling": False}, {"version-rolling": "no"}, {"version-rolling": True},
     {"version-rolling": True, "version-rolling.mask": 5}, {"version-rolling": 1, "version-rolling.mask": "1fffe000"},

@@ -138,7 +138,7 @@ class ClientProtocol:
         if self._shares >= MAX_UNANSWERED:
             raise ProtocolError(f"{MAX_UNANSWERED} shares are without an answer")
         work, job_id = share.work, share.job.job_id
-        bits = None if self._version_mask is None else work.version & share.job.version_mask
+        bits = None if self._version_mask is None else work.version & self._version_mask  # the pool keeps the others
         message = messages.Submit(self._login.username, job_id, work.extranonce2, work.ntime, share.nonce, bits,
                                   self._issued[job_id])
         self._shares += 1
