@@ -15,7 +15,7 @@ import pytest
 from counterparts import IN_CI, require
 
 ROOT = Path(__file__).parent.parent
-SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+SANITIZE = ["-Og", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 NONCES = 1 << 24 if os.environ.get("MINER_TEST_EXHAUSTIVE") else 1 << 16
 
 
