@@ -1,5 +1,6 @@
 """`--compare`: what Spark costs. The executors, and as many threads without Spark, take turns on this machine."""
 
+import dataclasses
 import statistics
 import threading
 from pathlib import Path
@@ -52,8 +53,8 @@ def _take_turns(settings: JobSettings, context: "SparkContext", one: Lease, stop
         threads = sum(row.threads for row in rows)
         together.append(sum(row.hashes / row.seconds for row in rows))
         console.message(f"{len(rows)} executors, {threads} threads: {hashrate_text(together[-1])}")
-        engine = settings.engine
-        result = benchmark(settings.source.algorithm, threads, engine.kernel, one.seconds, stop=stop)
+        engine = dataclasses.replace(settings.engine, threads=threads)
+        result = benchmark(settings.source.algorithm, seconds=one.seconds, engine=engine, stop=stop)
         if stop.is_set():
             return
         alone.append(result.hashrate)
