@@ -18,6 +18,7 @@ from counterparts import require
 from miner.spark import java
 from miner.spark.settings import script
 from miner.spark.ship import write_bundle
+from miner.spark.workspace import spark_home
 from node.litecoind import MWEB_HEIGHT, Litecoind
 from node.mining import check_headers
 from pool.pool import Pool
@@ -282,8 +283,10 @@ def test_spark_submit_with_nothing_installed(environ: dict[str, str], tmp_path: 
     """Driver and executors have a bare Python; all there is of us is the bundle and a copy of the script."""
     write_bundle(tmp_path / "bundle.zip")
     shutil.copy(script(), tmp_path / "mine.py")
-    submit = str(Path(_find_spark_home()) / "bin" / "spark-submit")
-    environ = environ | {"PYSPARK_PYTHON": str(bare_venv(tmp_path / "python")), "MINER_CACHE_DIR": str(tmp_path)}
+    home = spark_home(tmp_path)
+    submit = str(home / "bin" / "spark-submit")
+    environ = environ | {"PYSPARK_PYTHON": str(bare_venv(tmp_path / "python")), "MINER_CACHE_DIR": str(tmp_path),
+                         "SPARK_HOME": str(home)}
     environ.pop("PYTHONPATH", None)
     with job("--master", "local-cluster[1,1,1024]", "--py-files", str(tmp_path / "bundle.zip"),
              str(tmp_path / "mine.py"), "--sandbox", "--seconds", "10", environ=environ, command=[submit]) as running:
