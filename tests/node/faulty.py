@@ -4,6 +4,7 @@ nodes whose programs can't be had: then it repeats what they said when they were
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
@@ -30,7 +31,8 @@ class ScriptedNode:
     ever. None and b"" close the connection without a word. `calls` has what was asked. A getblocktemplate that proposes
     a block is a method "proposal" of its own, and welcome unless told otherwise."""
 
-    def __init__(self, answers: dict[str, Any]) -> None:
+    def __init__(self, answers: dict[str, Any], tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._answers: dict[str, list[Answer]] = {}
         for method, said in answers.items():
             self.answers(method, said)
@@ -42,8 +44,8 @@ class ScriptedNode:
         self._answers[method] = list(said) if isinstance(said, list) else [said]
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 24)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/"
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 24, ssl=self._tls)
+        self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/"
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
