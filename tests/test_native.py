@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -339,6 +340,13 @@ def test_pinning_and_nice_belong_to_the_calling_thread() -> None:
 def test_a_cpu_that_is_not_there(cpu: int) -> None:
     with pytest.raises(OSError, match=f"cpu {cpu}"):
         _native.pin_thread(cpu)
+
+
+@pytest.mark.parametrize("thing", [_native.Epoch(), _native.Searcher("sha256d", 0, "portable")])
+def test_nothing_native_is_pickled(thing: object) -> None:
+    """Neither means anything in another process."""
+    with pytest.raises(TypeError, match="pickle"):
+        pickle.dumps(thing)
 
 
 def test_the_compiler_is_named() -> None:

@@ -4,7 +4,7 @@ Byte order throughout: a header is the 80 bytes that are hashed, with the nonce 
 targets are 32 bytes, least significant byte first, and a target is met when hash <= target.
 """
 
-from typing import final
+from typing import Self, final
 
 def kernels(algorithm: str) -> tuple[str, ...]:
     """Names of the kernels this CPU can run for "sha256d" or "scrypt", best first by expectation; "portable" is last.
@@ -25,7 +25,6 @@ def selftest(algorithm: str, kernel: str) -> bool:
 class Epoch:
     """A counter that threads share to say "there is new work": it only grows, starts at 0, and takes no lock."""
 
-    def __init__(self) -> None: ...
     @property
     def value(self) -> int: ...
     def advance(self) -> int:
@@ -50,7 +49,7 @@ class Searcher:
     huge_pages: bool
     """Whether the system took the wish for huge pages for the scratch."""
 
-    def __init__(self, algorithm: str, n: int, kernel: str) -> None: ...
+    def __new__(cls, algorithm: str, n: int, kernel: str) -> Self: ...
     def search(
         self, header: bytes, target: bytes, first: int, count: int, epoch: Epoch, my_epoch: int
     ) -> tuple[list[tuple[int, bytes]], int]:

@@ -1,5 +1,5 @@
 # The C core for Python: bytes in, one call without the GIL, hits out. Documented in _native.pyi.
-# cython: language_level=3, freethreading_compatible=True, embedsignature=False
+# cython: language_level=3, freethreading_compatible=True, auto_pickle=False, autotestdict=False
 
 import os
 
