@@ -1,5 +1,4 @@
-/* The instruction set of one kernel file, set inside the file: MINER_ISA_BEGIN("avx2") after the last #include of system
- * headers, MINER_ISA_END at the end of the file. The rest of the library stays runnable on every CPU. */
+/* The instruction set of one kernel file, set inside the file: MINER_ISA_BEGIN("avx2") after the last system header, MINER_ISA_END at the end of the file. The rest of the library stays runnable on every CPU. */
 #ifndef MINER_ISA_H
 #define MINER_ISA_H
 

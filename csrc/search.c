@@ -79,7 +79,8 @@ static void run(search *t, const miner_prepared *work)
     const unsigned lanes = t->kernel->lanes;
     while (t->done < t->count && !miner_stopped(&t->stop)) {
         uint64_t start = t->done, batches = (t->count - start + lanes - 1) / lanes, candidates = 0;
-        uint64_t scanned = t->kernel->scan(work, t->scratch, t->first + (uint32_t)start, batches, &t->stop, &candidates);
+        uint64_t scanned = t->kernel->scan(work, t->scratch, t->first + (uint32_t)start, batches, &t->stop,
+                                             &candidates);
         if (scanned == 0)
             return;
         uint64_t last = start + (scanned - 1) * lanes, end = last + lanes;

@@ -38,7 +38,8 @@ static uint32_t portable_top(const miner_kernel *k, miner_scratch *s, const uint
 }
 
 /* The candidates of the one batch that starts at nonce. */
-static int scan_one(const miner_kernel *k, miner_scratch *s, const miner_prepared *work, uint32_t nonce, uint64_t *found)
+static int scan_one(const miner_kernel *k, miner_scratch *s, const miner_prepared *work, uint32_t nonce,
+                    uint64_t *found)
 {
     const _Atomic uint64_t epoch = 0;
     const miner_stop never = { &epoch, 0 };
@@ -63,7 +64,7 @@ static int finds_block(const miner_kernel *k, miner_scratch *s, const uint8_t he
     return 1;
 }
 
-/* With the target at each lane's own hash, and just below it, the candidates are exactly those the portable code names. */
+/* With the target at each lane's own hash, and just below it, the candidates are those the portable code names. */
 static int agrees_with_portable(const miner_kernel *k, miner_scratch *s, const uint8_t header[80], uint32_t nonce)
 {
     static const uint8_t zero[32] = { 0 };

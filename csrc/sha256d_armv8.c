@@ -46,7 +46,8 @@ MINER_INLINE void hash(const miner_prepared *work, uint32_t nonce, uint32_t tops
 {
     const packed_state midstate = { vld1q_u32(work->midstate), vld1q_u32(work->midstate + 4) };
     const packed_state start = { vld1q_u32(sha256_iv), vld1q_u32(sha256_iv + 4) };
-    const uint32x4_t zero = vdupq_n_u32(0), padding = words(SHA256D_ONE_BIT, 0, 0, 0), header = vld1q_u32(work->words + 16);
+    const uint32x4_t zero = vdupq_n_u32(0), padding = words(SHA256D_ONE_BIT, 0, 0, 0);
+    const uint32x4_t header = vld1q_u32(work->words + 16);
     packed_state t[STREAMS];
     uint32x4_t m[STREAMS][4];
 #define HEADER(s, j)                                                                \

@@ -1,6 +1,6 @@
-/* sha256d with both of a CPU's ways at once: message schedules for eight nonces side by side in vector registers, rounds
- * one nonce at a time by sha256rnds2. They use different execution units, so the rounds of one batch's block are woven
- * into the making of another batch's schedule:
+/* sha256d with both of a CPU's ways at once: message schedules for eight nonces side by side in vector registers, and
+ * rounds one nonce at a time by sha256rnds2. They use different execution units, so the rounds of one batch's block are
+ * woven into the making of another batch's schedule:
  *
  *   phase 1:  rounds of the first block, batch n + 1   | schedule of the second block, batch n
  *   phase 2:  rounds of the second block, batch n      | schedule of the first block, batch n + 2
@@ -188,8 +188,10 @@ static void prepare(workspace *x, const miner_prepared *work)
     x->first_start = pack(s);
     x->second_start = pack(sha256_iv);
     x->first_kw2 = v_set1(sha256_k[2] + work->words[18]);
-#define KNOWN_FIRST(i) put(&x->first[(i) / 2], sha256d_first_kw(&x->fixed, w, i), sha256d_first_kw(&x->fixed, w, (i) + 1))
-#define KNOWN_SECOND(i) put(&x->second[(i) / 2], sha256d_second_kw(w, i), sha256d_second_kw(w, (i) + 1))
+#define KNOWN_FIRST(i) \
+    put(&x->first[(i) / 2], sha256d_first_kw(&x->fixed, w, i), sha256d_first_kw(&x->fixed, w, (i) + 1))
+#define KNOWN_SECOND(i) \
+    put(&x->second[(i) / 2], sha256d_second_kw(w, i), sha256d_second_kw(w, (i) + 1))
     KNOWN_FIRST(4);
     KNOWN_FIRST(6);
     KNOWN_FIRST(8);

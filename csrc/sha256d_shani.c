@@ -8,7 +8,8 @@
 MINER_ISA_BEGIN("sha,sse4.1,ssse3")
 #include "shani.h"
 
-enum { STREAMS = 4 };       /* two cover the latency where sha256rnds2 starts every second cycle, four where every one */
+/* Two streams cover the latency where a sha256rnds2 can start every second cycle, four where every one. */
+enum { STREAMS = 4 };
 
 /* What all nonces of a scan share. Message words go four to a register, the first in the lowest part. */
 typedef struct {
@@ -60,8 +61,9 @@ static void prepare(fixed *x, const miner_prepared *work)
 #define EACH(DO, j) DO(0, j) DO(1, j) DO(2, j) DO(3, j)
 #define M(s, j) m[s][(j) & 3]
 /* part: sha256msg1 of the words sixteen and twelve before. FIPS 180-4's schedule, four words at a time. */
-#define WORDS_FROM(s, j, part)                                                                                \
-    M(s, j) = _mm_sha256msg2_epu32(_mm_add_epi32(part, _mm_alignr_epi8(M(s, (j) - 1), M(s, (j) - 2), 4)), M(s, (j) - 1));
+#define WORDS_FROM(s, j, part)                                                                                  \
+    M(s, j) = _mm_sha256msg2_epu32(_mm_add_epi32(part, _mm_alignr_epi8(M(s, (j) - 1), M(s, (j) - 2), 4)),       \
+                                   M(s, (j) - 1));
 #define WORDS(s, j) WORDS_FROM(s, j, _mm_sha256msg1_epu32(M(s, j), M(s, (j) - 3)))
 #define FOUR(s, j) t[s] = four_rounds(t[s], _mm_add_epi32(M(s, j), k4(j)));
 #define WORDS_FOUR(s, j) WORDS(s, j) FOUR(s, j)

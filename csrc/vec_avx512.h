@@ -24,7 +24,8 @@ MINER_INLINE V v_choose(V mask, V yes, V no) { return _mm512_ternarylogic_epi32(
 MINER_INLINE V v_majority(V a, V b, V c) { return _mm512_ternarylogic_epi32(a, b, c, 0xe8); }
 MINER_INLINE V v_swap_bytes(V x)
 {
-    return _mm512_shuffle_epi8(x, _mm512_broadcast_i32x4(_mm_set_epi32(0x0c0d0e0f, 0x08090a0b, 0x04050607, 0x00010203)));
+    __m128i order = _mm_set_epi32(0x0c0d0e0f, 0x08090a0b, 0x04050607, 0x00010203);
+    return _mm512_shuffle_epi8(x, _mm512_broadcast_i32x4(order));
 }
 /* In assembly, because gcc 12 builds each constant in a general register and broadcasts it from there. */
 MINER_INLINE V v_add_constant(V a, const uint32_t *x)

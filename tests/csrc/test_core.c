@@ -36,7 +36,8 @@ static void random_bytes(uint8_t *out, size_t len)
         out[i] = (uint8_t)(random64() >> 32);
 }
 
-static void portable_hash(miner_algorithm algorithm, const uint8_t header[80], uint32_t n, uint32_t nonce, uint8_t out[32])
+static void portable_hash(miner_algorithm algorithm, const uint8_t header[80], uint32_t n, uint32_t nonce,
+                          uint8_t out[32])
 {
     uint8_t full[80];
     memcpy(full, header, 76);
@@ -61,7 +62,8 @@ static size_t search(subject *t, const uint8_t *header, const uint8_t *target, u
                      size_t max_hits, uint64_t *done)
 {
     size_t found = 99;
-    int status = miner_search(t->kernel, &t->scratch, header, target, first, count, &calm, 0, hits, max_hits, &found, done);
+    int status = miner_search(t->kernel, &t->scratch, header, target, first, count, &calm, 0, hits, max_hits, &found,
+                              done);
     CHECK(status == MINER_OK && found <= max_hits && *done <= count);
     return found;
 }
@@ -74,7 +76,8 @@ static void lists_of_many_sizes(subject *t)
     const uint32_t first = (uint32_t)(0u - count);      /* the range ends with the last nonce */
     random_bytes(header, 80);
     memset(always, 0xff, 32);
-    const size_t sizes[] = { 1, 2, t->lanes / 2 + 1, t->lanes, t->lanes + 1, 2 * t->lanes - 1, 2 * t->lanes, 3 * t->lanes + 2 };
+    const size_t lanes = t->lanes;
+    const size_t sizes[] = { 1, 2, lanes / 2 + 1, lanes, lanes + 1, 2 * lanes - 1, 2 * lanes, 3 * lanes + 2 };
     for (size_t size = 0; size < sizeof sizes / sizeof *sizes; size++) {
         const size_t max_hits = sizes[size];
         uint64_t at = 0, done;
@@ -116,7 +119,8 @@ static void refuses_bad_arguments(subject *t)
     CHECK(miner_search(t->kernel, &t->scratch, header, target, 1, (uint64_t)1 << 32, &calm, 0, hits, 1, &found, &done)
           == MINER_EINVAL);
     CHECK(miner_search(t->kernel, &t->scratch, header, target, 0, 1, &calm, 0, hits, 0, &found, &done) == MINER_EINVAL);
-    CHECK(miner_search(t->kernel, &t->scratch, header, target, 0, 9, &calm, 7, hits, 1, &found, &done) == MINER_STOPPED);
+    CHECK(miner_search(t->kernel, &t->scratch, header, target, 0, 9, &calm, 7, hits, 1, &found, &done)
+          == MINER_STOPPED);
     CHECK(found == 0 && done == 0);
     if (t->algorithm == MINER_SCRYPT) {
         miner_scratch none = { 0 }, other = t->scratch;
@@ -168,8 +172,8 @@ static void *run(void *argument)
     miner_hit hit;
     size_t found;
     atomic_store(&r->inside, 1);
-    r->status = miner_search(r->subject->kernel, &r->subject->scratch, header, never, 0, (uint64_t)1 << 32, &r->epoch, 0,
-                             &hit, 1, &found, &r->done);
+    r->status = miner_search(r->subject->kernel, &r->subject->scratch, header, never, 0, (uint64_t)1 << 32, &r->epoch,
+                             0, &hit, 1, &found, &r->done);
     return NULL;
 }
 
@@ -207,10 +211,12 @@ static void refuses_bad_n(miner_algorithm algorithm, const miner_kernel *kernel)
     CHECK((miner_scratch_size(kernel, 0) == 0) == (algorithm == MINER_SHA256D));
 }
 
-static void test_kernel(miner_algorithm algorithm, const miner_kernel *kernel, const miner_kernel *portable, uint64_t nonces)
+static void test_kernel(miner_algorithm algorithm, const miner_kernel *kernel, const miner_kernel *portable,
+                        uint64_t nonces)
 {
     static const uint32_t sizes[] = { 2, 4, 16, 128 };
-    snprintf(context, sizeof context, "%s %s", algorithm == MINER_SCRYPT ? "scrypt" : "sha256d", miner_kernel_name(kernel));
+    snprintf(context, sizeof context, "%s %s", algorithm == MINER_SCRYPT ? "scrypt" : "sha256d",
+             miner_kernel_name(kernel));
     CHECK(miner_kernel_by_name(algorithm, miner_kernel_name(kernel)) == kernel);
     CHECK(miner_selftest(kernel) == MINER_OK);
     refuses_bad_n(algorithm, kernel);
