@@ -1,18 +1,18 @@
-/* Salsa20/8 (RFC 7914 section 3) of two sets of LANES blocks, one block in each lane, in AVX-512's thirty-two registers.
- * Include after a vec_avx512*.h, with SALSA_REGISTER and SALSA_BYTES saying how wide.
+/* Salsa20/8 (RFC 7914 section 3) of two sets of LANES blocks, one block in each lane, in AVX-512's thirty-two
+ * registers. Include after a vec_avx512*.h, with SALSA_REGISTER and SALSA_BYTES saying how wide.
  *
  * In assembly, because thirty-two words and a temporary are one more than there are registers: gcc and clang then spill
- * dozens (a third slower), although one word in memory is enough. That is word 4 of the second set: the steps that change
- * it come right before the next step that reads it, so the temporary passes it on, and its store and load are off the
- * critical path. The CPU renames the temporary in every step, so it holds nothing up. */
+ * dozens (a third slower), although one word in memory is enough. That is word 4 of the second set: the steps that
+ * change it come right before the next step that reads it, so the temporary passes it on, and its store and load are
+ * off the critical path. The CPU renames the temporary in every step, so it holds nothing up. */
 #ifndef MINER_SALSA_AVX512_H
 #define MINER_SALSA_AVX512_H
 
 #include "isa.h"
 
-/* A set is V x[48]: a block's first half, its second half, and work space. Half a block mix (RFC 7914's scryptBlockMix with
- * r = 1) is block = Salsa20/8(block ^ other), where block and other are the first half and the second, or the reverse.
- * Here set 0 is in its first half, set 1 in its second. */
+/* A set is V x[48]: a block's first half, its second half, and work space. Half a block mix (RFC 7914's scryptBlockMix
+ * with r = 1) is block = Salsa20/8(block ^ other), where block and other are the first half and the second, or the
+ * reverse. Here set 0 is in its first half, set 1 in its second. */
 /* Registers 0-15: the first set; 16-31: the second, but 20 is the temporary, and word 4 is in the second's work. */
 #define Z(r) "%%" SALSA_REGISTER #r
 #define TEMP Z(20)
@@ -66,14 +66,18 @@
 #define RESUME(r, set, word) MOVE(WORK(set, word), Z(r))
 #define PAUSE(r, set, word) MOVE(Z(r), WORK(set, word))
 #define XOR(from, r) "vpxord " from ", " Z(r) ", " Z(r) "\n\t"
-#define BEGIN(r, set, word) MOVE(FIRST_HALF(set, word), Z(r)) XOR(SECOND_HALF(set, word), r)
-#define FINISH(half, r, set, word)                                                                                  \
-    MOVE(FIRST_HALF(set, word), TEMP) XOR(SECOND_HALF(set, word), 20) "vpaddd " TEMP ", " Z(r) ", " Z(r) "\n\t"     \
-    MOVE(Z(r), half(set, word))
-#define FINISH_FIRST(r, set, word) FINISH(FIRST_HALF, r, set, word)
-#define FINISH_SECOND(r, set, word) FINISH(SECOND_HALF, r, set, word)
-#define TURN(r, set, word) FINISH(FIRST_HALF, r, set, word) XOR(SECOND_HALF(set, word), r)
-#define BEGIN_SPARE BEGIN(20, 1, 4) PAUSE(20, 1, 4)
+/* block ^= other, and on from there. */
+#define BEGIN_FIRST(r, set, word) \
+    MOVE(FIRST_HALF(set, word), Z(r)) XOR(SECOND_HALF(set, word), r) MOVE(Z(r), FIRST_HALF(set, word))
+#define BEGIN_SECOND(r, set, word) \
+    MOVE(SECOND_HALF(set, word), Z(r)) XOR(FIRST_HALF(set, word), r) MOVE(Z(r), SECOND_HALF(set, word))
+#define BEGIN_READY(r, set, word) MOVE(FIRST_HALF(set, word), Z(r))
+#define FINISH_FIRST(r, set, word) \
+    "vpaddd " FIRST_HALF(set, word) ", " Z(r) ", " Z(r) "\n\t" MOVE(Z(r), FIRST_HALF(set, word))
+#define FINISH_SECOND(r, set, word) \
+    "vpaddd " SECOND_HALF(set, word) ", " Z(r) ", " Z(r) "\n\t" MOVE(Z(r), SECOND_HALF(set, word))
+#define TURN(r, set, word) FINISH_FIRST(r, set, word) XOR(SECOND_HALF(set, word), r) MOVE(Z(r), SECOND_HALF(set, word))
+#define BEGIN_SPARE BEGIN_SECOND(20, 1, 4) PAUSE(20, 1, 4)
 #define FINISH_SPARE RESUME(16, 1, 4) FINISH_SECOND(16, 1, 4)
 
 #define CLOBBERED                                                                                                   \
@@ -85,16 +89,17 @@
 static inline void salsa_both(V s[48], V t[48])
 {
     int count;
-    __asm__ volatile(BEGIN_SPARE FIRST_SET(BEGIN) SECOND_SET(BEGIN) REPEAT(4, DOUBLE_ROUND_OF_BOTH)
+    __asm__ volatile(BEGIN_SPARE FIRST_SET(BEGIN_FIRST) SECOND_SET(BEGIN_SECOND) REPEAT(4, DOUBLE_ROUND_OF_BOTH)
                      FIRST_SET(FINISH_FIRST) SECOND_SET(FINISH_SECOND) FINISH_SPARE
                      : [count] "=&r"(count) : [x0] "r"(s), [x1] "r"(t) : CLOBBERED);
 }
 
-/* The first half of s but for its last two rounds, and the second half of t from its third round on. */
+/* The first half of s, which has been xored with the second already, but for its last two rounds; and the second half
+ * of t from its third round on. */
 static inline void salsa_overlapped(V s[48], V t[48])
 {
     int count;
-    __asm__ volatile(SECOND_SET(RESUME) FIRST_SET(BEGIN) REPEAT(3, DOUBLE_ROUND_OF_BOTH)
+    __asm__ volatile(SECOND_SET(RESUME) FIRST_SET(BEGIN_READY) REPEAT(3, DOUBLE_ROUND_OF_BOTH)
                      SECOND_SET(FINISH_SECOND) FINISH_SPARE FIRST_SET(PAUSE)
                      : [count] "=&r"(count) : [x0] "r"(s), [x1] "r"(t) : CLOBBERED);
 }

@@ -1,6 +1,6 @@
 /* Salsa20/8 (RFC 7914 section 3) of sets of LANES blocks, one block in each lane, for instruction sets with thirty-two
- * registers whose compilers keep sixteen words in them. The same functions as in salsa_lanes.h. Include after a vec_*.h.
- * One set after the other: a CPU that is wide enough to need both at once looks far enough ahead to find them. */
+ * registers whose compilers keep sixteen words in them: the same functions as in salsa_lanes.h. Include after a
+ * vec_*.h. One set after the other: a CPU that is wide enough to need both at once looks far enough ahead to find them. */
 #ifndef MINER_SALSA_REGISTERS_H
 #define MINER_SALSA_REGISTERS_H
 
@@ -9,11 +9,12 @@
 /* A set is V x[48]: a block's first half, its second half, and work space. */
 enum { SALSA_FIRST_HALF = 0, SALSA_SECOND_HALF = 16, SALSA_WORK = 32 };
 
-/* Where words come from when not from the work space, and go to when not there. */
-enum { SALSA_BEGIN = 1, SALSA_END = 2 };
+/* Words come from the work space and go there, but from both halves, or from a block that has been xored with the other
+ * already, at the beginning, and to the block at the end. */
+enum { SALSA_BEGIN = 1, SALSA_BEGIN_XORED = 2, SALSA_END = 4 };
 
 #define SALSA_STEP(to, x, y, bits) w[to] = v_xor(w[to], v_ror(v_add(w[x], w[y]), 32 - (bits)))
-#define SALSA_QUARTERS(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p)                                                  \
+#define SALSA_QUARTERS(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p)                                          \
     SALSA_STEP(b, a, d, 7); SALSA_STEP(f, e, h, 7); SALSA_STEP(j, i, l, 7); SALSA_STEP(n, m, p, 7);             \
     SALSA_STEP(c, b, a, 9); SALSA_STEP(g, f, e, 9); SALSA_STEP(k, j, i, 9); SALSA_STEP(o, n, m, 9);             \
     SALSA_STEP(d, c, b, 13); SALSA_STEP(h, g, f, 13); SALSA_STEP(l, k, j, 13); SALSA_STEP(p, o, n, 13);         \
@@ -23,15 +24,18 @@ enum { SALSA_BEGIN = 1, SALSA_END = 2 };
 MINER_INLINE void salsa_rounds(V *x, int block, int edge, int double_rounds)
 {
     V w[16];
+    if (edge & SALSA_BEGIN)
+        for (int i = 0; i < 16; i++)
+            x[block + i] = v_xor(x[i], x[16 + i]);
     for (int i = 0; i < 16; i++)
-        w[i] = edge & SALSA_BEGIN ? v_xor(x[i], x[16 + i]) : x[SALSA_WORK + i];
+        w[i] = x[(edge & (SALSA_BEGIN | SALSA_BEGIN_XORED) ? block : SALSA_WORK) + i];
     for (int i = 0; i < double_rounds; i++) {
         SALSA_QUARTERS(0, 4, 8, 12, 5, 9, 13, 1, 10, 14, 2, 6, 15, 3, 7, 11);
         SALSA_QUARTERS(0, 1, 2, 3, 5, 6, 7, 4, 10, 11, 8, 9, 15, 12, 13, 14);
     }
     for (int i = 0; i < 16; i++)
         if (edge & SALSA_END)
-            x[block + i] = v_add(w[i], v_xor(x[i], x[16 + i]));
+            x[block + i] = v_add(w[i], x[block + i]);
         else
             x[SALSA_WORK + i] = w[i];
 }
@@ -43,11 +47,12 @@ static __attribute__((noinline)) void salsa_both(V s[48], V t[48])
     salsa_rounds(s, SALSA_FIRST_HALF, SALSA_BEGIN | SALSA_END, 4);
 }
 
-/* The first half of s but for its last two rounds, and the second half of t from its third round on. */
+/* The first half of s, which has been xored with the second already, but for its last two rounds; and the second half
+ * of t from its third round on. */
 static __attribute__((noinline)) void salsa_overlapped(V s[48], V t[48])
 {
     salsa_rounds(t, SALSA_SECOND_HALF, SALSA_END, 3);
-    salsa_rounds(s, SALSA_FIRST_HALF, SALSA_BEGIN, 3);
+    salsa_rounds(s, SALSA_FIRST_HALF, SALSA_BEGIN_XORED, 3);
 }
 
 /* The rounds between: the last two of the first half, the first two of the second. */

@@ -34,7 +34,8 @@ MINER_INLINE V load_halves(const uint8_t *low, const uint8_t *high)
 /* The block of each lane to its row. Stored by halves of registers, which takes one shuffle less for each. */
 MINER_INLINE void save_rows(const V x[32], uint8_t *row, size_t stride)
 {
-    const V parts01 = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0), parts23 = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
+    const V parts01 = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
+    const V parts23 = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
     for (int w = 0; w < 32; w += 8) {
         V r[8];
         memcpy(r, x + w, sizeof r);
@@ -48,10 +49,10 @@ MINER_INLINE void save_rows(const V x[32], uint8_t *row, size_t stride)
     }
 }
 
-/* Each lane's block ^= its row. */
+/* Each lane's block ^= its row, then its first half ^= its second: what Salsa20 begins with. */
 MINER_INLINE void mix_rows(V x[32], uint8_t *const row[16])
 {
-    for (int w = 0; w < 32; w += 8) {
+    for (int w = 24; w >= 0; w -= 8) {
         V r[8];
         for (int h = 0; h < 4; h++) {
             V low = load_halves(row[h] + w * 4, row[4 + h] + w * 4);
@@ -62,7 +63,7 @@ MINER_INLINE void mix_rows(V x[32], uint8_t *const row[16])
         transpose_parts(r);
         transpose_parts(r + 4);
         for (int i = 0; i < 8; i++)
-            x[w + i] = v_xor(x[w + i], r[i]);
+            x[w + i] = w < 16 ? v_xor3(x[w + i], r[i], x[w + i + 16]) : v_xor(x[w + i], r[i]);
     }
 }
 

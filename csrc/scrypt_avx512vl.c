@@ -1,5 +1,5 @@
-/* scrypt, two sets of eight hashes to half of AVX-512's registers: half the memory of scrypt_avx512.c, which is faster where
- * a CPU computes on 512 bits no faster than on 256, or where the third-level cache is small or busy. */
+/* scrypt, two sets of eight hashes to half of AVX-512's registers: half the memory of scrypt_avx512.c, which is faster
+ * where a CPU computes on 512 bits no faster than on 256, or where the third-level cache is small or busy. */
 #include "isa.h"
 #ifdef MINER_X86
 #include <string.h>

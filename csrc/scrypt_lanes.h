@@ -1,5 +1,5 @@
-/* scrypt(N, 1, 1) with 2 * LANES nonces side by side, one in each 32-bit lane. Include after a vec_*.h, a salsa_*.h and the
- * instruction set's own save_rows() and mix_rows(); then SCRYPT_KERNEL(symbol, name, features).
+/* scrypt(N, 1, 1) with 2 * LANES nonces side by side, one in each 32-bit lane. Include after a vec_*.h, a salsa_*.h and
+ * the instruction set's own save_rows() and mix_rows(); then SCRYPT_KERNEL(symbol, name, features).
  *
  * A set is LANES hashes: word w of each hash's 128-byte block is lane by lane in x[w]. Salsa20 then needs no shuffles;
  * but a hash's row must be whole in its scratchpad, so rows are transposed on the way there and back. One set alone is
@@ -27,8 +27,8 @@ typedef struct {
     scrypt_set idle;            /* hashed in vain beside the other set's first half and last half */
 } scrypt_lanes_state;
 
-/* A scratchpad has one row more than it needs: a power of two apart, the same row of all hashes would fall into the same
- * few sets of the cache. */
+/* A scratchpad has one row more than it needs: a power of two apart, the same row of all hashes would fall into the
+ * same few sets of the cache. */
 static inline size_t scrypt_stride(uint32_t n)
 {
     return ((size_t)n + 1) * ROW;
@@ -96,8 +96,8 @@ static __attribute__((noinline)) int scrypt_mix(scrypt_lanes_state *t, uint32_t 
 }
 
 /* One batch. 1 and its candidates, or 0 when stopped. */
-static int scrypt_lanes_batch(const miner_prepared *work, const miner_scratch *s, uint32_t nonce, const miner_stop *stop,
-                              uint64_t *candidates)
+static int scrypt_lanes_batch(const miner_prepared *work, const miner_scratch *s, uint32_t nonce,
+                              const miner_stop *stop, uint64_t *candidates)
 {
     scrypt_lanes_state t;
     pbkdf2_key key[SETS];

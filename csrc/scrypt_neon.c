@@ -29,16 +29,16 @@ MINER_INLINE void save_rows(const V x[32], uint8_t *row, size_t stride)
     }
 }
 
-/* Each lane's block ^= its row. */
+/* Each lane's block ^= its row, then its first half ^= its second: what Salsa20 begins with. */
 MINER_INLINE void mix_rows(V x[32], uint8_t *const row[4])
 {
-    for (size_t w = 0; w < 32; w += 4) {
+    for (int w = 28; w >= 0; w -= 4) {
         V r[4];
         for (size_t h = 0; h < 4; h++)
             r[h] = vld1q_u32((const uint32_t *)row[h] + w);
         transpose(r);
         for (size_t i = 0; i < 4; i++)
-            x[w + i] = v_xor(x[w + i], r[i]);
+            x[w + i] = w < 16 ? v_xor3(x[w + i], r[i], x[w + i + 16]) : v_xor(x[w + i], r[i]);
     }
 }
 

@@ -34,16 +34,16 @@ MINER_INLINE void save_rows(const V x[32], uint8_t *row, size_t stride)
     }
 }
 
-/* Each lane's block ^= its row. */
+/* Each lane's block ^= its row, then its first half ^= its second: what Salsa20 begins with. */
 MINER_INLINE void mix_rows(V x[32], uint8_t *const row[8])
 {
-    for (int w = 0; w < 32; w += 8) {
+    for (int w = 24; w >= 0; w -= 8) {
         V r[8];
         for (int h = 0; h < 8; h++)
             r[h] = _mm256_load_si256((const V *)(row[h] + w * 4));
         transpose(r);
         for (int i = 0; i < 8; i++)
-            x[w + i] = v_xor(x[w + i], r[i]);
+            x[w + i] = w < 16 ? v_xor3(x[w + i], r[i], x[w + i + 16]) : v_xor(x[w + i], r[i]);
     }
 }
 

@@ -29,16 +29,16 @@ MINER_INLINE void save_rows(const V x[32], uint8_t *row, size_t stride)
     }
 }
 
-/* Each lane's block ^= its row. */
+/* Each lane's block ^= its row, then its first half ^= its second: what Salsa20 begins with. */
 MINER_INLINE void mix_rows(V x[32], uint8_t *const row[4])
 {
-    for (int w = 0; w < 32; w += 4) {
+    for (int w = 28; w >= 0; w -= 4) {
         V r[4];
         for (int h = 0; h < 4; h++)
             r[h] = _mm_load_si128((const V *)(row[h] + w * 4));
         transpose(r);
         for (int i = 0; i < 4; i++)
-            x[w + i] = v_xor(x[w + i], r[i]);
+            x[w + i] = w < 16 ? v_xor3(x[w + i], r[i], x[w + i + 16]) : v_xor(x[w + i], r[i]);
     }
 }
 
