@@ -57,8 +57,8 @@ def test_debug_tells_jobs() -> None:
 
 @pytest.mark.parametrize("args", [
     [], ["-t", "2"], ["-a", "scrypt"], ["-o", "stratum+tcp://pool.example:1"], ["--sandbox", "-t", "x"], ["--bogus"],
-    ["mine"], ["-P", "--sandbox"], ["hub"], ["hub", "--sandbox", "--listen", "x"], ["hub", "--sandbox", "-t", "1"],
-    ["bench", "--bogus"], ["bench", "-a", "x11"], ["--sandbox", "-S"],
+    ["mine"], ["hub"], ["hub", "--sandbox", "--listen", "x"], ["hub", "--sandbox", "-t", "1"],
+    ["bench", "--bogus"], ["bench", "-a", "x11"],
 ])
 def test_wrong_usage_is_one_line_and_status_2(args: list[str]) -> None:
     done = run_here(*args)
