@@ -269,12 +269,12 @@ def test_spark_submit(environ: dict[str, str]) -> None:
     submit = str(Path(_find_spark_home()) / "bin" / "spark-submit")
     environ = environ | {"PYSPARK_PYTHON": sys.executable}
     environ.pop("PYTHONPATH", None)
-    with job("--master", "local[1]", str(script()), "--sandbox", "--seconds", "0", environ=environ,
+    # Ended by time: on a Ctrl-C spark-submit's JVM may be gone, and its pipes with it, before the table is out.
+    with job("--master", "local[1]", str(script()), "--sandbox", "--seconds", "8", environ=environ,
              command=[submit]) as running:
         running.wait_for(r"^worker\.\d+ on \S+: 1 thread, kernel")
         processes = running.processes()
-        running.interrupt()
-        running.finish(30)
+        assert running.finish() == 0
         assert not left_of(processes)
     assert int(rows(running.out)["worker"][1]) > 0
 
