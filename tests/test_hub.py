@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -149,8 +150,8 @@ def test_a_hub_can_be_a_hubs_source() -> None:
 
 
 @pytest.mark.minerd
-def test_unmodified_minerd_mines() -> None:
-    """Beside one of our own clients, on the same hub, under a wrong and a right token."""
+def test_unmodified_minerd_mines_beside_ours() -> None:
+    """As processes of their own: minerd, `python -m miner`, and a minerd that does not know the token."""
     program = str(counterparts.require("minerd", counterparts.minerd(), "name a minerd 2.5.1 by MINERD"))
 
     async def play(watched: Watched, source: SandboxSource) -> None:
@@ -160,20 +161,24 @@ def test_unmodified_minerd_mines() -> None:
             return subprocess.Popen([program, "-a", "scrypt", "-o", url, "-u", "old", "-p", token, "-t", "1", "-q",
                                      "-r", "0", "-R", "1"], stderr=subprocess.DEVNULL)
 
+        ours = subprocess.Popen([sys.executable, "-m", "miner", "--hub", "-o", url, "-u", "ours", "-p", TOKEN,
+                                 "-t", "1", "-q", "--no-pin", "--nice", "0"], stderr=subprocess.DEVNULL)
         stranger, process = start("wrong"), start(TOKEN)
         try:
-            await watched.heard(HubShare, lambda share: share.miner == "old" and share.status is ACCEPTED, 5)
+            for name in ("old", "ours"):
+                await watched.heard(HubShare, lambda share, name=name: share.miner == name and share.status is ACCEPTED,
+                                    5)
             block = await watched.heard(HubBlock, count=3)
             share = block.result.share
             assert hash_value(Algorithm.parse("scrypt").hash(share.header)) <= share.job.network_target
-            row = watched.hub.snapshot().miners[0]
+            row, = (row for row in watched.hub.snapshot().miners if row.name == "old")
             assert (row.agent, row.estimated) == ("cpuminer/2.5.1", True) and row.hashes > 0
             await watched.heard(Notice, lambda notice: "doesn't know the hub's token" in notice.text)
             assert not [event for event in watched.told if isinstance(event, HubShare) and event.status is REJECTED]
             headers = [event.share.header for event in watched.told if isinstance(event, HubShare) and event.share]
             assert len(set(headers)) == len(headers), "no share twice"
         finally:
-            for running in (stranger, process):
+            for running in (stranger, process, ours):
                 running.terminate()
                 running.wait(10)
 
