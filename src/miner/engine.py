@@ -126,10 +126,9 @@ class Engine:
     def _run(self, state: _Thread) -> None:
         _settle(state.cpu, self._nice)
         epoch, current = -1, None
-        lanes = _native.kernel_lanes(self.algorithm.name, self.kernel)
         while (turn := self._next_turn(state, epoch, current)) is not None:
             epoch, current = turn
-            count = min(current.count, max(lanes, int(state.rate * _CHUNK_SECONDS)))
+            count = min(current.count, max(state.searcher.lanes, int(state.rate * _CHUNK_SECONDS)))
             started = time.perf_counter()
             hits, done = state.searcher.search(current.work.header, current.target.to_bytes(32, "little"),
                                                current.first, count, self._epoch, epoch)
