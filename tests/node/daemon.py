@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from counterparts import executable, require
+
 
 class RpcRefusal(Exception):
     """The node answered with an error. `code` and `message` are its own."""
@@ -26,6 +28,32 @@ class RpcRefusal(Exception):
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+
+
+# What every node gets: nobody to talk to but us, on loopback.
+_COMMON = """\
+server=1
+listen=1
+connect=0
+dnsseed=0
+discover=0
+listenonion=0
+bind=127.0.0.1:{p2p_port}
+rpcbind=127.0.0.1
+rpcallowip=127.0.0.1
+rpcport={rpc_port}
+rpcuser={username}
+rpcpassword={password}
+rpcthreads=8
+keypool=5
+"""
+
+
+def installed(name: str, program: Path, install: str) -> Path:
+    """A program that `install` puts into the tests' own folder; never one of the same name on PATH, which may be
+    another coin's. Where it is not there, the test is skipped or, in CI, fails."""
+    found = program if program.is_file() else None
+    return require(name, found and executable(str(found), str(found)), install)
 
 
 class Daemon:
@@ -49,6 +77,10 @@ class Daemon:
     def config(self) -> str:
         """What its config file holds, once the ports are known."""
         raise NotImplementedError
+
+    def common_config(self, own: str) -> str:
+        """A coin's own lines, which may open a section and name this node's settings in braces, and what all have."""
+        return (own + _COMMON).format(**vars(self))
 
     def prepare(self) -> None:
         """What is to be done as soon as it runs: see to it that there is an address."""
@@ -108,6 +140,11 @@ class Daemon:
         """Let the node mine blocks itself. Their ids."""
         ids: list[str] = self.rpc("generatetoaddress", count, address or self._address)
         return ids
+
+    def send(self, address: str, amount: float) -> str:
+        """Put a payment into the mempool. Its id."""
+        txid: str = self.rpc("sendtoaddress", address, amount)
+        return txid
 
     def block(self, height: int) -> dict[str, Any]:
         """The block of the best chain at that height, transactions decoded."""

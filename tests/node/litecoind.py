@@ -25,25 +25,11 @@ MWEB_HEIGHT = 432  # the first block with an extension block on regtest; it need
 _CONFIG = """\
 chain={chain}
 [{chain}]
-server=1
-listen=1
-connect=0
-dnsseed=0
-discover=0
 upnp=0
-listenonion=0
-bind=127.0.0.1:{p2p_port}
 peertimeout=100000000
 maxtipage=2000000000
 minimumchainwork=00
-rpcbind=127.0.0.1
-rpcallowip=127.0.0.1
-rpcport={rpc_port}
-rpcuser={username}
-rpcpassword={password}
-rpcthreads=8
 fallbackfee=0.0002
-keypool=5
 """
 _MWEB_OFF = "vbparams=mweb:9000000000:9000000001:0:2000000000\n"
 
@@ -64,7 +50,7 @@ class Litecoind(Daemon):
         self._mweb = mweb
 
     def config(self) -> str:
-        return _CONFIG.format(**vars(self)) + ("" if self._mweb else _MWEB_OFF)
+        return self.common_config(_CONFIG) + ("" if self._mweb else _MWEB_OFF)
 
     def prepare(self) -> None:
         self.new_wallet("test")
