@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from miner.cli import main
-from miner.console import Console
+from miner.front.console import Console
 
 STAMP = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] ")
 LIMIT = 60.0  # seconds that any command here may take

@@ -13,7 +13,7 @@ import commands
 import miner
 from commands import STAMP, interrupt, run, run_here, running, wait_for
 from counterparts import minerd, require
-from miner.cli import parser
+from miner.cli.mine import parser
 
 SECRET = "hunter2-is-secret"
 MINERD = "build pooler's cpuminer 2.5.1 and set MINERD to the program"
@@ -156,7 +156,7 @@ def test_in_the_background_it_goes_on_when_the_command_has_returned(tmp_path: Pa
 
 def test_starting_is_light() -> None:
     """Neither the package nor the command's help loads what only mining needs."""
-    code = "import sys, miner; print(*sys.modules); from miner.cli import parser; parser(); print(*sys.modules)"
+    code = "import sys, miner; print(*sys.modules); from miner.cli.mine import parser; parser(); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, timeout=commands.LIMIT,
                           env={"PYTHONPATH": str(Path(miner.__file__).parents[1])}, check=True)
     package, command = (set(line.split()) for line in done.stdout.splitlines())

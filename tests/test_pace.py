@@ -7,8 +7,8 @@ import pytest
 from miner.core.algorithm import Algorithm
 from miner.core.events import Hashrate, MinerEvent, NewJob, Started
 from miner.core.target import difficulty_to_target
-from miner.pace import Pace, duration
-from miner.report import Report
+from miner.front.pace import Pace, duration
+from miner.front.report import Report
 from stratum_samples import REGTEST_JOB
 
 SCRYPT = Algorithm("scrypt", 1024)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from miner.process import hide_secrets, secret_spans, stopping_on_signals
+from miner.front.process import hide_secrets, secret_spans, stopping_on_signals
 
 SECRET = "hunter2-is-secret"
 
@@ -40,7 +40,7 @@ def test_nothing_else_is_masked(args: list[str]) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process change its arguments")
 def test_ps_shows_no_password() -> None:
-    code = ("import sys; from miner.process import hide_secrets; print(hide_secrets(sys.argv[1:]), flush=True); "
+    code = ("import sys; from miner.front.process import hide_secrets; print(hide_secrets(sys.argv[1:]), flush=True); "
             "sys.stdin.read()")
     args = ["-u", "alice", "-p", SECRET, "--userpass=älice:" + SECRET, "-q"]
     command = [sys.executable, "-c", code, *args]
@@ -66,7 +66,7 @@ def test_where_there_is_no_proc_it_says_so(tmp_path: Path) -> None:
 
 SIGNALLED = """
 import os, signal, sys, threading
-from miner.process import stopping_on_signals
+from miner.front.process import stopping_on_signals
 stopped = threading.Event()
 with stopping_on_signals(stopped.set):
     os.kill(os.getpid(), signal.{first})

@@ -11,9 +11,9 @@ from miner.core.events import BlockFound, Hashrate, NewJob, ShareDone, Started, 
 from miner.core.model import Job, ShareResult, ShareStatus
 from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice
 from miner.core.text import one_line
+from miner.front.hub_report import HubReport, miner_table
+from miner.front.report import Report, hashrate_text, khash, table
 from miner.hub.events import HubBlock, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported, MinerStats
-from miner.hub.report import HubReport, miner_table
-from miner.report import Report, hashrate_text, khash, table
 
 EVIL = "\x1b[2J\r\nfoo‮" + "x" * 5000
 JOB = Job(job_id="j1", algorithm=Algorithm.parse("scrypt"), version=2, prev_hash=bytes(32), coinbase1=b"",

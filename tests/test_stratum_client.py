@@ -21,7 +21,7 @@ from miner.core.errors import SourceError, UsageError
 from miner.core.model import Job, MinerReport, ShareStatus
 from miner.core.source import Connecting, Disconnected, Finished, Notice, SourceEvent, Traffic
 from miner.core.target import difficulty_to_target
-from miner.report import Report
+from miner.front.report import Report
 from miner.stratum import client, connection
 from miner.stratum.client import StratumSource
 from miner.stratum.reject import Reject

@@ -5,7 +5,7 @@ import sys
 
 def main() -> int:
     try:
-        from miner.process import hide_secrets
+        from miner.front.process import hide_secrets
 
         args = sys.argv[1:]
         hide_secrets(args)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from miner.console import Console
 from miner.core.errors import UsageError
+from miner.front.console import Console
 from miner.spark.driver import spark_settings
 from miner.spark.masters import check_master, executor_cores, is_local, patient
 from miner.spark.settings import JobSettings, parser, read_settings

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 def main(argv: Sequence[str]) -> int:
     """`python -m miner spark …`, and what spark-submit runs. Returns the exit status."""
-    from miner.console import Console, run_command
+    from miner.front.console import Console, run_command
     from miner.spark.job import spark
 
     return run_command("miner spark", spark, list(argv), Console())

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from miner.benchmarking import benchmark
-from miner.console import Console, ExitStatus
 from miner.core.errors import MinerError
+from miner.front.console import Console, ExitStatus
+from miner.front.report import hashrate_text
 from miner.hub import HubThread
-from miner.report import hashrate_text
 from miner.sources import open_source
 from miner.spark.application import Application
 from miner.spark.driver import hub_config, lease, spark_settings

@@ -5,13 +5,13 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from miner.console import Console, ExitStatus
 from miner.core.source import WorkSource
 from miner.core.text import one_line
+from miner.front.console import Console, ExitStatus
+from miner.front.hub_report import HubReport, miner_table
+from miner.front.process import stopping_on_signals
 from miner.hub import HubThread
 from miner.hub.events import HubEvent, HubStopped, MinerJoined
-from miner.hub.report import HubReport, miner_table
-from miner.process import stopping_on_signals
 from miner.sources import open_source
 from miner.spark.application import Application
 from miner.spark.driver import hub_config, lease, prepared, require_pyspark, spark_settings

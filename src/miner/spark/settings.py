@@ -5,11 +5,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from miner.argparser import Parser, integer, seconds
 from miner.config import EngineConfig, SourceConfig
-from miner.console import Console
 from miner.core.errors import UsageError
-from miner.options import (
+from miner.front.argparser import Parser, integer, seconds
+from miner.front.console import Console
+from miner.front.options import (
     add_engine_options,
     add_run_options,
     add_source_options,

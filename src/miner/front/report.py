@@ -11,7 +11,7 @@ from miner.core.model import Job, ShareStatus
 from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, Traffic
 from miner.core.target import target_to_difficulty
 from miner.core.text import one_line
-from miner.pace import Pace
+from miner.front.pace import Pace
 
 MAX_TRAFFIC = 4096  # characters of a message that are shown
 

@@ -1,18 +1,14 @@
-"""The command line: `python -m miner …` stands in for minerd; `hub` and `bench` are commands of their own.
-
-Lines about what is going on go to stderr, in minerd's form; what was asked for goes to stdout.
-"""
+"""`python -m miner …`: mine, or `--benchmark`, with minerd's options."""
 
 import argparse
 import sys
 import threading
-from collections.abc import Sequence
 
 from miner import __version__
-from miner.argparser import Parser
-from miner.console import Console, ExitStatus, run_command
 from miner.core.errors import MinerError, UsageError
-from miner.options import (
+from miner.front.argparser import Parser
+from miner.front.console import Console, ExitStatus
+from miner.front.options import (
     add_engine_options,
     add_run_options,
     add_source_options,
@@ -20,7 +16,7 @@ from miner.options import (
     notices,
     source_config,
 )
-from miner.process import go_to_background, stopping_on_signals
+from miner.front.process import go_to_background, stopping_on_signals
 
 _DESCRIPTION = """\
 Mine with this machine's CPUs for a pool, on a node, or on an embedded test chain.
@@ -73,21 +69,6 @@ Ctrl-C or SIGTERM ends a run in order, a second Ctrl-C at once.
 Exit status: 0 ended as told, 1 gave up, 2 wrong usage."""
 
 
-def main(argv: Sequence[str] | None = None, console: Console | None = None) -> int:
-    """Run what `argv` (by default the process's own arguments) asks for. Returns the exit status."""
-    args = sys.argv[1:] if argv is None else list(argv)
-    console = console or Console()
-    if args[:1] == ["hub"]:
-        from miner.hub_command import hub
-
-        return run_command("miner hub", hub, args[1:], console)
-    if args[:1] == ["bench"]:
-        from miner.bench import bench
-
-        return run_command("miner bench", bench, args[1:], console)
-    return run_command("miner", mine, args, console)
-
-
 def parser() -> Parser:
     """The options of `python -m miner` itself."""
     parser = Parser(prog="miner", description=_DESCRIPTION, epilog=_EPILOG, usage="python -m miner [OPTIONS]")
@@ -115,8 +96,8 @@ def mine(args: list[str], console: Console) -> int:
     source, engine = source_config(options, console.environ), engine_config(options, console.environ)
     if not _settle(options, console):
         return ExitStatus.OK
+    from miner.front.report import Report
     from miner.mining import mine
-    from miner.report import Report
 
     report = Report(quiet=options.quiet, debug=options.debug)
     mining = mine(source, engine, seconds=options.seconds)
@@ -136,7 +117,7 @@ def run_benchmark(options: argparse.Namespace, console: Console) -> int:
         return ExitStatus.OK
     from miner.benchmarking import Round, benchmark
     from miner.core.events import Hashrate, Started
-    from miner.report import Report, khash
+    from miner.front.report import Report, khash
 
     report = Report(quiet=options.quiet, debug=options.debug)
 

@@ -5,15 +5,15 @@ import socket
 import threading
 import time
 
-from miner.argparser import Parser, read_secret
-from miner.console import Console, ExitStatus
 from miner.core.errors import UsageError
+from miner.front.argparser import Parser, read_secret
+from miner.front.console import Console, ExitStatus
+from miner.front.hub_report import HubReport, miner_table
+from miner.front.options import add_run_options, add_source_options, notices, source_config
+from miner.front.process import stopping_on_signals
+from miner.front.report import work_line
 from miner.hub import HubConfig, HubThread
 from miner.hub.events import HubEvent, HubStopped
-from miner.hub.report import HubReport, miner_table
-from miner.options import add_run_options, add_source_options, notices, source_config
-from miner.process import stopping_on_signals
-from miner.report import work_line
 from miner.sources import open_source
 
 _POLL_SECONDS = 0.2  # how soon a signal or the end of the time is noticed

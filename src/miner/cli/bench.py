@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from miner import __version__, _native
-from miner.argparser import Parser, integer, seconds
 from miner.benchmarking import benchmark
-from miner.chart import Bar, Panel, draw
+from miner.cli.chart import Bar, Panel, draw
 from miner.config import EngineConfig
-from miner.console import Console, ExitStatus
 from miner.core.algorithm import Algorithm
 from miner.core.errors import UsageError
 from miner.cpus import usable_threads
 from miner.engine import choose_kernel
-from miner.report import hashrate_text, table
+from miner.front.argparser import Parser, integer, seconds
+from miner.front.console import Console, ExitStatus
+from miner.front.report import hashrate_text, table
 
 HASHLIB = "hashlib"
 

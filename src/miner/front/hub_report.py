@@ -1,4 +1,4 @@
-"""A hub's events as lines, in the manner of `miner.report`: minerd's words, each with the name of the miner."""
+"""A hub's events as lines, in the manner of `miner.front.report`: minerd's words, each with the name of the miner."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from miner.core.model import Job
 from miner.core.source import MovedTo
 from miner.core.text import one_line
-from miner.hub.events import HubBlock, HubEvent, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported, MinerStats
-from miner.report import (
+from miner.front.report import (
     block_line,
     counted,
     hashrate_text,
@@ -18,6 +17,7 @@ from miner.report import (
     source_lines,
     table,
 )
+from miner.hub.events import HubBlock, HubEvent, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported, MinerStats
 
 _METER_SECONDS = 5.0
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from miner.argparser import ConfigFile, Parser, integer, positive, read_secret, readable_by_others, seconds
 from miner.config import NODE_SCHEMES, POOL_SCHEMES, AuxConfig, EngineConfig, SourceConfig
 from miner.core.algorithm import Algorithm
 from miner.core.errors import UsageError
+from miner.front.argparser import ConfigFile, Parser, integer, positive, read_secret, readable_by_others, seconds
 
 URL_SCHEMES = (*POOL_SCHEMES, *NODE_SCHEMES)
 
