@@ -18,7 +18,7 @@ from miner.core.source import Finished, Notice
 from miner.core.target import hash_value
 from miner.hub import HubConfig, HubThread
 from miner.hub.events import HubBlock, HubEvent, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported, MinerStats
-from miner.hub.thread import EventQueue
+from miner.hub.thread import HubEventQueue
 from miner.sandbox import SandboxSource
 
 SCRYPT = Algorithm.parse("scrypt")
@@ -117,7 +117,7 @@ def stats(number: int) -> MinerStats:
 
 
 def test_only_reports_are_dropped_when_nobody_reads_the_oldest_first() -> None:
-    queue = EventQueue(limit=4)
+    queue = HubEventQueue(limit=4)
     for number in range(10):
         queue.put(MinerReported(stats(number)))
         if number % 2:

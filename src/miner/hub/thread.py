@@ -18,7 +18,7 @@ EVENTS_KEPT = 4096
 CLOSE_SECONDS = 10.0
 
 
-class EventQueue:
+class HubEventQueue:
     """From the hub's thread to another. When nobody fetches, the oldest reports are dropped, and nothing else."""
 
     def __init__(self, limit: int = EVENTS_KEPT) -> None:
@@ -62,7 +62,7 @@ class HubThread:
         self.source = source
         self.address = ("", 0)  # that miners connect to, once started
         self.error: BaseException | None = None  # what ended the hub, where something did
-        self._queue = EventQueue()
+        self._queue = HubEventQueue()
         self._hub = Hub(source, self.config, self._queue.put)
         self._thread = threading.Thread(target=self._run, name="hub", daemon=True)
         self._ready = threading.Event()  # started, or failed to

@@ -9,6 +9,7 @@ from miner.config import SourceConfig
 from miner.core.errors import MinerError, SourceError
 from miner.core.model import Job, Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, Disconnected, Notice, SourceEvent, WorkSource
+from miner.event_queue import EventQueue
 from miner.net import Route
 from miner.node.feed import Feed
 from miner.node.getwork import EXTENSIONS
@@ -36,7 +37,7 @@ class NodeSource(WorkSource):
         self.payee = self._feed.payee
         self._tried = self._feed.what
         self._failures = 0
-        self._queue: asyncio.Queue[SourceEvent | None] = asyncio.Queue()
+        self._events = EventQueue()
         self._runner: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -45,7 +46,7 @@ class NodeSource(WorkSource):
             return
         runner = self._runner = asyncio.create_task(self._run())
         try:
-            while (event := await self._queue.get()) is not None:
+            while (event := await self._events.get()) is not None:
                 yield event
             await asyncio.wait([runner])
             if not runner.cancelled():
@@ -74,7 +75,7 @@ class NodeSource(WorkSource):
                     if not self._falls_back(error):
                         await self._sit_out(error)
         finally:
-            self._put(None)
+            self._events.close()
 
     def _falls_back(self, error: Exception) -> bool:
         """Go over to getwork where there are no templates."""
@@ -110,7 +111,7 @@ class NodeSource(WorkSource):
                 return f" (initial block download: {progress:.0%})"
         return ""
 
-    def _put(self, event: SourceEvent | None) -> None:
+    def _put(self, event: SourceEvent) -> None:
         if isinstance(event, Job):
             self._failures = 0
-        self._queue.put_nowait(event)
+        self._events.put(event)
