@@ -10,7 +10,7 @@ from miner.core.errors import MinerError, ProtocolError, UsageError
 from miner.core.model import ShareStatus
 from miner.node.jsonrpc import HttpError, JsonRpcError
 from miner.node.payout import check_address, script_from_answer
-from miner.node.refusals import explain, submit_verdict
+from miner.node.refusals import download_progress, explain, submit_verdict
 
 LABEL = "http://127.0.0.1:19332/"
 OPTION = "--coinbase-addr"
@@ -51,10 +51,25 @@ def test_certificate_that_is_not_trusted_is_for_good() -> None:
 @pytest.mark.parametrize(("reason", "status"), [
     ("inconclusive", ShareStatus.STALE), ("stale-prevblk", ShareStatus.STALE), ("duplicate", ShareStatus.REJECTED),
     ("duplicate-inconclusive", ShareStatus.STALE), ("duplicate-invalid", ShareStatus.REJECTED),
+    ("inconclusive-not-best-prevblk", ShareStatus.STALE), ("bad-prevblk", ShareStatus.STALE),
+    ("prev-blk-not-found", ShareStatus.STALE), ("stale-work", ShareStatus.STALE), ("unknown-work", ShareStatus.STALE),
     ("high-hash", ShareStatus.REJECTED), ("bad-txnmrklroot", ShareStatus.REJECTED), ("", ShareStatus.REJECTED),
+    ("time-too-old", ShareStatus.REJECTED), ("bad-version(0x00000001)", ShareStatus.REJECTED),
+    ("late-legacy-block", ShareStatus.REJECTED), ("rejected", ShareStatus.REJECTED),
 ])
 def test_submit_verdict(reason: str, status: ShareStatus) -> None:
     assert submit_verdict(reason) is status
+
+
+@pytest.mark.parametrize(("answer", "words"), [
+    ({"verificationprogress": 0.4319}, " (initial block download: 43%)"),
+    ({"verificationprogress": 0}, " (initial block download: 0%)"),
+    ({"verificationprogress": 0.9989}, " (initial block download: 99%)"),
+    ({"verificationprogress": 1}, ": its newest block is old; .*-maxtipage=1000000000"),
+    ({"verificationprogress": "43"}, ""), ({"verificationprogress": 1e999}, ""), ({}, ""), ([], ""), (None, ""),
+])
+def test_download_progress(answer: object, words: str) -> None:
+    assert re.fullmatch(re.escape(words) if "(" in words else words, download_progress(answer))
 
 
 def test_script_is_the_nodes_word() -> None:
@@ -77,7 +92,7 @@ def test_without_a_script_the_address_stands_for_itself() -> None:
     ({"isvalid": True, "scriptPubKey": "51" * 10_001}, "no script that pays it"),
 ])
 def test_address_that_can_not_be_paid(answer: object, complaint: str) -> None:
-    with pytest.raises(UsageError, match=f"--coinbase-addr addr: .*{complaint}"):
+    with pytest.raises(UsageError, match=f"--coinbase-addr addr…?: .*{complaint}"):
         script_from_answer("addr", answer, OPTION)
 
 

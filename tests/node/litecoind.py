@@ -27,10 +27,10 @@ chain={chain}
 [{chain}]
 upnp=0
 peertimeout=100000000
-maxtipage=2000000000
 minimumchainwork=00
 fallbackfee=0.0002
 """
+_OLD_BLOCKS = "maxtipage=2000000000\n"
 _MWEB_OFF = "vbparams=mweb:9000000000:9000000001:0:2000000000\n"
 
 
@@ -41,16 +41,18 @@ def program() -> Path:
 
 class Litecoind(Daemon):
     """`mweb=False` puts the extension blocks off for good; else they start at MWEB_HEIGHT. `peer=False`: none, so that
-    the node refuses to give templates until `connect_peer()`. `chain`: regtest or test."""
+    the node refuses to give templates until `connect_peer()`. `old_blocks=False`: it gives none either while its
+    newest block is a day old. `chain`: regtest or test."""
 
     config_name = "litecoin.conf"
 
-    def __init__(self, *, chain: str = "regtest", mweb: bool = True, peer: bool = True) -> None:
+    def __init__(self, *, chain: str = "regtest", mweb: bool = True, peer: bool = True,
+                 old_blocks: bool = True) -> None:
         super().__init__(program(), chain=chain, peer=peer)
-        self._mweb = mweb
+        self._own = ("" if mweb else _MWEB_OFF) + (_OLD_BLOCKS if old_blocks else "")
 
     def config(self) -> str:
-        return self.common_config(_CONFIG) + ("" if self._mweb else _MWEB_OFF)
+        return self.common_config(_CONFIG) + self._own
 
     def prepare(self) -> None:
         self.new_wallet("test")

@@ -15,7 +15,7 @@ from miner.node.feed import Feed
 from miner.node.getwork import EXTENSIONS
 from miner.node.getwork_feed import GetworkFeed
 from miner.node.jsonrpc import JsonRpcError
-from miner.node.refusals import INITIAL_DOWNLOAD, explain, is_unknown_method
+from miner.node.refusals import INITIAL_DOWNLOAD, download_progress, explain, is_unknown_method
 from miner.node.template_feed import TemplateFeed
 from miner.node.transport import NodeRpc
 
@@ -105,10 +105,7 @@ class NodeSource(WorkSource):
 
     async def _download_progress(self) -> str:
         with contextlib.suppress(MinerError, OSError):
-            answer = await self._rpc.call("getblockchaininfo")
-            progress = answer.get("verificationprogress") if isinstance(answer, dict) else None
-            if isinstance(progress, float) and 0 <= progress <= 1:
-                return f" (initial block download: {progress:.0%})"
+            return download_progress(await self._rpc.call("getblockchaininfo"))
         return ""
 
     def _put(self, event: SourceEvent) -> None:

@@ -43,7 +43,7 @@ def script_from_answer(address: str, answer: object, option: str) -> bytes:
     if not answer["isvalid"]:
         raise UsageError(f"{option} {address}: the node says that this is no address of its chain")
     if answer.get("ismweb") is True:
-        raise UsageError(f"{option} {address}: a block can't pay an MWEB address; "
+        raise UsageError(f"{option} {address[:20]}…: a block can't pay an MWEB address; "
                          'give another: getnewaddress "" bech32')
     if answer.get("scriptPubKey") is None:
         return address_to_script(address)

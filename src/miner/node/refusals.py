@@ -3,6 +3,7 @@
 Sources: BIP 22 and 23 (reasons of submitblock), Bitcoin Core's rpc/protocol.h and validation.cpp (codes and reasons).
 """
 
+import math
 import os
 import re
 import ssl
@@ -23,9 +24,9 @@ METHOD_NOT_FOUND = -32601
 # Codes that no waiting cures: wrong type, invalid address, invalid parameter, and JSON-RPC's own for bad requests.
 _FOR_GOOD = frozenset({-3, -5, INVALID_PARAMETER, -32600, METHOD_NOT_FOUND, -32602, -32700})
 
-# A good block that came too late: another one is known on the same previous block, or the chain has gone on.
+# A good block that came too late: another one is known on the same previous block, or the chain has gone on, or back.
 _STALE = frozenset({"inconclusive", "duplicate-inconclusive", "inconclusive-not-best-prevblk", "stale-prevblk",
-                    "stale-work", "unknown-work"})
+                    "bad-prevblk", "prev-blk-not-found", "stale-work", "unknown-work"})
 DUPLICATE = "duplicate"
 
 _FIXES = {
@@ -74,6 +75,17 @@ def is_unknown_method(error: Exception) -> bool:
     return isinstance(error, JsonRpcError) and (
         error.code == METHOD_NOT_FOUND
         or re.search(r"(?i)(unknown|invalid|no such|unsupported) method|method not", error.message) is not None)
+
+
+def download_progress(answer: object) -> str:
+    """How far a node is that refuses because of its initial download, from its answer to getblockchaininfo. One that
+    has every block that there is refuses too, while its newest is a day old: nobody but its owner can help it then."""
+    progress = answer.get("verificationprogress") if isinstance(answer, dict) else None
+    if not isinstance(progress, int | float) or not 0 <= progress <= 1:
+        return ""
+    if progress < 0.999:
+        return f" (initial block download: {math.floor(progress * 100)}%)"
+    return ": its newest block is old; on a chain of your own, start it with -maxtipage=1000000000"
 
 
 def explain(error: MinerError | OSError, label: str, method: str = "") -> Trouble:
