@@ -1,4 +1,4 @@
-"""Fuzz what reads bytes from the network, guided by coverage (Atheris, which is libFuzzer for Python).
+"""Fuzz what reads bytes from outside, guided by coverage (Atheris, which is libFuzzer for Python).
 
     python -m fuzz [--seconds N] [TARGET ...]     # from tests/, or `make fuzz`
 
@@ -41,7 +41,7 @@ def run(name: str, seconds: int) -> None:
     """Never returns: libFuzzer ends the process."""
     import atheris
 
-    with atheris.instrument_imports(include=["miner"]):
+    with atheris.instrument_imports(include=["miner", "python_socks"]):
         import fuzz.targets
     target = fuzz.targets.TARGETS[name]
     folder = FINDINGS / name
