@@ -162,7 +162,8 @@ class Session:
                     yield NonceRange(work, target, first, min(part, NONCES - first))
 
     def _on_exhausted(self) -> None:
-        self._emit(Trouble("every nonce of this job has been tried: waiting for the source's next job", False))
+        if not self._source.used_up():
+            self._emit(Trouble("every nonce of this job has been tried: waiting for the source's next job", False))
 
     def _on_hit(self, work: Work, nonce: int, digest: bytes) -> None:
         self._hits_in_line.release()

@@ -1,7 +1,9 @@
 """Mining by getwork, on a real node behind a getwork server."""
 
 import asyncio
+import itertools
 import os
+import struct
 import subprocess
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -11,13 +13,15 @@ import pytest
 
 import counterparts
 import miner
+from miner import session
 from miner.config import EngineConfig, SourceConfig
 from miner.core.errors import SourceError
-from miner.core.events import BlockFound, ShareDone
+from miner.core.events import BlockFound, MinerEvent, NewJob, ShareDone, Trouble
 from miner.core.model import Job, ShareStatus
 from miner.core.source import Connecting, Notice
 from miner.node.client import NodeSource
-from node.getwork_server import GetworkServer
+from node.faulty import ScriptedNode, ok
+from node.getwork_server import PADDING, GetworkServer, swapped
 from node.litecoind import Litecoind
 from node.mining import WAIT, Events, check_headers, next_event, next_job, solve
 
@@ -82,6 +86,34 @@ def test_long_poll_tells_of_others_blocks() -> None:
         assert all("X-Mining-Extensions: longpoll" in head for head in server.sent_headers)
 
     play_on(play, LONG_POLL | ROLLING, scan_time=1e6)
+
+
+def test_new_work_is_fetched_when_all_nonces_have_been_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only after scan_time: fast machines are through with 2^32 nonces in a second."""
+    monkeypatch.setattr(session, "NONCES", 1 << 10)
+    count = itertools.count()
+
+    async def getwork(params: list[Any]) -> bytes:
+        header = struct.pack("<I60xIII4x", 1, next(count), 1_700_000_000, 0x1D00FFFF)
+        return ok({"data": swapped(header + PADDING).hex(), "target": "01" + "00" * 31})
+
+    async def main() -> None:
+        async with asyncio.timeout(WAIT), ScriptedNode({"getwork": getwork}) as node:
+            def mine() -> list[MinerEvent]:
+                seen: list[MinerEvent] = []
+                with miner.mine(SourceConfig(url=node.url, gbt=False, scan_time=1e6),
+                                EngineConfig(threads=2, pin=False)) as mining:
+                    for event in mining:
+                        seen.append(event)
+                        if sum(isinstance(event, NewJob) for event in seen) == 5:
+                            break
+                return seen
+
+            seen = await asyncio.to_thread(mine)
+            assert not [event for event in seen if isinstance(event, Trouble)]
+            assert [event.restart for event in seen if isinstance(event, NewJob)] == [True, False, False, False, False]
+
+    asyncio.run(main())
 
 
 def test_time_is_rolled_only_as_far_as_the_server_permits() -> None:

@@ -81,6 +81,11 @@ class WorkSource(ABC):
         """Hand in a share and wait (a bounded time) for the verdict. Never raises for the network's sake: a share whose
         answer was lost comes back STALE with the reason."""
 
+    def used_up(self) -> bool:
+        """Every header of the newest job has been hashed. Returns whether the source asks for another job because of
+        that; most have nothing that would help. Never blocks."""
+        return False
+
     async def report(self, report: MinerReport) -> None:  # noqa: B027 - most sources have nobody to tell
         """Tell the other end how the miner does, where it asked for that; most don't. Never raises."""
 

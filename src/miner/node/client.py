@@ -59,6 +59,9 @@ class NodeSource(WorkSource):
             return ShareResult(share, ShareStatus.STALE, "the source is closed", block=True)
         return await self._feed.submit(share)
 
+    def used_up(self) -> bool:
+        return self._feed.used_up()
+
     async def aclose(self) -> None:
         self._closed = True
         if self._runner is not None:

@@ -19,3 +19,7 @@ class Feed(ABC):
     @abstractmethod
     async def submit(self, share: Share) -> ShareResult:
         """As WorkSource's."""
+
+    def used_up(self) -> bool:
+        """As WorkSource's."""
+        return False

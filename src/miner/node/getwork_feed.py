@@ -26,7 +26,8 @@ class _Received:
 
 class GetworkFeed(Feed):
     """Each answer makes one job, which has nothing to vary but the nonce, and the time as far as the server permits.
-    So where it does not, new work is asked for every `scan_time` seconds, long poll or not."""
+    So where it does not, new work is asked for every `scan_time` seconds, long poll or not, and when the nonces have all
+    been tried."""
 
     what = "getwork"
 
@@ -66,6 +67,10 @@ class GetworkFeed(Feed):
             return ShareResult(share, ShareStatus.ACCEPTED)
         reason = parse_offers(reply.headers, self._rpc.label).reject_reason
         return ShareResult(share, rejected_getwork(reason), reason)
+
+    def used_up(self) -> bool:
+        self._poller.wake()
+        return True
 
     async def _next(self, last: _Received) -> _Received:
         """Wait until there may be something newer, and get it."""
