@@ -25,10 +25,10 @@ def program() -> Path:
 
 
 class Knots(Daemon):
-    """`challenge`: a signet of its own with that script in hex, instead of regtest."""
+    """`challenge`: a signet of its own with that script in hex, instead of `chain`: regtest, main or test."""
 
-    def __init__(self, *, challenge: str = "", peer: bool = True) -> None:
-        super().__init__(program(), chain="signet" if challenge else "regtest", peer=peer)
+    def __init__(self, *, chain: str = "regtest", challenge: str = "", peer: bool = True) -> None:
+        super().__init__(program(), chain="signet" if challenge else chain, peer=peer)
         self._challenge = challenge
 
     def config(self) -> str:

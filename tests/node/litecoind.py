@@ -42,7 +42,7 @@ def program() -> Path:
 class Litecoind(Daemon):
     """`mweb=False` puts the extension blocks off for good; else they start at MWEB_HEIGHT. `peer=False`: none, so that
     the node refuses to give templates until `connect_peer()`. `old_blocks=False`: it gives none either while its
-    newest block is a day old. `chain`: regtest or test."""
+    newest block is a day old. `chain`: regtest, main or test."""
 
     config_name = "litecoin.conf"
 

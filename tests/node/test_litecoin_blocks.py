@@ -104,17 +104,3 @@ def test_peg_ins_and_peg_outs() -> None:
         assert sum(len(outs) - 1 for outs in hogex) >= 5  # what is pegged out leaves through the HogEx
         for height in range(first, first + 6):
             assert paid_to(node.block(height)) == [node.address]
-
-
-def test_pays_every_kind_of_address() -> None:
-    with Litecoind(mweb=False) as node:
-        taproot = node.rpc("decodescript", "5120" + "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798")
-        addresses = [node.new_address(kind) for kind in ("legacy", "p2sh-segwit", "bech32")] + taproot["addresses"]
-
-        async def play(source: NodeSource, events: Events) -> None:
-            await mine(source, events, 1)
-
-        for height, address in enumerate(addresses, 1):
-            run(config_for(node, coinbase_addr=address), play)
-            assert paid_to(node.block(height)) == [address]
-        assert len(addresses) == 4

@@ -8,7 +8,6 @@ import time
 
 import pytest
 
-from miner.core.address import address_to_script
 from miner.core.errors import SourceError, UsageError
 from miner.core.model import Job, ShareStatus
 from miner.core.source import Connecting, Disconnected
@@ -231,14 +230,6 @@ def test_refuses_addresses_that_a_block_can_not_pay(kind: str, complaint: str) -
                 await next_job(events)
 
         run(config_for(node, coinbase_addr=address), play)
-
-
-def test_own_decoding_agrees_with_the_node() -> None:
-    with Litecoind(mweb=False) as node:
-        for kind in ("legacy", "p2sh-segwit", "bech32"):
-            for _ in range(3):
-                address = node.new_address(kind)
-                assert address_to_script(address).hex() == node.rpc("validateaddress", address)["scriptPubKey"]
 
 
 def test_wrong_password_is_said_and_never_shown(caplog: pytest.LogCaptureFixture) -> None:
