@@ -13,8 +13,11 @@ import recordings
 from miner.core.algorithm import Algorithm
 from miner.core.coinbase import MAX_SCRIPT_SIZE
 from miner.core.errors import ProtocolError, UsageError
+from miner.core.model import ShareStatus
 from miner.core.target import hash_value
 from miner.node.auxpow import COMMITMENT_SIZE, AuxPow, parse_aux_block, proof
+from miner.node.jsonrpc import JsonRpcError
+from miner.node.refusals import explain, submit_verdict
 from miner.node.template import Payout, parse_template
 from node.recorded_dogecoin import GIVEN, BadProof, check_proof
 
@@ -42,6 +45,24 @@ def test_reads_the_block_that_waits_for_its_proof() -> None:
     assert block.id == GIVEN["hash"] and block.hash[::-1].hex() == GIVEN["hash"]
     assert (block.chain_id, block.height, block.coinbase_value) == (98, 23, 50000000000000)
     assert block.prev_hash[::-1].hex() == GIVEN["previousblockhash"]
+
+
+def test_aux_blocks_begin_where_the_chain_takes_no_blocks_of_the_old_form_any_more() -> None:
+    """Recorded from height 2 to 22: before, the node asks for patience; after, blocks of its own templates still pass,
+    whose version says what the aux blocks say."""
+    heights = recordings.recording("dogecoin/auxpow-boundary.json")
+    first = next(step["next_height"] for step in heights if step["createauxblock"]["error"] is None)
+    assert first == 20
+    for step in heights:
+        if step["next_height"] < first:
+            error = step["createauxblock"]["error"]
+            assert not explain(JsonRpcError(error["code"], error["message"]), "", "createauxblock").for_good
+            continue
+        block = parse_aux_block(step["createauxblock"]["result"])
+        assert block.height == step["next_height"]
+        assert int(step["template_version"], 16) >> 16 == block.chain_id
+        assert step["template_version_block"]["result"] is None
+        assert submit_verdict(step["version1_block"]["result"]) is ShareStatus.REJECTED
 
 
 def test_target_is_spelled_out_with_its_least_significant_byte_first() -> None:

@@ -11,8 +11,9 @@ import recordings
 from miner.core.algorithm import Algorithm, sha256d
 from miner.core.coinbase import WITNESS_RESERVED_VALUE, split_coinbase, with_witness
 from miner.core.errors import ProtocolError, UsageError
-from miner.core.header import build_header, merkle_root
+from miner.core.header import build_header, display_hash, fold_branch, merkle_root
 from miner.core.model import Job, Share
+from miner.core.target import hash_value
 from miner.node.template import Payout, Template, parse_template, template_request
 
 SCRYPT = Algorithm("scrypt", 1024)
@@ -97,6 +98,20 @@ def test_dogecoin_gets_no_witness_although_its_template_names_a_commitment() -> 
     assert template.witness_commitment == b""
     assert block[81:].startswith(job.coinbase(b"\5" * 8))
     assert template.version == 0x00620004  # chain id 98, no AuxPoW
+
+
+def test_job_makes_the_header_that_dogecoin_core_accepted() -> None:
+    """A block made of the recorded template, but for its coinbase, which another miner made."""
+    block = recordings.recording("dogecoin/getblock-minerd-with-tx.json")
+    template = parse_template(recordings.template("dogecoin/getblocktemplate-h1797-with-tx.json"))
+    job = job_of(template)
+    coinbase, *others = [bytes.fromhex(txid)[::-1] for txid in block["tx"]]
+    assert others == [transaction.txid for transaction in template.transactions]
+    root = fold_branch(coinbase, job.merkle_branch)
+    assert root[::-1].hex() == block["merkleroot"]
+    header = build_header(job.version, job.prev_hash, root, block["time"], job.nbits, block["nonce"])
+    assert display_hash(sha256d(header)) == block["hash"]
+    assert hash_value(SCRYPT.hash(header)) <= job.network_target
 
 
 @pytest.mark.parametrize("index", [0, 1])
