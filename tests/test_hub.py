@@ -20,6 +20,7 @@ from miner.hub import Hub, HubConfig
 from miner.hub.events import HubBlock, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported
 from miner.sandbox import SandboxSource
 from miner.stratum.client import StratumSource
+from miner.stratum.fields import swap_words
 from miner.stratum.messages import Notify
 
 ACCEPTED, REJECTED, STALE = ShareStatus.ACCEPTED, ShareStatus.REJECTED, ShareStatus.STALE
@@ -267,6 +268,21 @@ def test_a_job_sent_again_with_another_difficulty_voids_nothing() -> None:
         results = [await player.source.submit(solve(one, above=one.network_target // 2)) for one in (job, again)]
         assert results[0].status is ACCEPTED
         assert len({share.header for share in source.submitted}) == len(source.submitted)
+
+    scripted(play)
+
+
+def test_a_difficulty_that_hardly_changes_is_not_told_again() -> None:
+    """A chain may set its target anew with each block. No share is ever harder than the source wants it."""
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        raw = await RawMiner.join(watched.address)
+        told, = await raw.notice("mining.set_difficulty")
+        for tip, hashes in enumerate((70, 80, 64, 63), start=2):  # blocks that need so many hashes
+            source.push(make_job(tip=tip, hashes=hashes))
+        eased, = await raw.notice("mining.set_difficulty")
+        assert eased == pytest.approx(told * 63 / 64, rel=1e-3)
+        while (await raw.notice("mining.notify"))[1] != swap_words(make_job(tip=5).prev_hash).hex():
+            pass
 
     scripted(play)
 

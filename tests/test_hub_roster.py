@@ -33,6 +33,18 @@ def test_the_miners_own_figures_go_before_estimates() -> None:
     assert row.stats().hashes == 100, "started again"
 
 
+def test_a_host_that_was_reported_outlives_a_lost_connection() -> None:
+    roster = Roster()
+    row = roster.join("a", "10.0.0.1", "agent", 1.0)
+    row.report(MinerReport("avx2", 3, 77, 5.0, "executor-1"))
+    hosts = []
+    for address in ("10.0.0.1", "10.0.0.2"):
+        row.connected = False
+        assert roster.join("a", address, "agent", 2.0) is row
+        hosts.append(row.stats().host)
+    assert hosts == ["executor-1", "10.0.0.2"], "from elsewhere it is another machine, until it says which"
+
+
 def test_hashrates_count_while_their_miners_are_here() -> None:
     roster = Roster()
     first, second = (roster.join(name, "", "", 1.0) for name in "ab")

@@ -52,7 +52,7 @@ class HubMiner:
         self._vardiff: Vardiff | None = None  # once it has a job
         self._given: OrderedDict[str, _Given] = OrderedDict()
         self._count = 0  # jobs given
-        self._told = 0.0  # difficulty
+        self._told: ShareTarget | None = None  # the latest difficulty, and the target that it stands for
         self._bad_shares = 0
 
     # In and out
@@ -128,13 +128,13 @@ class HubMiner:
         now = time.monotonic()
         if self._vardiff is None:
             self._vardiff = Vardiff(job.algorithm, now)
-        target = self._floor.target_for(job, self._vardiff, now)
-        if target.difficulty != self._told:
-            self._told = target.difficulty
-            self._protocol.set_difficulty(target.difficulty)
+        wanted = self._floor.target_for(job, self._vardiff, now)
+        if self._told is None or not wanted.allows(self._told):
+            self._told = wanted
+            self._protocol.set_difficulty(wanted.difficulty)
         self._count += 1
         job_id = f"{self._count:x}"
-        self._given[job_id] = _Given(job, layout, self._number, self._count, target)
+        self._given[job_id] = _Given(job, layout, self._number, self._count, self._told)
         while len(self._given) > JOBS_KEPT:
             self._given.popitem(last=False)
         self._protocol.notify(layout.job(job, job_id, self._number, self._count), clean)
@@ -177,7 +177,7 @@ class HubMiner:
             self._row.hashrate = self._vardiff.hashrate(now)
         if not changed or job is None or not layout.turn_size:
             return
-        if self._floor.target_for(job, self._vardiff, now).difficulty != self._told:
+        if self._told is None or not self._floor.target_for(job, self._vardiff, now).allows(self._told):
             self.give(job, clean=False)
 
     # Shares

@@ -13,6 +13,7 @@ class Row:
     def __init__(self, name: str) -> None:
         self.name = name
         self.host = self.agent = self.kernel = ""
+        self._address = ""
         self.threads = 0
         self.hashrate = 0.0
         self.accepted = self.rejected = self.stale = self.blocks = 0
@@ -23,7 +24,10 @@ class Row:
         self._shares_say = 0.0  # hashes that the accepted shares stand for
 
     def join(self, host: str, agent: str, now: float) -> None:
-        self.host, self.agent, self.since, self.connected = host, agent, now, True
+        """`host`: its peer address."""
+        if host != self._address:  # else the name that it reported before still holds
+            self.host = self._address = host
+        self.agent, self.since, self.connected = agent, now, True
 
     def report(self, report: MinerReport) -> None:
         """A miner counts from its own start: with fewer hashes than before it is a new process under the same name."""

@@ -33,6 +33,11 @@ class ShareTarget:
     difficulty: float
     target: int
 
+    def allows(self, told: "ShareTarget") -> bool:
+        """Whether a miner that was told another may stay with it: never one that is harder, and an easier one as long
+        as it is not worth a message. A source whose target changes with each block would have each miner told so."""
+        return self.difficulty / TOLERANCE <= told.difficulty <= self.difficulty
+
 
 def share_target(job: Job, hashes_per_share: float, flood_hashes: float) -> ShareTarget:
     """The target for shares of about `hashes_per_share` expected hashes on this job. `flood_hashes`: with fewer the hub
