@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import functools
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -58,10 +59,10 @@ class Fake(WorkSource):
 class Several:
     """A FailoverSource over fakes, and all fakes it ever opened, by name."""
 
-    def __init__(self, *names: str, steady_seconds: float = 0.0) -> None:
+    def __init__(self, *names: str, steady_seconds: float = 0.0, given_up_seconds: float = 1e3) -> None:
         self.made: dict[str, list[Fake]] = {name: [] for name in names}
         self.source = FailoverSource([lambda name=name: self.make(name) for name in names],  # type: ignore[misc]
-                                     steady_seconds=steady_seconds)
+                                     steady_seconds=steady_seconds, given_up_seconds=given_up_seconds)
         self.events = self.source.events()
 
     def make(self, name: str) -> Fake:
@@ -80,6 +81,15 @@ class Several:
     async def until_opened(self, name: str) -> None:
         while not self[name].opened:
             await asyncio.sleep(0)
+
+    async def go_to_backup(self) -> Job:
+        """A is lost before it has any work, B has some."""
+        self["A"].says.put_nowait(LOST)
+        await self.next(Disconnected)
+        await self.until_opened("B")
+        self["B"].says.put_nowait(JOB)
+        job: Job = await self.next(Job)
+        return job
 
 
 @within_limit
@@ -118,11 +128,7 @@ async def test_when_the_first_is_lost_the_next_one_takes_over_and_is_named() -> 
 async def test_the_first_is_gone_back_to_once_it_is_steady() -> None:
     both = Several("A", "B", steady_seconds=0.05)
     async with both.source:
-        both["A"].says.put_nowait(LOST)
-        await both.next(Disconnected)
-        await both.until_opened("B")
-        both["B"].says.put_nowait(JOB)
-        await both.next(Job)
+        await both.go_to_backup()
         backup = both["B"]
         for event in (Connecting("Stratum", "A"), JOB, LOST, JOB, dataclasses.replace(JOB, job_id="newest")):
             both["A"].says.put_nowait(event)  # flaps, then stays
@@ -142,11 +148,7 @@ async def test_the_first_is_gone_back_to_once_it_is_steady() -> None:
 async def test_shares_go_back_to_where_their_job_is_from() -> None:
     both = Several("A", "B", steady_seconds=0.0)
     async with both.source:
-        both["A"].says.put_nowait(LOST)
-        await both.next(Disconnected)
-        await both.until_opened("B")
-        both["B"].says.put_nowait(JOB)
-        of_backup = (await both.next(Job)).work(b"abcd").share(7)
+        of_backup = (await both.go_to_backup()).work(b"abcd").share(7)
         backup = both["B"]
         backup.verdict.clear()
         waiting = asyncio.create_task(both.source.submit(of_backup))
@@ -182,7 +184,8 @@ async def test_a_source_that_gives_up_is_told_of_and_the_next_one_taken() -> Non
     three = Several("A", "B", "C")
     async with three.source:
         three["A"].says.put_nowait(SourceError("A refused the login"))
-        assert await three.next() == Disconnected("A refused the login", 0.0)
+        told = await three.next()
+        assert (told.reason, 1000 <= told.retry_seconds <= 1250) == ("A refused the login", True)
         await three.until_opened("B")
         three["B"].says.put_nowait(LOST)
         await three.next(Disconnected)
@@ -190,7 +193,8 @@ async def test_a_source_that_gives_up_is_told_of_and_the_next_one_taken() -> Non
         three["C"].says.put_nowait(JOB)
         await three.next(Job)
         three["B"].says.put_nowait(SourceError("B gave up"))
-        assert await three.next() == Notice("B gave up")
+        told = await three.next(Notice)
+        assert re.fullmatch(r"B gave up; to be tried again in (1[7-9]|2[01]) minutes", told.text)
         three["C"].says.put_nowait(SourceError("C gave up"))
         with pytest.raises(SourceError, match="C gave up"):
             await three.next()
@@ -198,14 +202,61 @@ async def test_a_source_that_gives_up_is_told_of_and_the_next_one_taken() -> Non
 
 
 @within_limit
-async def test_a_better_one_that_waits_to_be_steady_is_taken_at_once_in_need() -> None:
-    both = Several("A", "B", steady_seconds=1e6)
+async def test_a_source_that_gave_up_is_opened_again_after_a_while_and_gone_back_to() -> None:
+    both = Several("A", "B", given_up_seconds=0.02)
     async with both.source:
-        both["A"].says.put_nowait(LOST)
+        both["A"].says.put_nowait(SourceError("A refused the login"))
         await both.next(Disconnected)
         await both.until_opened("B")
         both["B"].says.put_nowait(JOB)
         await both.next(Job)
+        while len(both.made["A"]) < 2:
+            await asyncio.sleep(0.001)
+        await both.until_opened("A")
+        both["A"].says.put_nowait(JOB)
+        assert await both.next() == MovedTo("A", "payee of A")
+
+
+@within_limit
+async def test_who_gives_up_again_and_again_is_left_alone_for_longer_and_longer(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("miner.failover.MAX_GIVEN_UP_SECONDS", 0.03)
+    both = Several("A", "B", given_up_seconds=0.01)
+    pauses = []
+    async with both.source:
+        for times in range(1, 5):
+            while len(both.made["A"]) < times:
+                await asyncio.sleep(0.001)
+            both["A"].says.put_nowait(SourceError("no"))
+            pauses.append((await both.next(Disconnected)).retry_seconds)
+    for pause, least in zip(pauses, (0.01, 0.02, 0.03, 0.03), strict=True):
+        assert least <= pause <= 1.25 * least
+
+
+@within_limit
+async def test_who_gave_up_is_not_asked_while_a_better_one_is_mined_at() -> None:
+    both = Several("A", "B", given_up_seconds=0.01)
+    async with both.source:
+        both["A"].says.put_nowait(LOST)
+        await both.next(Disconnected)
+        await both.until_opened("B")
+        both["B"].says.put_nowait(SourceError("no"))
+        await both.next(Disconnected)
+        both["A"].says.put_nowait(JOB)
+        await both.next(Job)
+        while both.source._given_up:
+            await asyncio.sleep(0.001)
+        assert len(both.made["B"]) == 1
+        both["A"].says.put_nowait(LOST)
+        await both.next(Disconnected)
+        assert len(both.made["B"]) == 2, "but once it is needed"
+
+
+@within_limit
+async def test_a_better_one_that_waits_to_be_steady_is_taken_at_once_in_need() -> None:
+    both = Several("A", "B", steady_seconds=1e6)
+    async with both.source:
+        await both.go_to_backup()
         both["A"].says.put_nowait(JOB)
         await asyncio.sleep(0)
         both["B"].says.put_nowait(LOST)

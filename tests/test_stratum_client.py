@@ -197,6 +197,29 @@ async def test_a_refused_login_is_final_and_the_password_is_nowhere() -> None:
 
 
 @within_limit
+async def test_a_login_that_held_before_is_tried_again_when_it_is_refused() -> None:
+    async def script(miner: Miner) -> None:
+        if len(pool.miners) != 2:
+            await miner.let_in(REGTEST_JOB)
+            return
+        subscribing = await miner.next()
+        assert isinstance(subscribing, Subscribing)
+        miner.protocol.subscribe(subscribing, b"abcd", 4)
+        authorizing = await miner.next()
+        assert isinstance(authorizing, Authorizing)
+        miner.protocol.refuse(authorizing, Reject.UNAUTHORIZED, "our database is away")
+        miner.flush()
+        await miner.until_gone()
+
+    async with Pool(script) as pool, source_of(pool) as source:
+        events = source.events()
+        await next_of(Job, events)
+        reasons = [(await next_of(Disconnected, events)).reason for _ in range(2)]
+        assert reasons[1] == f"{pool.url} refused the login of user alice: our database is away"
+        await next_of(Job, events)
+
+
+@within_limit
 async def test_closing_leaves_nothing_behind_and_may_be_done_twice() -> None:
     tasks = asyncio.all_tasks()
     async with Pool(stay) as pool:

@@ -1,9 +1,11 @@
 """Several sources as one: the first that gives work is mined at, and a better one again when it is back for good."""
 
 import asyncio
+import collections
 import contextlib
 import dataclasses
 import itertools
+import random
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from miner.core.errors import MinerError, UsageError
@@ -13,21 +15,25 @@ from miner.event_queue import EventQueue
 
 STEADY_SECONDS = 30.0  # that a better source must have work before we go back to it: one that flaps is no better
 FAREWELL_SECONDS = 5.0  # for verdicts that are still out when a source is left
+GIVEN_UP_SECONDS = 300.0  # until a source that gave up is opened again; twice as long each time that it does so
+MAX_GIVEN_UP_SECONDS = 3600.0
 
 
 class FailoverSource(WorkSource):
     """Sources in order of preference. Each is opened once all before it are without work, and closed when one of them
     is mined at again. Job ids carry the source they are of, so that each share goes back to where its job is from.
 
-    A source that gives up (SourceError) is not asked again; the error of the last one is raised.
+    A source that gives up (SourceError: it refuses the login, say) is left alone for minutes and then opened again:
+    whatever was wrong there may have been put right. When all have given up, the error of the last one is raised.
     """
 
-    def __init__(self, openers: Sequence[Callable[[], WorkSource]], *, steady_seconds: float = STEADY_SECONDS) -> None:
+    def __init__(self, openers: Sequence[Callable[[], WorkSource]], *, steady_seconds: float = STEADY_SECONDS,
+                 given_up_seconds: float = GIVEN_UP_SECONDS) -> None:
         """Raises what the openers do, so that bad settings of the last backup show at once."""
         if not openers:
             raise UsageError("no source of work given")
         self._openers = openers
-        self._steady_seconds = steady_seconds
+        self._steady_seconds, self._given_up_seconds = steady_seconds, given_up_seconds
         self._unused = dict(enumerate(opener() for opener in openers))  # opened to see that they can be
         self.algorithm = self._unused[0].algorithm
         self.label = ", else ".join(source.label for source in self._unused.values())
@@ -35,7 +41,8 @@ class FailoverSource(WorkSource):
         self._named = -1  # rank of the source that people were told of last
         self._numbers = itertools.count(1)
         self._feeds: dict[int, _Feed] = {}  # by rank
-        self._given_up: set[int] = set()
+        self._given_up: dict[int, asyncio.TimerHandle | None] = {}  # by rank: until when, or for ever
+        self._failures: collections.Counter[int] = collections.Counter()  # by rank: gave up so often since its last job
         self._active: _Feed | None = None
         self._retiring: set[asyncio.Task[None]] = set()
         self._events = EventQueue()
@@ -69,6 +76,9 @@ class FailoverSource(WorkSource):
     async def aclose(self) -> None:
         self._closed = True
         self._events.close()
+        for timer in self._given_up.values():
+            if timer:
+                timer.cancel()
         for task in self._retiring:
             task.cancel()
         feeds, self._feeds, self._active = list(self._feeds.values()), {}, None
@@ -113,13 +123,14 @@ class FailoverSource(WorkSource):
                     self._go_elsewhere(feed.rank)
             case Finished() if feed is not self._active and len(self._feeds) > 1:
                 self._retire(feed)
-                self._given_up.add(feed.rank)
+                self._given_up[feed.rank] = None
             case Connecting() if not nobody:
                 pass  # one that tries to come back, while another is mined at
             case _:
                 self._events.put(event)
 
     def _on_job(self, feed: "_Feed", job: Job) -> None:
+        del self._failures[feed.rank]
         feed.latest = dataclasses.replace(job, job_id=f"{feed.number}.{job.job_id}")
         if feed is self._active:
             self._events.put(feed.latest)
@@ -149,14 +160,24 @@ class FailoverSource(WorkSource):
             self._start(rank + 1)
 
     def _on_given_up(self, rank: int, error: MinerError) -> None:
-        self._given_up.add(rank)
-        if len(self._given_up) == len(self._openers):
+        if len(self._given_up) + 1 == len(self._openers):
             self._end(error)
-        elif self._active and self._active.rank != rank:
-            self._events.put(Notice(str(error)))
+            return
+        pause = min(self._given_up_seconds * 2 ** min(self._failures[rank], 16), MAX_GIVEN_UP_SECONDS)
+        pause *= random.uniform(1, 1.25)
+        self._failures[rank] += 1
+        self._given_up[rank] = asyncio.get_running_loop().call_later(pause, self._open_again, rank)
+        if self._active and self._active.rank != rank:
+            self._events.put(Notice(f"{error}; to be tried again in {pause / 60:.0f} minutes"))
         else:
-            self._events.put(Disconnected(str(error), 0.0))
+            self._events.put(Disconnected(str(error), pause))
             self._go_elsewhere(rank)
+
+    def _open_again(self, rank: int) -> None:
+        """It was left alone for long enough. Where a better one is mined at, it is not needed now."""
+        del self._given_up[rank]
+        if self._active is None or rank < self._active.rank:
+            self._start(rank)
 
     def _end(self, error: Exception) -> None:
         self._error = error

@@ -16,7 +16,7 @@ from miner.event_queue import EventQueue
 from miner.net import CONNECT_SECONDS, Route, words_of
 from miner.stratum import messages
 from miner.stratum.address import PoolAddress
-from miner.stratum.client_events import ClientEvent, Ignored, LoginRefused
+from miner.stratum.client_events import Authorized, ClientEvent, Ignored, LoginRefused
 from miner.stratum.client_protocol import ClientProtocol, State
 from miner.stratum.connection import LostError, PoolConnection
 
@@ -29,7 +29,8 @@ class StratumSource(WorkSource):
     """Work from stratum+tcp://host:port.
 
     Lost connections are tried again with exponential backoff and full jitter: a pool's thousand miners don't come back
-    in the same second. A refused login raises SourceError at once. `uniform` gives random numbers from 0 to 1.
+    in the same second. A refused login raises SourceError at once; one that held before is tried again like any other:
+    pools refuse everyone while their database is away. `uniform` gives random numbers from 0 to 1.
     """
 
     def __init__(self, config: SourceConfig, *, uniform: Callable[[], float] = random.random) -> None:
@@ -43,6 +44,7 @@ class StratumSource(WorkSource):
         self._uniform = uniform
         self._unwelcome: set[str] = set()  # offers that this pool may have hung up on
         self._session = ""
+        self._was_in = False  # the pool has taken our login before
         self._connection: PoolConnection | None = None
         self._events = EventQueue()
         self._task: asyncio.Task[None] | None = None
@@ -149,9 +151,12 @@ class StratumSource(WorkSource):
         match event:
             case Job():
                 self._events.put(event)
+            case Authorized():
+                self._was_in = True
             case LoginRefused():
-                words = self._masked(event.reason) or "it gave no reason"
-                raise SourceError(f"{self.label} refused the login of user {self._address.username}: {words}")
+                words = (f"{self.label} refused the login of user {self._address.username}: "
+                         f"{self._masked(event.reason) or 'it gave no reason'}")
+                raise LostError(words) if self._was_in else SourceError(words)
             case messages.Reconnect():
                 self._on_reconnect(event, connection)
             case messages.Pause():
