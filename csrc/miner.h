@@ -52,11 +52,16 @@ int miner_selftest(const miner_kernel *k);
 
 /* Scratch. */
 
-/* Bytes that k needs for scrypt's N (a power of two, 2 to 2^20; 0 for sha256d). 0: none. SIZE_MAX: N is not valid. */
+/* Bytes that k takes for scrypt's N (a power of two, 2 to 2^20; 0 for sha256d), in whole pages. 0: none. SIZE_MAX: N is
+ * not valid. */
 size_t miner_scratch_size(const miner_kernel *k, uint32_t n);
 
 /* Map that memory. MINER_OK, MINER_EINVAL or MINER_ENOMEM; after an error s holds nothing. */
 int miner_scratch_alloc(miner_scratch *s, const miner_kernel *k, uint32_t n);
+
+/* Have the system supply every page of it now, near the CPU of the calling thread. Otherwise a search would wait for
+ * each page when it first writes there: some 10 ms for a huge page a lane, in which it does not look at the epoch. */
+void miner_scratch_touch(miner_scratch *s);
 void miner_scratch_free(miner_scratch *s);
 
 /* Search. */
@@ -75,6 +80,12 @@ int miner_search(const miner_kernel *k, miner_scratch *s, const uint8_t header[8
 /* One hash by the portable code, for checks. n: scrypt's N. MINER_OK, MINER_EINVAL or MINER_ENOMEM. */
 void miner_sha256d(const uint8_t *data, size_t len, uint8_t out[32]);
 int miner_scrypt(const uint8_t header[80], uint32_t n, uint8_t out[32]);
+
+/* Measuring. */
+
+/* Keep the CPU busy for as many of its clock's cycles, by additions each of which waits for the one before. 1, or 0
+ * where the instruction set is not known and nothing was done. */
+int miner_spin(uint64_t cycles);
 
 #ifdef __cplusplus
 }

@@ -13,13 +13,6 @@
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
-size_t miner_scratch_size(const miner_kernel *k, uint32_t n)
-{
-    if (k->algorithm == MINER_SHA256D)
-        return n == 0 ? 0 : SIZE_MAX;
-    return miner_valid_n(n) ? k->scratch_size(n) : SIZE_MAX;
-}
-
 #if defined(__unix__) || defined(__APPLE__)
 /* Whole huge pages, so that the last one can be huge too; small requests stay small. */
 static size_t rounded(size_t size)
@@ -71,6 +64,13 @@ static void unmap(void *memory, size_t size)
 }
 #endif
 
+size_t miner_scratch_size(const miner_kernel *k, uint32_t n)
+{
+    if (k->algorithm == MINER_SHA256D)
+        return n == 0 ? 0 : SIZE_MAX;
+    return miner_valid_n(n) ? rounded(k->scratch_size(n)) : SIZE_MAX;
+}
+
 int miner_scratch_alloc(miner_scratch *s, const miner_kernel *k, uint32_t n)
 {
     *s = (miner_scratch){ .n = n };
@@ -79,12 +79,23 @@ int miner_scratch_alloc(miner_scratch *s, const miner_kernel *k, uint32_t n)
         return MINER_EINVAL;
     if (size == 0)
         return MINER_OK;
-    s->size = rounded(size);
-    s->memory = map(s->size, &s->huge);
+    s->size = size;
+    s->memory = map(size, &s->huge);
     if (s->memory)
         return MINER_OK;
     *s = (miner_scratch){ 0 };
     return MINER_ENOMEM;
+}
+
+void miner_scratch_touch(miner_scratch *s)
+{
+    enum { SMALLEST_PAGE = 4096 };
+#ifdef MADV_POPULATE_WRITE
+    if (s->memory && madvise(s->memory, s->size, MADV_POPULATE_WRITE) == 0)
+        return;
+#endif
+    for (size_t at = 0; at < s->size; at += SMALLEST_PAGE)
+        ((volatile uint8_t *)s->memory)[at] = 0;
 }
 
 void miner_scratch_free(miner_scratch *s)

@@ -2,9 +2,12 @@
 
 import os
 import queue
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +16,8 @@ from miner.core.algorithm import Algorithm
 from miner.core.errors import EngineError
 from miner.core.model import Job, Work
 from miner.core.target import MAX_TARGET, hash_value
-from miner.engine import Engine, NonceRange, choose_kernel
+from miner.engine import Engine, NonceRange
+from miner.kernels import candidates
 
 SCRYPT = Algorithm("scrypt", 16)  # small N: quick, and the same code
 SHA256D = Algorithm.parse("sha256d")
@@ -114,16 +118,46 @@ def test_progress_adds_up_to_the_hashes() -> None:
     assert sum(told.get() for _ in range(told.qsize())) == engine.hashes
 
 
-def test_an_unknown_kernel_is_refused_with_the_list_of_those_there_are() -> None:
-    with pytest.raises(EngineError, match=r"no kernel 'mmx' for scrypt on this CPU: it has .*portable"):
-        Engine(SCRYPT, settings(kernel="mmx"), on_hit=lambda *hit: None)
-
-
 def test_memory_that_is_not_there_is_asked_for_with_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object) -> None:
         raise MemoryError("scrypt:1024 with kernel avx2 needs 1 bytes of memory a thread")
 
-    choose_kernel(SCRYPT)
+    candidates(SCRYPT)
     monkeypatch.setattr("miner._native.Searcher", refuse)
     with pytest.raises(EngineError, match="needs 1 bytes .* use fewer threads"):
         Engine(SCRYPT, settings(), on_hit=lambda *hit: None)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="huge pages are Linux's")
+def test_huge_pages_that_the_system_does_not_give_are_told_where_they_matter() -> None:
+    """The system gives this process none, as `never` in its settings gives none to any."""
+    program = """
+import ctypes
+from miner.config import EngineConfig
+from miner.core.algorithm import Algorithm
+from miner.engine import Engine
+PR_SET_THP_DISABLE = 41
+assert ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0
+for algorithm, kernel in (("scrypt:16384", "portable"), ("scrypt:1024", "portable"), ("sha256d", "")):
+    with Engine(Algorithm.parse(algorithm), EngineConfig(threads=2, kernel=kernel), on_hit=print) as engine:
+        print(algorithm, engine.remarks)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    large, small, sha256d = done.stdout.splitlines()
+    assert "Huge pages: none for 4 MiB of scratchpads" in large
+    assert small == "scrypt:1024 ()"
+    assert sha256d == "sha256d ()"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_the_scratchpads_of_an_engine_that_was_closed_are_free() -> None:
+    """Even while somebody still reads its figures: the next engine may need the memory."""
+    before = resident_bytes()
+    with Engine(Algorithm("scrypt", 1 << 20), settings(kernel="portable"), on_hit=lambda *hit: None) as engine:
+        assert resident_bytes() > before + (100 << 20)
+    wait_for(lambda: resident_bytes() < before + (64 << 20))
+    assert engine.hashes == 0
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")

@@ -29,7 +29,8 @@ NEVER = {
     "a node's messages without I/O and clock": ("miner.node.template miner.node.jsonrpc miner.node.getwork "
                                                 "miner.node.auxpow miner.node.fields",
                                                 [*(set(IO) - {"http"}), *CLOCK, "miner._native"]),
-    "the engine knows no protocol": ("miner.engine miner.cpus miner._native", [*PROTOCOLS, *FRONTS, "miner.session"]),
+    "the engine knows no protocol": ("miner.engine miner.kernels miner.cpus miner.memory miner._native",
+                                     [*PROTOCOLS, *FRONTS, "miner.session"]),
     "the session parses nothing and prints nothing": ("miner.session miner.mining",
                                                       ["argparse", "logging", "getpass", *FRONTS]),
     "sources know no engine": ("miner.stratum.* miner.node.* miner.sandbox miner.sandbox.* miner.net "

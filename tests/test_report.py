@@ -32,7 +32,8 @@ def done(status: ShareStatus, reason: str = "", accepted: int = 0, rejected: int
 
 
 def test_the_start_in_minerds_words() -> None:
-    lines = Report().lines(STARTED)
+    lines = Report().lines(dataclasses.replace(STARTED, remarks=("Huge pages: none",)))
+    assert "Huge pages: none" in lines
     assert "2 miner threads started, using 'scrypt' algorithm." in lines
     assert "Binding thread 0 to cpu 0" in lines
     assert "Binding thread 1 to cpu 1" in lines

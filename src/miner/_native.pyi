@@ -15,6 +15,9 @@ def kernels(algorithm: str) -> tuple[str, ...]:
 def kernel_lanes(algorithm: str, kernel: str) -> int:
     """How many nonces the kernel hashes side by side. Raises ValueError as Searcher does."""
 
+def kernel_scratch(algorithm: str, n: int, kernel: str) -> int:
+    """Bytes of scratch memory that each Searcher of this kernel takes. Raises ValueError as Searcher does."""
+
 def selftest(algorithm: str, kernel: str) -> bool:
     """Whether the kernel gives known answers in every lane on this CPU (some milliseconds).
 
@@ -50,6 +53,10 @@ class Searcher:
     """Whether the system took the wish for huge pages for the scratch."""
 
     def __new__(cls, algorithm: str, n: int, kernel: str) -> Self: ...
+    def touch(self) -> None:
+        """Have the system supply all of the scratch now, near the calling thread's CPU, and not page by page within
+        the first search, which would then stop late. Without the GIL; RuntimeError as `search`."""
+
     def search(
         self, header: bytes, target: bytes, first: int, count: int, epoch: Epoch, my_epoch: int
     ) -> tuple[list[tuple[int, bytes]], int]:
@@ -77,6 +84,10 @@ def pin_thread(cpu: int) -> bool:
 
 def set_thread_nice(value: int) -> bool:
     """Set the calling thread's own nice value (Linux). False where threads have none; OSError if it is refused."""
+
+def spin(cycles: int) -> bool:
+    """Keep the CPU busy for as many of its clock's cycles (0 to 2**48), without the GIL, so that a clock beside it
+    tells the CPU's true frequency. False, at once, on an instruction set that it is not written for."""
 
 def compiler() -> str:
     """The compiler that built the kernels, and its version."""

@@ -33,11 +33,13 @@ cdef extern from "miner.h" nogil:
     int miner_selftest(const miner_kernel *)
     size_t miner_scratch_size(const miner_kernel *, uint32_t)
     int miner_scratch_alloc(miner_scratch *, const miner_kernel *, uint32_t)
+    void miner_scratch_touch(miner_scratch *)
     void miner_scratch_free(miner_scratch *)
     int miner_search(const miner_kernel *, miner_scratch *, const uint8_t *, const uint8_t *, uint32_t, uint64_t,
                      const atomic_u64 *, uint64_t, miner_hit *, size_t, size_t *, uint64_t *)
     void miner_sha256d(const uint8_t *, size_t, uint8_t *)
     int miner_scrypt(const uint8_t *, uint32_t, uint8_t *)
+    int miner_spin(uint64_t)
 
 cdef extern from "thread.h" nogil:
     enum:
@@ -99,6 +101,17 @@ def kernel_lanes(str algorithm not None, str kernel not None):
     return miner_kernel_lanes(kernel_of(algorithm, kernel))
 
 
+cdef size_t checked_scratch_size(const miner_kernel *k, str algorithm, object n) except? <size_t>-1:
+    if not 0 <= n <= 0xffffffff or miner_scratch_size(k, n) == <size_t>-1:
+        wanted = "0 for sha256d" if algorithm == "sha256d" else "a power of two from 2 to 1048576 for scrypt"
+        raise ValueError(f"n must be {wanted}, not {n}")
+    return miner_scratch_size(k, n)
+
+
+def kernel_scratch(str algorithm not None, object n, str kernel not None):
+    return checked_scratch_size(kernel_of(algorithm, kernel), algorithm, n)
+
+
 def selftest(str algorithm not None, str kernel not None):
     cdef const miner_kernel *k = kernel_of(algorithm, kernel)
     cdef int status
@@ -140,20 +153,25 @@ cdef class Searcher:
         self.algorithm = algorithm
         self.kernel = kernel
         self.lanes = miner_kernel_lanes(self.k)
-        if not 0 <= n <= 0xffffffff or miner_scratch_size(self.k, n) == <size_t>-1:
-            wanted = "0 for sha256d" if algorithm == "sha256d" else "a power of two from 2 to 1048576 for scrypt"
-            raise ValueError(f"n must be {wanted}, not {n}")
+        cdef size_t needed = checked_scratch_size(self.k, algorithm, n)
         self.n = n
         self.hits = <miner_hit *>calloc(self.lanes, sizeof(miner_hit))
         if self.hits is NULL or miner_scratch_alloc(&self.scratch, self.k, self.n) != MINER_OK:
-            raise MemoryError(f"{algorithm}:{n} with kernel {kernel} needs {miner_scratch_size(self.k, self.n)} bytes "
-                              f"of memory a thread, and the system has not got them")
+            raise MemoryError(f"{algorithm}:{n} with kernel {kernel} needs {needed} bytes of memory a thread, "
+                              f"and the system has not got them")
         self.scratch_bytes = self.scratch.size
         self.huge_pages = self.scratch.huge
 
     def __dealloc__(self):
         miner_scratch_free(&self.scratch)
         free(self.hits)
+
+    def touch(self):
+        if not claim(&self.busy):
+            raise RuntimeError("this Searcher is at work in another thread; each thread needs its own")
+        with nogil:
+            miner_scratch_touch(&self.scratch)
+        release(&self.busy)
 
     def search(self, bytes header not None, bytes target not None, object first, object count,
                Epoch epoch not None, object my_epoch):
@@ -172,7 +190,7 @@ cdef class Searcher:
         cdef size_t found = 0
         cdef int status
         if not claim(&self.busy):
-            raise RuntimeError("this Searcher is searching in another thread; each thread needs its own")
+            raise RuntimeError("this Searcher is at work in another thread; each thread needs its own")
         try:
             with nogil:
                 status = miner_search(self.k, &self.scratch, header_bytes, target_bytes, from_nonce, nonces,
@@ -222,6 +240,16 @@ def pin_thread(int cpu):
 
 def set_thread_nice(int value):
     return thread_result(miner_thread_nice(value), f"setting this thread's nice value to {value}")
+
+
+def spin(object cycles):
+    if not 0 <= cycles <= 0xffffffffffff:
+        raise ValueError(f"cycles must be from 0 to 2**48, not {cycles}")
+    cdef uint64_t checked = cycles
+    cdef int done
+    with nogil:
+        done = miner_spin(checked)
+    return done != 0
 
 
 def compiler():

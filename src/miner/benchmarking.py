@@ -58,7 +58,8 @@ def benchmark(algorithm: Algorithm | str = "scrypt", threads: int = 0, kernel: s
     figures: queue.SimpleQueue[Hashrate] = queue.SimpleQueue()
     with Engine(algorithm, engine, on_hit=lambda work, nonce, digest: None,
                 on_hashes=lambda *figure: figures.put(Hashrate(*figure))) as running:
-        on_event(Started("", "", str(algorithm), running.kernel, running.threads, running.cpus))
+        on_event(Started("", "", str(algorithm), running.kernel, running.threads, running.cpus,
+                         running.remarks))
         started = time.monotonic()
         end = started + seconds if seconds else float("inf")
         ranges = _ranges(algorithm)

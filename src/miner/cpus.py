@@ -6,11 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-if sys.platform != "win32":
-    import fcntl
-
-_CGROUPS = Path("/sys/fs/cgroup")
-_LOCKS = Path("/dev/shm")
+from miner.cgroups import CGROUPS, MEMBERSHIP, groups_above
+from miner.hostlock import LOCKS, try_lock
 
 
 def allowed_cpus() -> tuple[int, ...]:
@@ -20,25 +17,11 @@ def allowed_cpus() -> tuple[int, ...]:
     return tuple(range(os.cpu_count() or 1))
 
 
-def cpu_quota(cgroups: Path = _CGROUPS, membership: Path = Path("/proc/self/cgroup")) -> float | None:
+def cpu_quota(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> float | None:
     """How many CPUs' worth of time the control groups grant, or None for no limit. A quota shows neither in the
     affinity mask nor in os.cpu_count(). Of all groups above this process the tightest holds (cpu.max in version 2,
     cpu.cfs_quota_us in version 1)."""
-    try:
-        lines = membership.read_text().splitlines()
-    except OSError:
-        return None
-    quotas = []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        mount = cgroups / controllers if controllers and (cgroups / controllers).is_dir() else cgroups
-        if controllers and mount == cgroups:
-            mount = cgroups / "cpu"
-        # In a container the path may be the host's: then only the mount's own root can be read, which is enough.
-        group = mount / path.lstrip("/")
-        quotas += [_group_quota(level) for level in (group, *group.parents) if level.is_relative_to(mount)]
+    quotas = [_group_quota(group) for group in groups_above("cpu", cgroups, membership)]
     return min((quota for quota in quotas if quota is not None), default=None)
 
 
@@ -63,9 +46,9 @@ def usable_threads() -> int:
 
 class CpuClaims:
     """CPUs that this process has taken for pinning, so that two miners of one host (two executors, say) take different
-    ones. One locked file a CPU in shared memory; the kernel frees the lock of a process that dies, however it dies."""
+    ones: a lock for each."""
 
-    def __init__(self, directory: Path = _LOCKS) -> None:
+    def __init__(self, directory: Path = LOCKS) -> None:
         self._directory = directory
         self._held: list[int] = []
 
@@ -82,27 +65,11 @@ class CpuClaims:
         for cpu in allowed:
             if len(taken) == count:
                 break
-            if self._lock(cpu):
+            descriptor = try_lock(self._directory / f"sparkminer-cpu{cpu}.lock")
+            if descriptor is not None:
+                self._held.append(descriptor)
                 taken.append(cpu)
         return tuple(taken)
-
-    def _lock(self, cpu: int) -> bool:
-        path = self._directory / f"sparkminer-cpu{cpu}.lock"
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            try:
-                descriptor = os.open(path, flags | os.O_CREAT, 0o644)
-            except PermissionError:  # another user's file, in a directory that forbids O_CREAT on those
-                descriptor = os.open(path, flags)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            return False
-        self._held.append(descriptor)
-        return True
 
     def release(self) -> None:
         """Give all of them back."""

@@ -1,8 +1,6 @@
 """The engine: threads, pinning and the native search. It knows no network and no protocol."""
 
 import contextlib
-import functools
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,12 +14,14 @@ from miner.core.algorithm import Algorithm
 from miner.core.errors import EngineError
 from miner.core.model import Work
 from miner.cpus import CpuClaims, usable_threads
+from miner.hostlock import LOCKS, turn
+from miner.kernels import candidates, first_that_fits
+from miner.memory import huge_page_bytes, huge_pages_switched_off, memory_left, size_text
 
 NONCES = 1 << 32
 _CHUNK_SECONDS = 0.25  # how long one native call may take; new work interrupts it at once all the same
 _METER_SECONDS = 5.0  # how often a thread tells its hashrate while its work does not change
-# Choosing a kernel takes at most KERNELS * ROUNDS * SECONDS of CPU time, and a batch more for each trial.
-_TRIAL_KERNELS, _TRIAL_ROUNDS, _TRIAL_SECONDS = 4, 3, 0.01
+_TURN_SECONDS = 30.0  # how long to wait for another miner that is taking its memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ class NonceRange:
 
 @dataclass(slots=True)
 class _Thread:
-    """One thread's own state; written by that thread alone."""
+    """One thread's own state; written by that thread alone. Its searcher is the thread's, and ends with it: whoever
+    keeps the engine for its figures keeps no scratchpads."""
 
     index: int
-    searcher: _native.Searcher
     cpu: int | None
     hashes: int = 0
     rate: float = 0.0
@@ -57,7 +57,8 @@ class Engine:
     on_hashes(thread, hashes, secs)   a thread's progress: every few seconds, and when its work changes
     on_exhausted()                    all ranges were handed out and a thread stands idle; once an assignment
 
-    The callbacks run on the engine's threads and must be quick. Nothing is hashed before the first `assign`.
+    The callbacks run on the engine's threads and must be quick. Nothing is hashed before the first `assign`. `remarks`
+    are lines for people about what is not as it should be.
     """
 
     def __init__(self, algorithm: Algorithm, config: EngineConfig, *,
@@ -65,7 +66,6 @@ class Engine:
                  on_hashes: Callable[[int, int, float], None] = lambda thread, hashes, seconds: None,
                  on_exhausted: Callable[[], None] = lambda: None) -> None:
         self.algorithm = algorithm
-        self.kernel = choose_kernel(algorithm, config.kernel)
         self.threads = config.threads or usable_threads()
         self._nice = config.nice
         self._on_hit, self._on_hashes, self._on_exhausted = on_hit, on_hashes, on_exhausted
@@ -74,15 +74,35 @@ class Engine:
         self._ranges: Iterator[NonceRange] = iter(())
         self._exhausted = True
         self._closing = False
-        searchers = [_searcher(algorithm, self.kernel) for _ in range(self.threads)]
+        self._ready = threading.Semaphore(0)
         self._claims = CpuClaims()
-        self.cpus = self._claims.take(self.threads) if config.pin else ()
+        self._workers: list[threading.Thread] = []
+        kernels = candidates(algorithm, config.kernel)
+        # One miner after the other, until its memory is really taken: else all would count on the same memory.
+        with turn(LOCKS / "sparkminer-memory.lock", _TURN_SECONDS) if algorithm.n else contextlib.nullcontext():
+            self.kernel = first_that_fits(algorithm, kernels, self.threads, memory_left() if algorithm.n else None)
+            searchers = [_searcher(algorithm, self.kernel) for _ in range(self.threads)]
+            self.cpus = self._claims.take(self.threads) if config.pin else ()
+            self.remarks = tuple(self._start(searchers))
+
+    def _start(self, searchers: list[_native.Searcher]) -> Iterator[str]:
+        """Start a thread for each, and wait until all have their memory. What people should know of that."""
         cpus = [*self.cpus, *[None] * self.threads]
-        self._state = [_Thread(i, searcher, cpus[i]) for i, searcher in enumerate(searchers)]
-        self._workers = [threading.Thread(target=self._run, args=(state,), name=f"miner-{state.index}", daemon=True)
-                         for state in self._state]
-        for worker in self._workers:
-            worker.start()
+        self._state = [_Thread(index, cpus[index]) for index in range(self.threads)]
+        huge_before = huge_page_bytes() if self.algorithm.n else None
+        try:
+            for state, searcher in zip(self._state, searchers, strict=True):
+                worker = threading.Thread(target=self._run, args=(state, searcher), name=f"miner-{state.index}",
+                                          daemon=True)
+                worker.start()
+                self._workers.append(worker)
+        except RuntimeError as error:
+            self.close()
+            raise EngineError(f"{self.threads} threads: this system starts no more than {len(self._workers)}; "
+                              "use fewer (-t)") from error
+        for _ in self._workers:
+            self._ready.acquire()
+        yield from _huge_page_remarks(searchers, huge_before)
 
     @property
     def hashes(self) -> int:
@@ -123,14 +143,17 @@ class Engine:
                  trace: TracebackType | None) -> None:
         self.close()
 
-    def _run(self, state: _Thread) -> None:
-        _settle(state.cpu, self._nice)
+    def _run(self, state: _Thread, searcher: _native.Searcher) -> None:
+        _pin(state.cpu)
+        searcher.touch()
+        self._ready.release()
+        _step_back(self._nice)  # not before: others wait for this one's memory to be taken
         epoch, current = -1, None
         while (turn := self._next_turn(state, epoch, current)) is not None:
             epoch, current = turn
-            count = min(current.count, max(state.searcher.lanes, int(state.rate * _CHUNK_SECONDS)))
+            count = min(current.count, max(searcher.lanes, int(state.rate * _CHUNK_SECONDS)))
             started = time.perf_counter()
-            hits, done = state.searcher.search(current.work.header, current.target.to_bytes(32, "little"),
+            hits, done = searcher.search(current.work.header, current.target.to_bytes(32, "little"),
                                                current.first, count, self._epoch, epoch)
             _count(state, done, time.perf_counter() - started)
             for nonce, digest in hits:
@@ -177,11 +200,16 @@ def _count(state: _Thread, done: int, seconds: float) -> None:
         state.rate += (rate - state.rate) * (weight if state.rate else 1.0)
 
 
-def _settle(cpu: int | None, nice: int | None) -> None:
-    """Pin the calling thread and lower its priority; a system that refuses either still mines."""
+# A system that refuses either of these still mines.
+
+
+def _pin(cpu: int | None) -> None:
     if cpu is not None:
         with contextlib.suppress(OSError):
             _native.pin_thread(cpu)
+
+
+def _step_back(nice: int | None) -> None:
     if nice is not None:
         with contextlib.suppress(OSError):
             _native.set_thread_nice(nice)
@@ -195,35 +223,12 @@ def _searcher(algorithm: Algorithm, kernel: str) -> _native.Searcher:
                           "use fewer threads (-t) or a smaller N") from error
 
 
-@functools.cache
-def choose_kernel(algorithm: Algorithm, name: str = "") -> str:
-    """The kernel of that name, or else the fastest of this CPU in a short trial. Either must pass its self-test.
-    Raises EngineError, which lists the kernels that this CPU has. MINER_KERNEL in the environment names one, too."""
-    name = name or os.environ.get("MINER_KERNEL", "")
-    runnable = _native.kernels(algorithm.name)
-    if name:
-        if name not in runnable:
-            raise EngineError(f"no kernel {name!r} for {algorithm.name} on this CPU: it has {', '.join(runnable)}")
-        if not _native.selftest(algorithm.name, name):
-            raise EngineError(f"kernel {name!r} computes wrong hashes on this machine: use another one")
-        return name
-    sound = [kernel for kernel in runnable if kernel != "portable" and _native.selftest(algorithm.name, kernel)]
-    if not sound and not _native.selftest(algorithm.name, "portable"):
-        raise EngineError(f"even the portable {algorithm.name} kernel computes wrong hashes: this machine is broken")
-    if len(sound) < 2:
-        return sound[0] if sound else "portable"
-    n = min(algorithm.n, 1024)  # which speaks for larger sizes
-    searchers = [_native.Searcher(algorithm.name, n, kernel) for kernel in sound[:_TRIAL_KERNELS]]
-    # In turn, and the best of each: the machine may be busy with something else.
-    trials = [(_trial(searcher), searcher.kernel) for _ in range(_TRIAL_ROUNDS) for searcher in searchers]
-    return max(trials)[1]
-
-
-def _trial(searcher: _native.Searcher) -> float:
-    """Hashes a second of this thread's CPU time, in a trial too short to notice."""
-    epoch = _native.Epoch()
-    count, hashes, started = searcher.lanes, 0, time.thread_time()
-    while (seconds := time.thread_time() - started) < _TRIAL_SECONDS:
-        hashes += searcher.search(bytes(80), bytes(32), hashes, count, epoch, epoch.value)[1]
-        count = min(2 * count, 1 << 16)
-    return hashes / seconds
+def _huge_page_remarks(searchers: list[_native.Searcher], before: int | None) -> Iterator[str]:
+    """A line when the scratchpads that are large enough for huge pages did not get them."""
+    wanted = sum(searcher.scratch_bytes for searcher in searchers if searcher.huge_pages)
+    after = huge_page_bytes() if wanted else None
+    if before is None or after is None or after - before >= 0.9 * wanted:
+        return
+    got = size_text(after - before) if after > before else "none"
+    yield f"Huge pages: {got} for {size_text(wanted)} of scratchpads, so scrypt is slower than it could be" + (
+        "; as root: echo madvise > /sys/kernel/mm/transparent_hugepage/enabled" if huge_pages_switched_off() else "")

@@ -20,10 +20,10 @@ from miner.config import EngineConfig
 from miner.core.algorithm import Algorithm
 from miner.core.errors import UsageError
 from miner.cpus import usable_threads
-from miner.engine import choose_kernel
 from miner.front.argparser import Parser, integer, seconds
 from miner.front.console import Console, ExitStatus
 from miner.front.report import hashrate_text, table
+from miner.kernels import candidates
 
 HASHLIB = "hashlib"
 
@@ -105,7 +105,7 @@ def _candidates(algorithms: list[Algorithm], kernel: str, threads: int) -> Itera
     """hashlib first for each algorithm: the others are compared with it."""
     for algorithm in dict.fromkeys(algorithms):
         yield Candidate(algorithm, HASHLIB, 1)
-        for name in [choose_kernel(algorithm, kernel)] if kernel else reversed(_native.kernels(algorithm.name)):
+        for name in candidates(algorithm, kernel) if kernel else reversed(_native.kernels(algorithm.name)):
             for count in [threads] if threads else sorted({1, usable_threads()}):
                 yield Candidate(algorithm, name, count)
 

@@ -9,7 +9,7 @@ from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notic
 @dataclass(frozen=True, slots=True)
 class Started:
     """The engine is ready; no hash is computed before the first job. `cpus` has one number for each pinned thread,
-    and is empty when threads are not pinned."""
+    and is empty when threads are not pinned. `remarks` are lines about what is not as it should be on this machine."""
 
     source: str
     payee: str
@@ -17,6 +17,7 @@ class Started:
     kernel: str
     threads: int
     cpus: tuple[int, ...]
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

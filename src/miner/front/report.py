@@ -79,6 +79,7 @@ class Report:
                 yield f"Kernel '{event.kernel}'"
                 yield threads_line(event.threads, event.algorithm)
                 yield from binding_lines(event.cpus)
+                yield from event.remarks
             case NewJob():
                 yield from self._job_lines(event.job, event.restart)
             case Hashrate():

@@ -1,0 +1,26 @@
+"""Where this process stands in Linux's control groups, which limit CPU time and memory in containers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+MEMBERSHIP = Path("/proc/self/cgroup")
+
+
+def groups_above(controller: str, cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> Iterator[Path]:
+    """This process's own group and those above it, each of which may set a limit: directories of version 2, and of
+    version 1's hierarchy of that controller. Which files are there, the caller sees. None where there are no groups."""
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        mount = cgroups / controllers if controllers and (cgroups / controllers).is_dir() else cgroups
+        if controllers and mount == cgroups:
+            mount = cgroups / controller
+        # In a container the path may be the host's: then only the mount's own root can be read, which is enough.
+        group = mount / path.lstrip("/")
+        yield from (level for level in (group, *group.parents) if level.is_relative_to(mount))

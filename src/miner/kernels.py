@@ -1,0 +1,93 @@
+"""Which kernel to hash with: the one that is named, or the fastest in a short trial whose memory there is."""
+
+import functools
+import os
+import time
+from collections.abc import Sequence
+
+from miner import _native
+from miner.core.algorithm import Algorithm
+from miner.core.errors import EngineError
+from miner.memory import MemoryLeft, memory_left, size_text
+
+# The trial takes the best of ROUNDS turns, or of fewer once BUDGET is spent; a turn takes SECONDS, or one batch.
+_TRIAL_KERNELS, _TRIAL_ROUNDS, _TRIAL_SECONDS, _TRIAL_BUDGET = 4, 3, 0.01, 0.1
+# From here on every wide kernel's scratchpads are far larger than a core's caches, and the order doesn't change any
+# more: avx512vl 24.5 and 18.9, avx512 20.5 and 16.9, avx2 20.2 and 15.9, sse2 12.8 and 8.8 (N = 2^13, 2^16; in
+# thousands of 1024 steps a second, Zen 4). With N = 1024 avx512 is first.
+_TRIAL_N = 1 << 13
+
+
+def candidates(algorithm: Algorithm, name: str = "") -> tuple[str, ...]:
+    """The kernels to choose from, fastest first: the one of that name alone, or those of this CPU. All have passed
+    their self-test. MINER_KERNEL in the environment names one, too. Raises EngineError, which lists those there are."""
+    name = name or os.environ.get("MINER_KERNEL", "")
+    if not name:
+        return ranking(algorithm)
+    runnable = _native.kernels(algorithm.name)
+    if name not in runnable:
+        raise EngineError(f"no kernel {name!r} for {algorithm.name} on this CPU: it has {', '.join(runnable)}")
+    if not _sound(algorithm, name):
+        raise EngineError(f"kernel {name!r} computes wrong hashes on this machine: use another one")
+    return (name,)
+
+
+def first_that_fits(algorithm: Algorithm, names: Sequence[str], threads: int, left: MemoryLeft | None) -> str:
+    """The first of these kernels whose scratchpads for so many threads fit in what is left. Raises EngineError, with
+    what is needed, what there is, and what would fit."""
+    for kernel in names:
+        if left is None or _native.kernel_scratch(algorithm.name, algorithm.n, kernel) * threads <= left.usable:
+            return kernel
+    assert left is not None
+    raise EngineError(_too_little(algorithm, names[-1], threads, left))
+
+
+@functools.cache
+def _sound(algorithm: Algorithm, kernel: str) -> bool:
+    return _native.selftest(algorithm.name, kernel)
+
+
+@functools.cache
+def ranking(algorithm: Algorithm) -> tuple[str, ...]:
+    """The kernels that pass their self-test, fastest first: those of which most is expected by trial, and the portable
+    one last. Raises EngineError if not even that one is sound."""
+    sound = [kernel for kernel in _native.kernels(algorithm.name) if _sound(algorithm, kernel)]
+    if not sound:
+        raise EngineError(f"even the portable {algorithm.name} kernel computes wrong hashes: this machine is broken")
+    n, left = min(algorithm.n, _TRIAL_N), memory_left() if algorithm.n else None
+    tried = [kernel for kernel in sound[:_TRIAL_KERNELS] if kernel != "portable" and (
+             left is None or _native.kernel_scratch(algorithm.name, n, kernel) <= left.usable)]
+    best = dict.fromkeys(tried, 0.0)
+    started = time.thread_time()
+    for _ in range(_TRIAL_ROUNDS if len(tried) > 1 else 0):
+        for kernel in tried:  # in turn: the machine may be busy with something else
+            best[kernel] = max(best[kernel], _trial(_native.Searcher(algorithm.name, n, kernel)))
+        if time.thread_time() - started > _TRIAL_BUDGET:
+            break
+    tried.sort(key=best.__getitem__, reverse=True)
+    return (*tried, *(kernel for kernel in sound if kernel not in tried))
+
+
+def _trial(searcher: _native.Searcher) -> float:
+    """Hashes a second of this thread's CPU time, in a trial too short to notice."""
+    searcher.touch()
+    epoch = _native.Epoch()
+    count, hashes, started = searcher.lanes, 0, time.thread_time()
+    while (seconds := time.thread_time() - started) < _TRIAL_SECONDS:
+        hashes += searcher.search(bytes(80), bytes(32), hashes, count, epoch, epoch.value)[1]
+        count = min(2 * count, 1 << 16)
+    return hashes / seconds
+
+
+def _too_little(algorithm: Algorithm, kernel: str, threads: int, left: MemoryLeft) -> str:
+    needs = {name: _native.kernel_scratch(algorithm.name, algorithm.n, name)
+             for name in _native.kernels(algorithm.name)}
+    need = needs[kernel]
+    smaller = [name for name in needs if needs[name] * threads <= left.usable]
+    fixes = [f"--kernel {smaller[0]} ({size_text(needs[smaller[0]])})"] if smaller else []
+    if left.usable >= need:
+        fixes.append(f"fewer threads (-t {left.usable // need})")
+    fixes.append("a smaller N")
+    return (f"{algorithm} with kernel {kernel} needs {size_text(need)} of memory a thread, {size_text(need * threads)} "
+            f"for {threads}, and {size_text(left.size)} are left {left.where}, of which a sixteenth stays free: use "
+            + ", or ".join(fixes))

@@ -1,0 +1,82 @@
+"""The choice of a kernel: by name, by trial, and by the memory there is."""
+
+import subprocess
+import sys
+
+import pytest
+
+from miner import _native
+from miner.core.algorithm import Algorithm
+from miner.core.errors import EngineError
+from miner.kernels import candidates, first_that_fits
+from miner.memory import MemoryLeft
+
+SCRYPT, SHA256D, LARGE = Algorithm("scrypt", 1024), Algorithm("sha256d", 0), Algorithm("scrypt", 1 << 20)
+RUNNABLE = _native.kernels("scrypt")
+GIB = 1 << 30
+
+
+@pytest.mark.parametrize("algorithm", [SCRYPT, SHA256D, Algorithm("scrypt", 2), LARGE], ids=str)
+def test_the_ranking_has_every_kernel_and_the_portable_one_last(algorithm: Algorithm) -> None:
+    names = candidates(algorithm)
+    assert sorted(names) == sorted(_native.kernels(algorithm.name))
+    assert names[-1] == "portable"
+
+
+@pytest.mark.parametrize("kernel", RUNNABLE)
+def test_a_name_is_taken_from_argument_or_environment(kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert candidates(SCRYPT, kernel) == (kernel,)
+    monkeypatch.setenv("MINER_KERNEL", kernel)
+    assert candidates(SCRYPT) == (kernel,)
+    assert candidates(SCRYPT, "portable") == ("portable",)
+
+
+def test_an_unknown_name_is_answered_with_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    for algorithm in (SCRYPT, SHA256D):
+        runnable = ", ".join(_native.kernels(algorithm.name))
+        listed = f"no kernel 'mmx' for {algorithm.name} on this CPU: it has {runnable}"
+        with pytest.raises(EngineError) as error:
+            candidates(algorithm, "mmx")
+        assert str(error.value) == listed
+        monkeypatch.setenv("MINER_KERNEL", "mmx")
+        with pytest.raises(EngineError) as error:
+            candidates(algorithm)
+        assert str(error.value) == listed
+
+
+def test_the_first_that_fits_for_all_threads_is_taken() -> None:
+    needs = {kernel: _native.kernel_scratch("scrypt", LARGE.n, kernel) for kernel in RUNNABLE}
+    assert needs["portable"] == 128 << 20
+    for threads in (1, 2, 7):
+        for kernel in RUNNABLE:  # each has the larger ones before it
+            exactly = MemoryLeft(needs[kernel] * threads * 16 // 15 + 16, "here")
+            expected = next(name for name in RUNNABLE if needs[name] <= needs[kernel])
+            assert first_that_fits(LARGE, RUNNABLE, threads, exactly) == expected
+    assert first_that_fits(LARGE, RUNNABLE, 4096, None) == RUNNABLE[0]
+
+
+def test_what_does_not_fit_is_refused_with_the_numbers_and_the_fix() -> None:
+    with pytest.raises(EngineError) as error:
+        first_that_fits(LARGE, RUNNABLE, 16, MemoryLeft(GIB, "in the box"))
+    assert str(error.value) == (
+        "scrypt:1048576 with kernel portable needs 128 MiB of memory a thread, 2.0 GiB for 16, and 1.0 GiB are left in "
+        "the box, of which a sixteenth stays free: use fewer threads (-t 7), or a smaller N")
+    with pytest.raises(EngineError, match=r"are left in the box, .*: use a smaller N$"):
+        first_that_fits(LARGE, RUNNABLE, 1, MemoryLeft(0, "in the box"))
+
+
+@pytest.mark.skipif(len(RUNNABLE) < 2, reason="this CPU has the portable kernel alone")
+def test_a_forced_kernel_that_does_not_fit_is_refused_with_one_that_does() -> None:
+    with pytest.raises(EngineError, match=r"use --kernel portable \(128 MiB\), or a smaller N"):
+        first_that_fits(LARGE, [RUNNABLE[0]], 4, MemoryLeft(6 * 128 << 20, "in the box"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is read from /proc")
+def test_under_a_limited_address_space_a_kernel_is_chosen_that_fits() -> None:
+    """As spark.executor.pyspark.memory sets it."""
+    program = ("import resource\nfrom miner.core.algorithm import Algorithm\nfrom miner.config import EngineConfig\n"
+               "from miner.engine import Engine\nresource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))\n"
+               "with Engine(Algorithm('scrypt', 1 << 20), EngineConfig(threads=1), on_hit=print) as engine:\n"
+               "    print(engine.kernel)")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "portable", done.stderr
