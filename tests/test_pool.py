@@ -20,7 +20,10 @@ from miner.core.events import BlockFound, ShareDone
 from miner.core.model import Job, ShareStatus
 from miner.core.target import difficulty_to_target, nbits_to_target
 from miner.stratum.client import StratumSource
+from node.bitcoinsv import BitcoinSV
+from node.knots import Knots
 from node.litecoind import MWEB_HEIGHT, Litecoind
+from node.mining import check_headers
 from pool.pool import Pool
 from stratum_pool import within_limit
 
@@ -36,6 +39,17 @@ def node() -> Iterator[Litecoind]:
         node.peg_in()
         node.generate(1)
         yield node
+
+
+def certificates_in(folder: Path) -> str:
+    """Where the pool looks for its own; returns the file of the authority that has issued them."""
+    authority, certificates = trustme.CA(), folder / "certificates"
+    certificates.mkdir()
+    authority.cert_pem.write_to_path(str(folder / "authority.pem"))
+    issued = authority.issue_cert("127.0.0.1")
+    issued.private_key_pem.write_to_path(str(certificates / "key.pem"))
+    issued.cert_chain_pems[0].write_to_path(str(certificates / "cert.pem"))
+    return str(folder / "authority.pem")
 
 
 def check_chain(node: Litecoind, pool: Pool, first: int) -> list[str]:
@@ -122,19 +136,40 @@ def test_shares_at_the_pools_own_difficulty() -> None:
 
 
 def test_over_tls(node: Litecoind, tmp_path: Path) -> None:
-    authority, certificates = trustme.CA(), tmp_path / "certificates"
-    certificates.mkdir()
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    issued = authority.issue_cert("127.0.0.1")
-    issued.private_key_pem.write_to_path(str(certificates / "key.pem"))
-    issued.cert_chain_pems[0].write_to_path(str(certificates / "cert.pem"))
+    cert = certificates_in(tmp_path)
     with (Pool(node, tls=tmp_path) as pool,
           miner.mine(url=pool.url, username=pool.username, password=pool.password, threads=1, seconds=60,
-                     cert=str(tmp_path / "authority.pem")) as mining):
+                     cert=cert) as mining):
         for event in mining:
             if isinstance(event, BlockFound):
                 mining.stop()
         pool.wait_for_blocks(1)
+
+
+@pytest.mark.parametrize(("coin", "tls"), [(Knots, False), (Knots, True), (BitcoinSV, False)])
+def test_sha256d_blocks(coin: type[Knots | BitcoinSV], tls: bool, tmp_path: Path) -> None:
+    cert = certificates_in(tmp_path) if tls else ""
+    blocks: set[str] = set()
+    with coin() as node:
+        node.generate(101)
+        node.send(node.new_address(), 1)  # so that the first job has a merkle branch
+        with (Pool(node, tls=tmp_path if tls else None) as pool,
+              miner.mine(url=pool.url, username=pool.username, password=pool.password, algorithm="sha256d", threads=1,
+                         seconds=60, cert=cert) as mining):
+            for event in mining:
+                if isinstance(event, ShareDone):
+                    assert event.result.status is not ShareStatus.REJECTED, event.result.reason
+                if isinstance(event, BlockFound):
+                    blocks.add(event.block_hash)
+                    if len(blocks) == 5:
+                        mining.stop()
+            pool.wait_for_blocks(5)
+        check_headers(node, 102, node.height, Algorithm("sha256d", 0))
+        chain = [node.block(height) for height in range(102, node.height + 1)]
+        assert blocks <= {block["hash"] for block in chain}
+        assert len(chain[0]["tx"]) == 2
+        script = node.rpc("validateaddress", pool.address)["scriptPubKey"]
+        assert {block["tx"][0]["vout"][0]["scriptPubKey"]["hex"] for block in chain} == {script}
 
 
 @within_limit

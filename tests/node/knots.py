@@ -1,4 +1,5 @@
-"""A real Bitcoin Knots on a private chain: segwit, and signets. On its regtest half of all hashes are blocks."""
+"""A real Bitcoin Knots on a private chain: segwit, and signets. On its regtest half of all hashes are blocks. Its
+wallet does not wait for the disk, or each block that pays it would take a tenth of a second."""
 
 import os
 from pathlib import Path
@@ -16,6 +17,7 @@ peertimeout=100000000
 maxtipage=2000000000
 minimumchainwork=00
 fallbackfee=0.0002
+unsafesqlitesync=1
 """
 
 

@@ -1,7 +1,7 @@
-// Runs the npm package foundation-stratum as a pool for a private Litecoin chain. pool.py starts it.
+// Runs the npm package foundation-stratum as a pool for a private chain. pool.py starts it.
 //
-// in:  one JSON object on stdin's first line: node {port, username, password}, address, algorithm, difficulty, username,
-//      password, tls (the files certificates/key.pem and cert.pem are used), and optionally vardiff {minimum, maximum,
+// in:  one JSON object on stdin's first line: node {port, username, password}, coin {name, symbol, segwit, mweb, bech32,
+//      scriptHash}, address, algorithm, difficulty, username, password, tls (the files certificates/key.pem and cert.pem are used), and optionally vardiff {minimum, maximum,
 //      targetTime, retargetTime, variance}. It runs until stdin ends.
 // out: one JSON object a line: {event: "listening", port}, {event: "authorize", …}, {event: "share", …},
 //      {event: "log", severity, text}
@@ -30,19 +30,20 @@ function start(config) {
     });
   };
 
-  // Litecoin's address formats off the main chain. The package calls every chain "mainnet" that is not named "test".
-  const network = (bech32) => ({
+  // Address formats off the main chain. The package calls every chain "mainnet" that is not named "test".
+  const { name, symbol, segwit, mweb, bech32, scriptHash } = config.coin;
+  const network = {
     bech32: bech32,
     bip32: { public: 0x043587cf, private: 0x04358394 },
     pubKeyHash: 0x6f,
-    scriptHash: 0x3a,
+    scriptHash: scriptHash,
     wif: 0xef,
-    coin: 'ltc',
-  });
+    coin: symbol.toLowerCase(),
+  };
 
   const poolConfig = {
     name: 'tests',
-    coins: ['Litecoin'],
+    coins: [name],
     debug: true,
     // Never reached: a test decides itself how many bad shares are too many.
     banning: { time: 600, invalidPercent: 1, checkThreshold: 1e12, purgeInterval: 600 },
@@ -52,17 +53,17 @@ function start(config) {
     primary: {
       address: config.address,
       coin: {
-        name: 'Litecoin',
-        symbol: 'LTC',
+        name: name,
+        symbol: symbol,
         getinfo: false,
-        segwit: true,
-        mweb: true,
+        segwit: segwit,
+        mweb: mweb,
         version: 1,
         asicboost: true,  // BIP 310, for whoever asks
         rewards: {},
         algorithms: { mining: config.algorithm, block: 'sha256d', coinbase: 'sha256d' },
-        mainnet: network('rltc'),
-        testnet: network('tltc'),
+        mainnet: network,
+        testnet: network,
       },
       daemons: [{ host: '127.0.0.1', ...config.node }],
       recipients: [],

@@ -17,12 +17,24 @@ from types import TracebackType
 from typing import Any, Self
 
 from counterparts import executable, require
+from node.bitcoinsv import BitcoinSV
+from node.daemon import Daemon
+from node.knots import Knots
 from node.litecoind import Litecoind
 
 HERE = Path(__file__).parent
 INSTALL = "make counterparts"
 
 Event = dict[str, Any]
+
+_COINS: dict[type[Daemon], tuple[str, dict[str, Any]]] = {  # their algorithm, and what pool.js wants to know
+    Litecoind: ("scrypt", {"name": "Litecoin", "symbol": "LTC", "segwit": True, "mweb": True,
+                           "bech32": {"regtest": "rltc", "test": "tltc"}, "scriptHash": 0x3A}),
+    Knots: ("sha256d", {"name": "Bitcoin", "symbol": "BTC", "segwit": True, "mweb": False,
+                        "bech32": {"regtest": "bcrt", "test": "tb"}, "scriptHash": 0xC4}),
+    BitcoinSV: ("sha256d", {"name": "BitcoinSV", "symbol": "BSV", "segwit": False, "mweb": False,
+                            "bech32": {"regtest": "none"}, "scriptHash": 0xC4}),
+}
 
 
 def folder() -> Path:
@@ -34,12 +46,12 @@ class Pool:
     """A pool in front of `node`, which pays `address`, by default one of the node's own.
 
     difficulty: of a new connection, in the algorithm's scale (65536 hashes a share at 1 for scrypt)
-    algorithm: "scrypt" or "sha256d"; the node takes blocks of scrypt alone
+    algorithm: another one than the node's own, for shares that are no blocks
     tls: a folder with certificates/key.pem and certificates/cert.pem, to serve with
     vardiff: foundation-stratum's settings for it: minimum, maximum, targetTime, retargetTime, variance
     """
 
-    def __init__(self, node: Litecoind, *, difficulty: float = 0.05, address: str = "", algorithm: str = "scrypt",
+    def __init__(self, node: Daemon, *, difficulty: float = 0.05, address: str = "", algorithm: str = "",
                  tls: Path | None = None, vardiff: dict[str, float] | None = None) -> None:
         self._program = require("node", executable("node"), "install Node.js, e.g. apt-get install nodejs npm")
         modules = folder() / "node_modules"
@@ -54,10 +66,12 @@ class Pool:
         self._ended = False
         self._changed = threading.Condition()
         self._environment = os.environ | {"NODE_PATH": str(modules)}
+        own_algorithm, coin = _COINS[type(node)]
         self._config = {
+            "coin": coin | {"bech32": coin["bech32"][node.chain]},
             "node": {"port": node.rpc_port, "username": node.username, "password": node.password},
             "address": self.address, "difficulty": difficulty, "vardiff": vardiff,
-            "algorithm": algorithm, "tls": tls is not None,
+            "algorithm": algorithm or own_algorithm, "tls": tls is not None,
             # The package strips names to letters, digits and full stops before it compares.
             "username": self.username, "password": self.password,
         }
