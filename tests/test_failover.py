@@ -35,6 +35,7 @@ class Fake(WorkSource):
         self.verdict = asyncio.Event()
         self.verdict.set()
         self.opened = self.closed = False
+        self.asked = 0  # for another job
 
     async def events(self) -> AsyncIterator[SourceEvent]:
         self.opened = True
@@ -48,6 +49,10 @@ class Fake(WorkSource):
         self.shares.append(share)
         await self.verdict.wait()
         return ShareResult(share, ShareStatus.REJECTED, f"said {self.label}")
+
+    def used_up(self) -> bool:
+        self.asked += 1
+        return True
 
     async def report(self, report: MinerReport) -> None:
         self.reports.append(report)
@@ -177,6 +182,16 @@ async def test_reports_go_to_the_one_that_is_mined_at() -> None:
         await both.next(Job)
         await both.source.report(report)
     assert (both["A"].reports, both["B"].reports) == ([report], [])
+
+
+@within_limit
+async def test_who_is_mined_at_hears_that_its_job_is_used_up() -> None:
+    both = Several("A", "B")
+    async with both.source:
+        assert not both.source.used_up()
+        await both.go_to_backup()
+        assert both.source.used_up()
+    assert (both["A"].asked, both["B"].asked) == (0, 1)
 
 
 @within_limit

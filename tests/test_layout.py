@@ -34,7 +34,7 @@ NEVER = {
     "the session parses nothing and prints nothing": ("miner.session miner.mining",
                                                       ["argparse", "logging", "getpass", *FRONTS]),
     "sources know no engine": ("miner.stratum.* miner.node.* miner.sandbox miner.sandbox.* miner.net "
-                               "miner.failover miner.event_queue",
+                               "miner.failover miner.announced miner.event_queue",
                                ["miner.engine", "miner.session", "miner.mining", "argparse", *FRONTS]),
     "the hub prints nothing": ("miner.hub miner.hub.*", ["argparse", "logging", *FRONTS]),
     "the command line knows no Spark": ("miner.cli miner.cli.*", ["miner.spark", "pyspark"]),

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from miner.config import SourceConfig
 from miner.core.algorithm import Algorithm
 from miner.core.errors import ProtocolError
-from miner.node.getwork import EXTENSIONS, Offers, parse_getwork, parse_offers
+from miner.node.getwork import EXTENSIONS, Offers, parse_getwork, parse_offers, why_not_followed
 
 SHA256D = Algorithm("sha256d", 0)
 URL = "http://pool.example:8332/"
@@ -82,6 +83,24 @@ def test_other_headers() -> None:
     assert offers == Offers(stratum="stratum+tcp://h:1 [31m", reject_reason="stale")
     assert parse_offers({}, URL) == Offers()
     assert EXTENSIONS.split() == ["longpoll", "reject-reason", "rollntime"]
+
+
+@pytest.mark.parametrize(("offered", "settings", "reason"), [
+    ("stratum+tcp://pool.example:3333", {}, ""), ("stratum+ssl://Pool.Example:3333/", {}, ""),
+    ("stratum+tcps://pool.example:3333", {"url": "https://pool.example/"}, ""),
+    ("stratum+tcp://eu.other.example:3333", {"redirect_to": ("other.example",)}, ""),
+    ("stratum+tcp://other.example:3333", {}, "another host"),
+    ("stratum+tcp://pool.example:3333", {"url": "https://pool.example/"}, "no TLS"),
+    ("stratum+tcp://pool.example:3333", {"stratum": False}, "--no-stratum"),
+    ("stratum+tcp://pool.example:3333", {"username": ""}, "--user"),
+    ("stratum+tcp://pool.example", {}, "HOST:PORT"), ("http://pool.example:3333", {}, "HOST:PORT"),
+    ("stratum+tcp://eve@pool.example:3333", {}, "HOST:PORT"), ("stratum+tcp://[::1:1", {}, "parse"),
+    ("stratum+tcp://pool.example:99999", {}, "parse"), ("stratum+tcp://a..b:1", {}, "parse"),
+])
+def test_which_offers_of_stratum_are_followed(offered: str, settings: dict[str, Any], reason: str) -> None:
+    config = SourceConfig(**({"url": URL, "username": "u", "gbt": False} | settings))
+    assert reason in why_not_followed(offered, config)
+    assert bool(reason) == bool(why_not_followed(offered, config))
 
 
 def test_time_never_rolls_over_the_end_of_its_field() -> None:

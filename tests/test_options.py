@@ -80,7 +80,7 @@ def test_every_option_reaches_the_configuration() -> None:
     assert config == SourceConfig(
         algorithm=config.algorithm, url="https://node:8332/wallet/w", username="rpc", password="pw",
         coinbase_addr="ltc1q", coinbase_sig="hello", retries=2, retry_pause=3, timeout=4, scan_time=6, longpoll=False,
-        redirect=False, getwork=False, cert="ca.pem", tls_fingerprint="ab" * 32, proxy="socks5://p:1",
+        redirect=False, stratum=False, getwork=False, cert="ca.pem", tls_fingerprint="ab" * 32, proxy="socks5://p:1",
         protocol_dump=True, redirect_to=("pool.example",))
     assert engine("-t", "5", "--kernel", "portable", "--no-pin", "--nice", "7") == \
         EngineConfig(threads=5, kernel="portable", pin=False, nice=7)

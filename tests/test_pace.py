@@ -6,6 +6,7 @@ import pytest
 
 from miner.core.algorithm import Algorithm
 from miner.core.events import Hashrate, MinerEvent, NewJob, Started
+from miner.core.source import MovedTo
 from miner.core.target import difficulty_to_target
 from miner.front.pace import Pace, duration
 from miner.front.report import Report
@@ -51,6 +52,13 @@ def test_where_each_share_is_a_block_it_is_told_once() -> None:
     node = dataclasses.replace(POOL, source="http://h:1/")
     line, = told(node, at(1, block=True), *RATES, at(1, block=True), at(2))
     assert ": a block every " in line
+
+
+def test_another_source_is_told_of_anew() -> None:
+    node = dataclasses.replace(POOL, source="http://h:1/")
+    moved = MovedTo("stratum+tcp://h:1", "pool user u")
+    assert told(node, at(1), *RATES, moved, at(1), at(2)) == [
+        f"Difficulty {difficulty}: a share every {difficulty} seconds on average" for difficulty in "112"]
 
 
 def test_threads_that_stand_still_tell_nothing() -> None:

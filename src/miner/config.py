@@ -40,7 +40,8 @@ class SourceConfig:
     aux             a chain to mine along with the node's
     gbt, getwork    what to ask a node for: block templates, else getwork
     redirect        follow a pool that sends us to another port of its host (client.reconnect)
-    redirect_to     domains in which it may send us to another host as well
+    stratum         follow a server that gives getwork to where it speaks stratum, on its host (X-Stratum)
+    redirect_to     domains in which either may send us to another host as well
     cert            a file with the certificate authority that TLS trusts; "": those of this system
     tls_fingerprint SHA-256 in hex of the one certificate that TLS trusts, whoever signed it
     proxy           [SCHEME://][USER:PASSWORD@]HOST[:PORT] to connect through; socks4, socks4a, socks5, socks5h, http
@@ -66,6 +67,7 @@ class SourceConfig:
     sandbox: bool = False
     longpoll: bool = True
     redirect: bool = True
+    stratum: bool = True
     redirect_to: tuple[str, ...] = ()
     scan_time: float = 5.0
     cert: str = ""
@@ -100,6 +102,10 @@ class SourceConfig:
             raise UsageError("--no-gbt and --no-getwork together leave no way to get work from a node")
         if any(backup.algorithm != self.algorithm or backup.sandbox or backup.backups for backup in self.backups):
             raise UsageError("backups are pools or nodes for the same algorithm, without backups of their own")
+
+    def may_be_sent_to(self, host: str) -> bool:
+        """Whether the other end may send us to this host (in lower case)."""
+        return any(host == domain or host.endswith(f".{domain}") for domain in self.redirect_to)
 
 
 @dataclass(frozen=True, slots=True)

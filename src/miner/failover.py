@@ -69,6 +69,9 @@ class FailoverSource(WorkSource):
             result = await feed.source.submit(Share(dataclasses.replace(share.work, job=job), share.nonce))
         return dataclasses.replace(result, share=share)
 
+    def used_up(self) -> bool:
+        return self._active is not None and self._active.source.used_up()
+
     async def report(self, report: MinerReport) -> None:
         if self._active:
             await self._active.source.report(report)

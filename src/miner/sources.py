@@ -26,7 +26,7 @@ def open_source(config: SourceConfig) -> WorkSource:
 
         return StratumSource(config)
     if scheme in NODE_SCHEMES:
-        from miner.node.client import NodeSource
+        from miner.announced import AnnouncedSource
 
-        return NodeSource(config)
+        return AnnouncedSource(config)
     raise UsageError(f"URL scheme {scheme!r} is not known: use stratum+tcp://HOST:PORT or http://HOST:PORT/")

@@ -69,7 +69,7 @@ def _http(result: object) -> bytes:
 
 _SEEDS = (
     *(_http(recordings.template(name)) for name in recordings.TEMPLATES),
-    _http({"data": "00" * 68 + "ffff7f20" + "00" * 56, "target": "ff" * 32}),
+    _http({"data": "00" * 72 + "207fffff" + "00" * 52, "target": "ff" * 32}),
     _http({"hash": "11" * 32, "chainid": 98, "previousblockhash": "22" * 32, "coinbasevalue": 1, "bits": "207fffff",
            "height": 2, "_target": "00" * 32}),
     _http({"isvalid": True, "address": ADDRESS, "scriptPubKey": "51"}), _http({"isvalid": True}),

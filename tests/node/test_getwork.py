@@ -157,13 +157,13 @@ def test_no_getwork_is_obeyed() -> None:
     play_on(play, gbt=True, getwork=False, coinbase_addr=PAYEE)
 
 
-def test_offer_of_stratum_is_told_and_not_followed() -> None:
+def test_no_stratum_is_obeyed() -> None:
     async def play(source: NodeSource, events: Events, server: GetworkServer, node: Litecoind) -> None:
         notice = await next_event(events, lambda event: isinstance(event, Notice))
-        assert "offers stratum+tcp://127.0.0.1:3333, which is not followed" in notice.text
+        assert notice.text.endswith("offers stratum+tcp://127.0.0.1:3333, which is not followed: --no-stratum")
         assert isinstance(await next_job(events), Job)
 
-    play_on(play, {"X-Stratum": "stratum+tcp://127.0.0.1:3333"})
+    play_on(play, {"X-Stratum": "stratum+tcp://127.0.0.1:3333"}, stratum=False)
 
 
 @pytest.mark.minerd

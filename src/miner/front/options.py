@@ -78,7 +78,8 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
         help="ask a node for getwork only: then the server decides who is paid, and --coinbase-addr is not needed")
     add("--no-getwork", dest="getwork", action="store_false",
         help="ask a node for getblocktemplate only, and don't fall back to getwork where it has none")
-    add("--no-stratum", action="store_true", help="as minerd's; a node's X-Stratum offer is never followed")
+    add("--no-stratum", dest="stratum", action="store_false",
+        help="stay with getwork when its server announces stratum on its host (X-Stratum)")
     add("--cert", default="", metavar="FILE",
         help="trust the certificate authority in this PEM file, and no other, where the URL asks for TLS")
     add("--tls-fingerprint", default="", metavar="SHA256",
@@ -175,6 +176,7 @@ def _one_source(options: argparse.Namespace, url: str, user: str, password: str,
         protocol_dump=options.protocol_dump,
         suggest_difficulty=options.suggest_difficulty, difficulty_scale=options.difficulty_scale,
         longpoll=options.longpoll, redirect=options.redirect,
+        stratum=options.stratum,
         redirect_to=tuple(options.allow_redirect), scan_time=options.scantime, retries=options.retries,
         retry_pause=options.retry_pause, timeout=options.timeout)
 

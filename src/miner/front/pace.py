@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from miner.core.events import Hashrate, NewJob, Started
+from miner.core.source import MovedTo
 from miner.core.target import expected_hashes, target_to_difficulty
 
 PATIENCE_SECONDS = 600.0  # after so long without a share many a pool hangs up: NOMP and its kin by default
@@ -20,10 +21,12 @@ class Pace:
         self._job: NewJob | None = None
         self._told = 0  # the target that a time was told for
 
-    def lines(self, event: Started | NewJob | Hashrate) -> Iterator[str]:
+    def lines(self, event: Started | MovedTo | NewJob | Hashrate) -> Iterator[str]:
         match event:
             case Started():
                 self._threads, self._at_pool = event.threads, event.source.startswith("stratum")
+            case MovedTo():
+                self._at_pool, self._job, self._told = event.label.startswith("stratum"), None, 0
             case NewJob():
                 self._job = event
             case Hashrate():

@@ -68,7 +68,9 @@ class Report:
     def lines(self, event: MinerEvent) -> list[str]:
         """None, one or more lines, without time stamps."""
         lines = list(self._lines(event))
-        return [*lines, *self._pace.lines(event)] if isinstance(event, Started | NewJob | Hashrate) else lines
+        if isinstance(event, Started | MovedTo | NewJob | Hashrate):
+            lines += self._pace.lines(event)
+        return lines
 
     def _lines(self, event: MinerEvent) -> Iterator[str]:
         match event:

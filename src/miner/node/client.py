@@ -12,7 +12,7 @@ from miner.core.source import Connecting, Disconnected, Notice, SourceEvent, Wor
 from miner.event_queue import EventQueue
 from miner.net import Route
 from miner.node.feed import Feed
-from miner.node.getwork import EXTENSIONS
+from miner.node.getwork import EXTENSIONS, StratumOfferedError
 from miner.node.getwork_feed import GetworkFeed
 from miner.node.jsonrpc import JsonRpcError
 from miner.node.refusals import INITIAL_DOWNLOAD, download_progress, explain, is_unknown_method
@@ -74,6 +74,8 @@ class NodeSource(WorkSource):
                 self._put(Connecting(self._feed.what, self.label))
                 try:
                     await self._feed.follow()
+                except StratumOfferedError:
+                    raise
                 except (MinerError, OSError) as error:
                     if not self._falls_back(error):
                         await self._sit_out(error)

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
+from miner.config import NODE_SCHEMES, POOL_SCHEMES, SourceConfig
 from miner.core.algorithm import Algorithm
-from miner.core.errors import ProtocolError
+from miner.core.errors import ProtocolError, SourceError
 from miner.core.model import Job, Share
 from miner.core.target import nbits_to_target
 from miner.core.text import one_line
@@ -49,6 +50,14 @@ class Getwork:
         return _swap_words(share.header + self.padding).hex()
 
 
+class StratumOfferedError(SourceError):
+    """The server wants to be mined at by stratum, at `url`, and that is permitted."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"the server asks to be mined at by stratum: use --url {url}")
+        self.url = url
+
+
 @dataclass(frozen=True, slots=True)
 class Offers:
     """What the HTTP headers around an answer say. `long_poll`: the URL, "" for none; `stratum`: where the same server
@@ -82,6 +91,29 @@ def parse_offers(headers: Mapping[str, str], url: str) -> Offers:
     return Offers(_long_poll_url(headers.get("x-long-polling", "").strip(), url), stratum,
                   _max_roll(headers.get("x-roll-ntime", "").strip().lower()),
                   one_line(headers.get("x-reject-reason", "")))
+
+
+def why_not_followed(offered: str, config: SourceConfig) -> str:
+    """Why stratum at the URL `offered` is not for us, whom the server of `config` sends there; "" where it is. Our
+    credentials go along: so not to another host unless it was allowed, and never
+    from TLS to plain text."""
+    if not config.stratum:
+        return "--no-stratum"
+    try:
+        there, here = urlsplit(offered), urlsplit(config.url)
+        host, port = there.hostname or "", there.port
+        host.encode("idna")  # as the resolver will want it
+    except ValueError:
+        return "it does not parse"
+    if there.scheme not in POOL_SCHEMES or not (host and port) or "@" in there.netloc or there.path.strip("/"):
+        return "it is no stratum+tcp://HOST:PORT"
+    if not config.username:
+        return "it needs a user, see --user"
+    if NODE_SCHEMES[here.scheme] and not POOL_SCHEMES[there.scheme]:
+        return "it has no TLS, and the server has"
+    if host != here.hostname and not config.may_be_sent_to(host):
+        return "it is on another host: use --allow-redirect, or give it as --url, if you trust it"
+    return ""
 
 
 def _long_poll_url(offered: str, url: str) -> str:

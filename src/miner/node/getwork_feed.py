@@ -10,7 +10,14 @@ from miner.core.model import Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, Notice, SourceEvent
 from miner.node import polling
 from miner.node.feed import Feed
-from miner.node.getwork import Getwork, Offers, parse_getwork, parse_offers
+from miner.node.getwork import (
+    Getwork,
+    Offers,
+    StratumOfferedError,
+    parse_getwork,
+    parse_offers,
+    why_not_followed,
+)
 from miner.node.jsonrpc import Reply
 from miner.node.refusals import failed_submit, rejected_getwork
 from miner.node.transport import NodeRpc
@@ -26,8 +33,8 @@ class _Received:
 
 class GetworkFeed(Feed):
     """Each answer makes one job, which has nothing to vary but the nonce, and the time as far as the server permits.
-    So where it does not, new work is asked for every `scan_time` seconds, long poll or not, and when the nonces have all
-    been tried."""
+    So where it does not, new work is asked for every `scan_time` seconds, long poll or not, and when the nonces have
+    all been tried. `follow` raises StratumOfferedError where the server would rather be mined at that way."""
 
     what = "getwork"
 
@@ -89,8 +96,10 @@ class GetworkFeed(Feed):
     def _read(self, reply: Reply) -> _Received:
         offers = parse_offers(reply.headers, self._rpc.label)
         if offers.stratum and offers.stratum != self._stratum:
-            self._put(Notice(f"{self._rpc.label} offers {offers.stratum}, which is not followed: "
-                             "give it as --url if you trust it"))
+            reason = why_not_followed(offers.stratum, self._config)
+            if not reason:
+                raise StratumOfferedError(offers.stratum)
+            self._put(Notice(f"{self._rpc.label} offers {offers.stratum}, which is not followed: {reason}"))
             self._stratum = offers.stratum
         return _Received(parse_getwork(reply.result), offers)
 

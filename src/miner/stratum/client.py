@@ -181,8 +181,7 @@ class StratumSource(WorkSource):
             host.encode("idna")  # as the resolver will want it
         except ValueError:
             return False
-        return host == self._address.host or any(host == domain or host.endswith(f".{domain}")
-                                                 for domain in self._config.redirect_to)
+        return host == self._address.host or self._config.may_be_sent_to(host)
 
     def _notice(self, text: str, connection: PoolConnection) -> None:
         if connection.allow_notice(text):

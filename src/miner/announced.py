@@ -1,0 +1,54 @@
+"""A server that gives getwork and announces stratum (X-Stratum): mined at that way from then on."""
+
+import dataclasses
+from collections.abc import AsyncIterator
+
+from miner.config import SourceConfig
+from miner.core.model import MinerReport, Share, ShareResult
+from miner.core.source import Notice, SourceEvent, WorkSource
+from miner.failover import FailoverSource
+from miner.node.client import NodeSource
+from miner.node.getwork import StratumOfferedError
+from miner.stratum.client import StratumSource
+
+
+class AnnouncedSource(WorkSource):
+    """A node, until it says where it speaks stratum; then that, and the node again while there is no work there."""
+
+    def __init__(self, config: SourceConfig) -> None:
+        """Raises UsageError as NodeSource does."""
+        self._config = config
+        self._source: WorkSource = NodeSource(config)
+        self.algorithm, self.label, self.payee = self._source.algorithm, self._source.label, self._source.payee
+        self._closed = False
+
+    async def events(self) -> AsyncIterator[SourceEvent]:
+        node = self._source
+        try:
+            async for event in node.events():
+                yield event
+            return
+        except StratumOfferedError as offered:
+            url = offered.url
+        await node.aclose()
+        if self._closed:
+            return
+        yield Notice(f"{self.label} announces {url}: going over to it")
+        at_home = dataclasses.replace(self._config, stratum=False)
+        elsewhere = dataclasses.replace(at_home, url=url)
+        self._source = FailoverSource([lambda: StratumSource(elsewhere), lambda: NodeSource(at_home)])
+        async for event in self._source.events():
+            yield event
+
+    async def submit(self, share: Share) -> ShareResult:
+        return await self._source.submit(share)
+
+    def used_up(self) -> bool:
+        return self._source.used_up()
+
+    async def report(self, report: MinerReport) -> None:
+        await self._source.report(report)
+
+    async def aclose(self) -> None:
+        self._closed = True
+        await self._source.aclose()
