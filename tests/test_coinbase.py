@@ -3,7 +3,15 @@
 import pytest
 
 from miner.core.algorithm import sha256d
-from miner.core.coinbase import compact_size, output, push, push_height, split_coinbase, with_witness
+from miner.core.coinbase import (
+    compact_size,
+    output,
+    push,
+    push_height,
+    split_coinbase,
+    split_given_coinbase,
+    with_witness,
+)
 from miner.core.errors import UsageError
 from recordings import block
 
@@ -58,3 +66,42 @@ def test_text_that_fills_the_script_fits_and_one_byte_more_is_refused() -> None:
     assert coinbase1[41] == 100
     with pytest.raises(UsageError, match="shorten --coinbase-sig by 1$"):
         split_coinbase(0x7FFFFFFF, [], 12, "x" * 81)
+
+
+def test_text_is_not_blamed_for_what_others_put_there() -> None:
+    with pytest.raises(UsageError, match="would have 103 bytes, 100 are allowed: the node's part is too long"):
+        split_coinbase(500, [], 12, "xx", aux=bytes(84))
+
+
+def test_given_coinbase_is_appended_to_and_else_left_alone() -> None:
+    given = b"".join(split_coinbase(500, [output(7, SCRIPT), output(0, b"\x6a")], 0, "pool"))
+    coinbase1, coinbase2 = split_given_coinbase(given, 12, "me", aux=b"\x02ab")
+    script = given[42:42 + given[41]]
+    longer = script + b"\x0c" + b"E" * 12 + b"\x02ab" + b"\x02me"
+    assert coinbase1 + b"E" * 12 + coinbase2 == given[:41] + bytes([len(longer)]) + longer + given[42 + len(script):]
+    assert b"".join(split_given_coinbase(given, 0)) == given
+
+
+def test_given_coinbase_may_have_any_version_sequence_and_lock_time() -> None:
+    given = bytes.fromhex("02000000" "01" + "00" * 32 + "ffffffff" "03" "02f401" "fdffffff" "00" "f3010000")
+    coinbase1, coinbase2 = split_given_coinbase(given, 1)
+    assert (coinbase1 + b"E" + coinbase2).hex() == given.hex().replace("0302f401", "0502f4010145")
+
+
+GIVEN = b"".join(split_coinbase(500, [output(7, SCRIPT)], 0))
+
+
+@pytest.mark.parametrize(("coinbase", "complaint"), [
+    (b"", "no coinbase"), (GIVEN[:41], "no coinbase"), (GIVEN[:50], "cut off"), (with_witness(GIVEN), "no coinbase"),
+    (GIVEN[:5] + b"\1" + GIVEN[6:], "no coinbase"), (GIVEN[:41] + b"\xfd" + GIVEN[42:], "no coinbase"),
+    (GIVEN[:41] + b"\1" + GIVEN[42:], "no coinbase"), (GIVEN[:41] + b"\x64" + GIVEN[42:], "cut off"),
+])
+def test_what_is_no_coinbase(coinbase: bytes, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        split_given_coinbase(coinbase, 0)
+
+
+def test_given_coinbase_without_room_for_an_extranonce() -> None:
+    given = b"".join(split_coinbase(500, [], 0, "x" * 85))
+    with pytest.raises(UsageError, match="the node's part is too long"):
+        split_given_coinbase(given, 12)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -135,6 +136,57 @@ def test_flags_of_coinbaseaux_go_into_the_script() -> None:
     assert job.coinbase2.startswith(script)
 
 
+def pools_template(name: str, **changes: object) -> dict[str, Any]:
+    """A recorded template as a pool would give it, that makes the coinbase itself."""
+    answer = recordings.template(name)
+    ours = job_of(parse_template(answer), extranonce1=b"", extranonce2_size=0)
+    data = (ours.coinbase1 + ours.coinbase2).hex()
+    data = data[:82] + "02" "0164" + data[84 + 2 * int(data[82:84], 16):]  # a script that is easy to recognize
+    del answer["coinbasevalue"]
+    answer |= {"coinbasetxn": {"data": data}, "mutable": ["time", "coinbase/append"], "target": "ff" * 32}
+    return answer | changes
+
+
+@pytest.mark.parametrize("name", recordings.TEMPLATES)
+def test_coinbase_that_the_server_made_is_appended_to(name: str) -> None:
+    answer = pools_template(name)
+    template = parse_template(answer)
+    job = job_of(template, Payout(b"never paid", "/text/"))
+    script = bytes.fromhex("0164") + b"\x0c" + b"\1\2\3\4" + b"\5" * 8 + b"\x06/text/"
+    data = bytes.fromhex(answer["coinbasetxn"]["data"])
+    expected = data[:41] + bytes([len(script)]) + script + data[44:]
+    coinbase = job.coinbase(b"\5" * 8)
+    assert coinbase == expected
+    assert job.share_target == (1 << 256) - 1 and job.network_target == int(recordings.template(name)["target"], 16)
+    segwit = "!segwit" in recordings.template(name).get("rules", [])
+    assert template.block(share_of(job))[81:].startswith(with_witness(coinbase) if segwit else coinbase)
+
+
+def test_coinbase_that_the_server_made_without_a_commitment_gets_no_witness() -> None:
+    bare = b"".join(split_coinbase(433, [], 0)).hex()
+    answer = pools_template("bitcoin/gbt-btc-height1.json", coinbasetxn={"data": bare})
+    for known in (answer, {key: value for key, value in answer.items() if key != "default_witness_commitment"}):
+        template = parse_template(known)
+        job = job_of(template)
+        assert template.block(share_of(job))[81:] == job.coinbase(b"\5" * 8)
+
+
+def test_target_that_is_harder_than_the_networks_misses_no_block() -> None:
+    template = parse_template(pools_template(PEG_IN_OUT, target="00" * 32))
+    assert job_of(template).share_target == job_of(template).network_target
+
+
+@pytest.mark.parametrize(("change", "complaint"), [
+    ({"mutable": ["time"]}, "lets nobody append to it: try --no-gbt"), ({"mutable": None}, "lets nobody append to it"),
+    ({"coinbasetxn": None}, "coinbasetxn is not a JSON object"), ({"coinbasetxn": {}}, "coinbasetxn has no data"),
+    ({"coinbasetxn": {"data": "00" * 60}}, "coinbasetxn is no coinbase"),
+    ({"target": "00"}, "target has 1 bytes"), ({"target": 5}, "target is not hexadecimal"),
+])
+def test_coinbase_of_the_server_that_can_not_be_used(change: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ProtocolError, match=complaint):
+        parse_template(pools_template(PEG_IN_OUT, **change))
+
+
 def test_workid_and_negative_version_and_mintime() -> None:
     answer = recordings.template("bitcoin/gbt-btc-height1.json")
     answer |= {"workid": "w1", "version": -2, "mintime": answer["curtime"] + 9}
@@ -144,6 +196,7 @@ def test_workid_and_negative_version_and_mintime() -> None:
 
 def test_request_asks_for_every_rule_and_passes_the_longpollid() -> None:
     assert template_request()["rules"] == ["mweb", "segwit", "signet"]
+    assert {"coinbasevalue", "coinbasetxn", "coinbase/append"} < set(template_request()["capabilities"])
     assert "longpollid" not in template_request()
     assert template_request("abc")["longpollid"] == "abc"
 
@@ -152,6 +205,10 @@ def test_same_work_looks_at_what_a_block_earns_not_at_the_time() -> None:
     answer = recordings.template(PEG_IN_OUT)
     first = parse_template(answer)
     assert first.same_work(parse_template(answer | {"curtime": answer["curtime"] + 60, "longpollid": "other"}))
+    pools = pools_template(PEG_IN_OUT)
+    for other in ({"coinbasetxn": {"data": pools["coinbasetxn"]["data"].replace("0164", "0165")}},
+                  {"target": "7f" * 32}):
+        assert not parse_template(pools).same_work(parse_template(pools | other))
     for other in ({"coinbasevalue": 1}, {"transactions": answer["transactions"][1:]}, {"mweb": "00"},
                   {"previousblockhash": "00" * 32}, {"version": 2}, {"bits": "1e0fffff"}):
         assert not first.same_work(parse_template(answer | other))

@@ -182,8 +182,8 @@ def test_passing_troubles_pass(answer: bytes) -> None:
     (refusal(-32601, "Method not found"), "does not offer getblocktemplate or getwork"),
     (http("<html>", "403 Forbidden"), "rpcallowip"),
     (http("<html>Welcome</html>"), "is this really a node's RPC port"),
-    (ok({"capabilities": []}), "the template has no coinbasevalue"),
-    (ok(TEMPLATE | {"coinbaseaux": {"flags": "00" * 99}}), "shorten"),
+    (ok({"capabilities": []}), "the template has no bits"),
+    (ok(TEMPLATE | {"coinbaseaux": {"flags": "00" * 99}}), "the node's part is too long"),
 ])
 def test_troubles_that_no_waiting_cures(answer: bytes, complaint: str) -> None:
     async def play(source: NodeSource, events: Events, node: ScriptedNode) -> None:
@@ -192,6 +192,14 @@ def test_troubles_that_no_waiting_cures(answer: bytes, complaint: str) -> None:
         assert node.count("getblocktemplate") == 1
 
     run({"getblocktemplate": answer}, play)
+
+
+def test_without_an_address_a_node_of_today_says_what_is_missing() -> None:
+    async def play(source: NodeSource, events: Events, node: ScriptedNode) -> None:
+        with pytest.raises(SourceError, match="does not offer getwork.*for those --coinbase-addr ADDRESS is needed"):
+            await next_job(events)
+
+    run({"getwork": refusal(-32601, "Method not found")}, play, gbt=False, coinbase_addr="")
 
 
 def test_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

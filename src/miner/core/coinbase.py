@@ -1,4 +1,5 @@
-"""The coinbase transaction of a block that we build ourselves, cut open around the extranonce.
+"""The coinbase transaction of a block that we build, or whose coinbase somebody else made, cut open around the
+extranonce.
 
 Sources: BIP 34 (height), BIP 141 and 144 (witness commitment, serialisation), Bitcoin's transaction format.
 """
@@ -15,6 +16,7 @@ _VERSION = 1
 _NULL_OUTPOINT = bytes(32) + b"\xff\xff\xff\xff"
 _FINAL_SEQUENCE = b"\xff\xff\xff\xff"
 _LOCK_TIME = bytes(4)
+_SCRIPT_AT = 4 + 1 + len(_NULL_OUTPOINT) + 1  # where the script starts, after version, count, outpoint and its size
 
 
 def compact_size(number: int) -> bytes:
@@ -53,15 +55,35 @@ def split_coinbase(height: int, outputs: list[bytes], extranonce_size: int, text
     chance), then `aux`, script code that the node wants there, then `text` in UTF-8 as a push. No witness.
     Raises UsageError if the script would be longer than the 100 bytes that consensus allows.
     """
-    prefix = push_height(height) + (bytes([extranonce_size]) if extranonce_size else b"")
+    head = struct.pack("<I", _VERSION) + compact_size(1) + _NULL_OUTPOINT
+    tail = _FINAL_SEQUENCE + compact_size(len(outputs)) + b"".join(outputs) + _LOCK_TIME
+    return _cut_open(head, push_height(height), tail, extranonce_size, text, aux)
+
+
+def split_given_coinbase(coinbase: bytes, extranonce_size: int, text: str = "",
+                         aux: bytes = b"") -> tuple[bytes, bytes]:
+    """The same of a coinbase that somebody else made, without witness: nothing but its script changes, which all that
+    is behind the height in `split_coinbase` is appended to. Raises ValueError if it is none, UsageError as above."""
+    head, size = coinbase[:_SCRIPT_AT - 1], coinbase[_SCRIPT_AT - 1:_SCRIPT_AT]
+    script_end = _SCRIPT_AT + int.from_bytes(size)
+    if head[4:] != compact_size(1) + _NULL_OUTPOINT or not 2 <= int.from_bytes(size) <= MAX_SCRIPT_SIZE:
+        raise ValueError("is no coinbase without witness")
+    if len(coinbase) < script_end + len(_FINAL_SEQUENCE) + 1 + len(_LOCK_TIME):
+        raise ValueError("is cut off")
+    return _cut_open(head, coinbase[_SCRIPT_AT:script_end], coinbase[script_end:], extranonce_size, text, aux)
+
+
+def _cut_open(head: bytes, script: bytes, tail: bytes, extranonce_size: int, text: str,
+              aux: bytes) -> tuple[bytes, bytes]:
+    prefix = script + (bytes([extranonce_size]) if extranonce_size else b"")
     suffix = aux + (push(text.encode()) if text else b"")
     size = len(prefix) + extranonce_size + len(suffix)
     if size > MAX_SCRIPT_SIZE:
+        excess = size - MAX_SCRIPT_SIZE
+        ours = len(text.encode()) >= excess
         raise UsageError(f"the coinbase script would have {size} bytes, {MAX_SCRIPT_SIZE} are allowed: "
-                         f"shorten --coinbase-sig by {size - MAX_SCRIPT_SIZE}")
-    coinbase1 = struct.pack("<I", _VERSION) + compact_size(1) + _NULL_OUTPOINT + compact_size(size) + prefix
-    coinbase2 = suffix + _FINAL_SEQUENCE + compact_size(len(outputs)) + b"".join(outputs) + _LOCK_TIME
-    return coinbase1, coinbase2
+                         + (f"shorten --coinbase-sig by {excess}" if ours else "the node's part is too long"))
+    return head + compact_size(size) + prefix, suffix + tail
 
 
 def with_witness(coinbase: bytes) -> bytes:

@@ -2,12 +2,20 @@
 
 Pure: no socket, no clock. Sources: BIP 22 and 23 (getblocktemplate), BIP 9 (rules), BIP 145 (segwit), LIP 2 to 4 and
 Litecoin Core (MWEB), BIP 325 (signet). Nothing here depends on the coin: a template says itself what its block needs.
+A pool's server may give a coinbase of its own, to be appended to, and a target easier than the network's.
 """
 
 from dataclasses import dataclass
 
 from miner.core.algorithm import Algorithm
-from miner.core.coinbase import MAX_MONEY_FIELD, compact_size, output, split_coinbase, with_witness
+from miner.core.coinbase import (
+    MAX_MONEY_FIELD,
+    compact_size,
+    output,
+    split_coinbase,
+    split_given_coinbase,
+    with_witness,
+)
 from miner.core.errors import ProtocolError
 from miner.core.header import merkle_branch
 from miner.core.model import Job, Share
@@ -55,6 +63,8 @@ class Template:
     ntime: int  # the node's clock, never before `mintime`
     coinbase_value: int  # smallest units
     coinbase_aux: bytes  # script code that the node wants in the coinbase
+    given_coinbase: bytes  # the coinbase that the server made, which pays whom it likes; b"" where we make it
+    share_target: int  # what the server wants to see: a node blocks alone
     transactions: tuple[Transaction, ...]  # the order is the node's and final
     witness_commitment: bytes  # output script, b"" on a chain without segwit
     mweb: bytes | None  # Litecoin's extension block
@@ -65,21 +75,24 @@ class Template:
     def job(self, job_id: str, algorithm: Algorithm, payout: Payout, extranonce1: bytes, *, clean: bool,
             extranonce2_size: int = EXTRANONCE2_SIZE, aux: AuxBlock | None = None) -> Job:
         """The work in this template, for another chain's block `aux` as well where there is one. Its share target is
-        the easier of the chains' targets: nodes want blocks only. Raises UsageError when the payout's text does not
-        fit."""
-        target, commitment = nbits_to_target(self.nbits), b""
+        the easier of the chains' targets. Raises UsageError when the payout's text does not fit."""
+        target, commitment = self.share_target, b""
         if aux is not None:
             target, commitment = max(target, aux.target), aux.commitment
-        outputs = [output(self.coinbase_value, payout.script)]
-        if self.witness_commitment:
-            outputs.append(output(0, self.witness_commitment))
-        coinbase1, coinbase2 = split_coinbase(self.height, outputs, len(extranonce1) + extranonce2_size, payout.text,
-                                              self.coinbase_aux + commitment)
+        coinbase1, coinbase2 = self._coinbase(payout, len(extranonce1) + extranonce2_size, commitment)
         return Job(
             job_id=job_id, algorithm=algorithm, version=self.version, prev_hash=self.prev_hash, coinbase1=coinbase1,
             extranonce1=extranonce1, extranonce2_size=extranonce2_size, coinbase2=coinbase2,
             merkle_branch=merkle_branch([transaction.txid for transaction in self.transactions]), nbits=self.nbits,
             ntime=self.ntime, clean=clean, share_target=target, height=self.height)
+
+    def _coinbase(self, payout: Payout, extranonce_size: int, commitment: bytes) -> tuple[bytes, bytes]:
+        if self.given_coinbase:
+            return split_given_coinbase(self.given_coinbase, extranonce_size, payout.text, commitment)
+        outputs = [output(self.coinbase_value, payout.script)]
+        if self.witness_commitment:
+            outputs.append(output(0, self.witness_commitment))
+        return split_coinbase(self.height, outputs, extranonce_size, payout.text, self.coinbase_aux + commitment)
 
     def block(self, share: Share) -> bytes:
         """The whole block that a share of this template's job makes, as submitblock takes it."""
@@ -95,51 +108,52 @@ class Template:
     def same_work(self, other: "Template") -> bool:
         """Whether mining the other template instead would gain nothing but a later time."""
         return (self.prev_hash == other.prev_hash and self.coinbase_value == other.coinbase_value
+                and self.given_coinbase == other.given_coinbase and self.share_target == other.share_target
                 and self.transactions == other.transactions and self.version == other.version
                 and self.nbits == other.nbits and self.mweb == other.mweb)
 
 
 def template_request(longpollid: str = "") -> dict[str, object]:
     """The parameter of getblocktemplate. With a `longpollid` the node answers when there is something new."""
-    request: dict[str, object] = {"capabilities": ["coinbasevalue", "longpoll", "workid"],
-                                  "rules": list(CLIENT_RULES)}
+    request: dict[str, object] = {
+        "capabilities": ["coinbasevalue", "coinbasetxn", "coinbase/append", "longpoll", "workid"],
+        "rules": list(CLIENT_RULES)}
     if longpollid:
         request["longpollid"] = longpollid
     return request
 
 
-def proposal_request(block: bytes) -> dict[str, object]:
+def proposal_request(block: bytes, workid: str = "") -> dict[str, object]:
     """The parameter of getblocktemplate that asks what the node would say to a block, were it solved (BIP 23)."""
-    return {"mode": "proposal", "data": block.hex(), "rules": list(CLIENT_RULES)}
+    request: dict[str, object] = {"mode": "proposal", "data": block.hex(), "rules": list(CLIENT_RULES)}
+    return request | ({"workid": workid} if workid else {})
 
 
 def parse_template(answer: object) -> Template:
     """Check a node's answer field by field. Raises ProtocolError that names the field."""
     fields = _TemplateFields(answer)
     rules = fields.rules()
-    if "coinbasevalue" not in fields.members:
-        raise ProtocolError("the template has no coinbasevalue: this server makes the coinbase itself and would not "
-                            "pay your address")
     nbits = int.from_bytes(fields.hexadecimal("bits", 4), "big")
     try:
-        nbits_to_target(nbits)
+        share_target = nbits_to_target(nbits)
     except ValueError as error:
         raise ProtocolError(f"the template's bits are wrong: {error}") from None
-    commitment = b""
-    if "segwit" in rules:
-        # Without the rule, a chain that knows no segwit yet may name a commitment all the same (Dogecoin), and
-        # refuses a coinbase with a witness.
-        commitment = fields.hexadecimal("default_witness_commitment", least=38, most=128)
+    given_coinbase = b""
+    if "coinbasevalue" not in fields.members:
+        given_coinbase = fields.given_coinbase()
+        share_target = max(share_target, fields.target())
     return Template(
         version=fields.integer("version", -(1 << 31), _MAX_TIME) & 0xFFFFFFFF,
         prev_hash=fields.hexadecimal("previousblockhash", 32)[::-1],
         height=fields.integer("height", 1, MAX_HEIGHT),
         nbits=nbits,
         ntime=max(fields.integer("curtime", 0, _MAX_TIME), fields.integer("mintime", 0, _MAX_TIME, default=0)),
-        coinbase_value=fields.integer("coinbasevalue", 0, MAX_MONEY_FIELD),
-        coinbase_aux=fields.coinbase_aux(),
+        coinbase_value=0 if given_coinbase else fields.integer("coinbasevalue", 0, MAX_MONEY_FIELD),
+        coinbase_aux=fields.coinbase_aux(), given_coinbase=given_coinbase, share_target=share_target,
         transactions=fields.transactions(),
-        witness_commitment=commitment,
+        # Without the rule, a chain that knows no segwit yet may name a commitment all the same (Dogecoin), and refuses
+        # a coinbase with a witness.
+        witness_commitment=fields.witness_commitment(given_coinbase) if "segwit" in rules else b"",
         mweb=fields.hexadecimal("mweb", least=1) if "mweb" in fields.members else None,
         longpollid=fields.text("longpollid"),
         workid=fields.text("workid"), proposals=fields.can("proposal"))
@@ -168,6 +182,32 @@ class _TemplateFields(Fields):
     def can(self, capability: str) -> bool:
         value = self.members.get("capabilities")
         return isinstance(value, list) and capability in value
+
+    def given_coinbase(self) -> bytes:
+        """Raises ProtocolError where there is none, or where nothing may be appended to it: then all who got it would
+        hash the same."""
+        if "coinbasetxn" not in self.members:
+            raise ProtocolError("the template has no coinbasevalue and no coinbasetxn")
+        mutable = self.members.get("mutable")
+        if not isinstance(mutable, list) or not ("coinbase/append" in mutable or "coinbase" in mutable):
+            raise ProtocolError("the server makes the coinbase itself and lets nobody append to it: "
+                                "try --no-gbt, in case it gives getwork")
+        data = Fields(self.members["coinbasetxn"], "the template's coinbasetxn").hexadecimal("data", most=100_000)
+        try:
+            split_given_coinbase(data, 0)
+        except ValueError as error:
+            raise self.wrong("coinbasetxn", str(error)) from None
+        return data
+
+    def target(self) -> int:
+        return int.from_bytes(self.hexadecimal("target", 32)) if "target" in self.members else 0
+
+    def witness_commitment(self, given_coinbase: bytes) -> bytes:
+        """Who makes the coinbase decides whether it has one, and need not tell it."""
+        if given_coinbase and "default_witness_commitment" not in self.members:
+            return b""
+        commitment = self.hexadecimal("default_witness_commitment", least=38, most=128)
+        return commitment if not given_coinbase or commitment in given_coinbase else b""
 
     def coinbase_aux(self) -> bytes:
         """BIP 22: only the values count, byte for byte."""

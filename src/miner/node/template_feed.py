@@ -11,7 +11,7 @@ from miner.config import SourceConfig
 from miner.core.coinbase import split_coinbase
 from miner.core.errors import MinerError, SourceError
 from miner.core.model import Share, ShareResult, ShareStatus
-from miner.core.source import Connecting, SourceEvent
+from miner.core.source import Connecting, Notice, SourceEvent
 from miner.core.target import hash_value
 from miner.core.text import one_line
 from miner.node import polling
@@ -68,7 +68,7 @@ class TemplateFeed(Feed):
         self._latest: _Issued | None = None  # None: the next job is a fresh start
         self._issued_at = 0.0
         self._spent: bytes | None = None  # previous hash on which the node has a block of ours
-        self._proposed = False
+        self._proposed = self._told_payee = False
         self._submitting = asyncio.Lock()
 
     async def follow(self) -> None:
@@ -89,12 +89,19 @@ class TemplateFeed(Feed):
             while True:
                 if follower and follower.done():
                     follower.result()
+                self._tell_payee(template)
                 self._issue(template)
                 template = await self._next(template)
         finally:
             self._poller.drop()
             if follower:
                 follower.cancel()
+
+    def _tell_payee(self, template: Template) -> None:
+        if template.given_coinbase and not self._told_payee:
+            self._put(Notice(f"{self._rpc.label} makes the coinbase itself, which pays whom the server pays and not "
+                             f"{self._address}"))
+        self._told_payee = bool(template.given_coinbase)
 
     async def _propose(self, template: Template) -> None:
         """Once, before anything is hashed: would the node take a block that pays as ours do? Raises SourceError if it
@@ -103,7 +110,8 @@ class TemplateFeed(Feed):
             return
         assert self._payout is not None
         job = template.job("", self._config.algorithm, self._payout, self._extranonce1, clean=True)
-        request = proposal_request(template.block(job.work(bytes(job.extranonce2_size)).share(0)))
+        block = template.block(job.work(bytes(job.extranonce2_size)).share(0))
+        request = proposal_request(block, template.workid)
         try:
             reason = one_line(await self._rpc.call("getblocktemplate", request))
         except JsonRpcError as error:
@@ -116,17 +124,16 @@ class TemplateFeed(Feed):
         issued = self._issued.get(share.job.job_id)
         if issued is None:
             return ShareResult(share, ShareStatus.STALE, "the chain moved on", block=True)
-        if self._aux is None or issued.aux is None:
-            return await self._submit_block(share, issued.template)
+        template, aux = issued.template, issued.aux
         value = hash_value(proof_hash(share.job.algorithm, share.header))
-        if value > issued.aux.target:
-            return await self._submit_block(share, issued.template)
-        if value > share.job.network_target:
-            status, reason = await self._aux.submit(issued.aux, share)
-            return ShareResult(share, status, reason, aux=issued.aux.id if status is ShareStatus.ACCEPTED else "")
-        result, (status, _) = await asyncio.gather(self._submit_block(share, issued.template),
-                                                   self._aux.submit(issued.aux, share))
-        return dataclasses.replace(result, aux=issued.aux.id if status is ShareStatus.ACCEPTED else "")
+        hand_in = self._submit_block if value <= share.job.network_target else self._hand_in
+        if self._aux is None or aux is None or value > aux.target:
+            return await hand_in(share, template)
+        if value > template.share_target:
+            status, reason = await self._aux.submit(aux, share)
+            return ShareResult(share, status, reason, aux=aux.id if status is ShareStatus.ACCEPTED else "")
+        result, (status, _) = await asyncio.gather(hand_in(share, template), self._aux.submit(aux, share))
+        return dataclasses.replace(result, aux=aux.id if status is ShareStatus.ACCEPTED else "")
 
     async def _next(self, template: Template) -> Template:
         """Wait until there may be something newer, and get it."""
@@ -170,7 +177,7 @@ class TemplateFeed(Feed):
         async with self._submitting:  # one by one: the second block on a tip must know of the first
             if template.prev_hash == self._spent:
                 return ShareResult(share, ShareStatus.STALE, "the chain moved on", block=True)
-            result = await self._hand_in(share, template)
+            result = dataclasses.replace(await self._hand_in(share, template), block=True)
             if result.status is ShareStatus.ACCEPTED:
                 self._spent = template.prev_hash
             if result.status is not ShareStatus.REJECTED:
@@ -185,9 +192,9 @@ class TemplateFeed(Feed):
             reply, again = await self._rpc.insist("submitblock", *params)
         except (OSError, MinerError) as error:
             status, reason = failed_submit(error, self._rpc.label)
-            return ShareResult(share, status, reason, block=status is ShareStatus.STALE)
+            return ShareResult(share, status, reason)
         # Asked again after an answer that was lost, a node calls a block that it took the first time a duplicate.
         if reply.result is None or (again and reply.result == DUPLICATE):
-            return ShareResult(share, ShareStatus.ACCEPTED, block=True)
+            return ShareResult(share, ShareStatus.ACCEPTED)
         reason = one_line(reply.result)
-        return ShareResult(share, submit_verdict(reason), explain_verdict(reason), block=reason != "high-hash")
+        return ShareResult(share, submit_verdict(reason), explain_verdict(reason))
