@@ -8,6 +8,9 @@ import pytest
 
 from commands import run_here
 from miner import _native
+from miner.cli.machine import clock_hertz, least_cycles, machine
+from miner.cli.switches import percentile_99
+from miner.core.algorithm import Algorithm
 from miner.cpus import usable_threads
 
 
@@ -21,7 +24,10 @@ def test_bench_has_every_kernel_on_one_thread_and_on_all(tmp_path: Path) -> None
     expected = {(name, kernel, threads) for name in ("sha256d", "scrypt:16")
                 for kernel in _native.kernels(name.partition(":")[0]) for threads in (1, usable_threads())}
     assert found == expected | {("sha256d", "hashlib", 1), ("scrypt:16", "hashlib", 1)}
+    assert (told["clock_hertz"] is None) == (clock_hertz() is None)
     for row in told["results"]:
+        least = least_cycles(Algorithm.parse(row["algorithm"]), row["kernel"])
+        assert row["share_of_limit"] == (pytest.approx(least / row["cycles_per_hash"]) if least else None)
         assert 0 <= row["slowest"] <= row["hashrate"] <= row["fastest"]
         assert (row["times_hashlib"] == 1) == (row["kernel"] == "hashlib")
     texts = [element.text for element in ElementTree.parse(chart).iter("{http://www.w3.org/2000/svg}text")]
@@ -49,3 +55,66 @@ def test_bench_refuses_before_it_measures(args: list[str], status: int, words: s
     assert done.status == status
     assert len(done.err) == 1
     assert words in done.err[0]
+
+
+def test_switches_are_measured_for_every_kernel() -> None:
+    done = run_here("bench", "-a", "scrypt:16", "-t", "2", "--switches", "20", "--json")
+    assert done.status == 0
+    told = json.loads("\n".join(done.out))
+    assert told["switches"] == 20
+    assert {(row["kernel"], row["threads"]) for row in told["results"]} == {
+        (kernel, 2) for kernel in _native.kernels("scrypt")}
+    assert all(0 < row["median"] <= row["p99"] <= row["longest"] for row in told["results"])
+
+
+def test_switches_as_a_table() -> None:
+    done = run_here("bench", "-a", "sha256d", "--kernel", "portable", "-t", "1", "--switches", "3")
+    assert done.status == 0
+    assert [line.split()[:3] for line in done.out if line.startswith("sha256d")] == [["sha256d", "portable", "1"]]
+
+
+@pytest.mark.parametrize(("count", "index"), [(1, 0), (10, 9), (100, 98), (1000, 989), (1001, 990)])
+def test_the_99th_percentile(count: int, index: int) -> None:
+    assert percentile_99(range(count)) == index
+
+
+def test_what_has_not_enough_memory_is_left_out_and_told() -> None:
+    """4096 threads would take 512 GiB for the kernel that needs least."""
+    done = run_here("bench", "-a", "scrypt:1048576", "-t", "4096", "--switches", "1")
+    assert done.status == 0
+    assert len([line for line in done.err if "Left out: scrypt:1048576" in line]) == len(_native.kernels("scrypt"))
+
+
+CPUS = {"zen4": ("AuthenticAMD", 25, 17), "zen5": ("AuthenticAMD", 26, 2), "zen3": ("AuthenticAMD", 25, 1),
+        "strix": ("AuthenticAMD", 26, 36), "other": ("GenuineIntel", 25, 17)}
+
+
+def cpuinfo(folder: Path, cpu: str) -> Path:
+    vendor, family, model = CPUS[cpu]
+    one = f"vendor_id\t: {vendor}\ncpu family\t: {family}\nmodel\t\t: {model}\nmodel name\t: The {cpu}: fast\n"
+    path = folder / "cpuinfo"
+    path.write_text(f"{one}\n{one}")
+    return path
+
+
+@pytest.mark.parametrize(("cpu", "algorithm", "kernel", "cycles"), [
+    ("zen4", "sha256d", "shani", 62), ("zen5", "sha256d", "shani", 124), ("zen4", "sha256d", "avx512_shani", 62),
+    ("zen4", "sha256d", "avx512", 2854 / 32), ("zen5", "sha256d", "avx512", 2854 / 64),
+    ("zen4", "sha256d", "avx2", 5758 / 32), ("zen4", "sha256d", "sse41", 5758 / 16),
+    ("zen4", "scrypt", "avx512", 53_760), ("zen4", "scrypt", "avx512vl", 53_760), ("zen5", "scrypt", "avx512", 26_880),
+    ("zen4", "scrypt", "avx2", 87_040), ("zen4", "scrypt:2048", "sse2", 348_160),
+])
+def test_the_limit_where_it_is_known(cpu: str, algorithm: str, kernel: str, cycles: float, tmp_path: Path) -> None:
+    assert least_cycles(Algorithm.parse(algorithm), kernel, cpuinfo(tmp_path, cpu)) == cycles
+
+
+@pytest.mark.parametrize(("cpu", "kernel"), [("zen3", "avx2"), ("strix", "avx512"), ("other", "avx2"),
+                                             ("zen4", "portable"), ("zen4", "hashlib")])
+def test_no_limit_where_it_is_not_known(cpu: str, kernel: str, tmp_path: Path) -> None:
+    assert least_cycles(Algorithm.parse("sha256d"), kernel, cpuinfo(tmp_path, cpu)) is None
+    assert least_cycles(Algorithm.parse("sha256d"), kernel, tmp_path / "missing") is None
+
+
+def test_the_machine_is_named_as_the_system_names_it(tmp_path: Path) -> None:
+    assert machine(cpuinfo(tmp_path, "zen4")) == f"The zen4: fast, {usable_threads()} CPUs usable"
+    assert machine(tmp_path / "missing").endswith("CPUs usable")

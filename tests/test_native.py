@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -347,6 +348,26 @@ def test_nothing_native_is_pickled(thing: object) -> None:
     """Neither means anything in another process."""
     with pytest.raises(TypeError, match="pickle"):
         pickle.dumps(thing)
+
+
+def test_spinning_takes_its_cycles() -> None:
+    """Whatever the clock: a thousand times as many cycles are never done sooner."""
+    def seconds(cycles: int) -> float:
+        started = time.perf_counter()
+        _native.spin(cycles)
+        return time.perf_counter() - started
+
+    if _native.spin(0):
+        assert min(seconds(10_000_000) for _ in range(3)) > min(seconds(10_000) for _ in range(3))
+    for wrong in (-1, 1 << 50):
+        with pytest.raises(ValueError, match="cycles must be"):
+            _native.spin(wrong)
+
+
+def test_scratch_can_be_touched_and_is_whole(searcher: _native.Searcher) -> None:
+    assert _native.kernel_scratch(searcher.algorithm, searcher.n, searcher.kernel) == searcher.scratch_bytes
+    searcher.touch()
+    assert len(list(drain(searcher, GENESIS_BITCOIN, ALWAYS, 0, searcher.lanes))) == searcher.lanes
 
 
 def test_the_compiler_is_named() -> None:

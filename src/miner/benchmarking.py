@@ -2,6 +2,7 @@
 
 import os
 import queue
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from miner.engine import Engine, NonceRange
 FIRST_ROUND_SECONDS = 0.5  # a first figure soon, then
 ROUND_SECONDS = 4.0  # shorter than the engine's own pace, so that each round is told once
 METER_SECONDS = 0.5  # how long a thread may take to tell its figures after a round
+_WORK_SECONDS = 0.005  # how long work lasts at most between two switches: some batches of scrypt with N = 1024
+_SWITCH_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,25 @@ def _tell_round(figures: "queue.SimpleQueue[Hashrate]", threads: int, wait: floa
         on_event(figure)
     if any(hashes):
         on_event(Round(sum(hashes), sum(done / took for done, took in zip(hashes, seconds, strict=True) if took)))
+
+
+def measure_switches(algorithm: Algorithm, engine: EngineConfig, count: int) -> list[float]:
+    """Seconds from new work to the last thread that goes over to it, `count` times, at any moment of a hash."""
+    begun: queue.SimpleQueue[float] = queue.SimpleQueue()
+
+    def timed(ranges: Iterator[NonceRange]) -> Iterator[NonceRange]:
+        for nonces in ranges:
+            begun.put(time.perf_counter())  # drawn by the thread that scans it next
+            yield nonces
+
+    switches, ranges = [], _ranges(algorithm)
+    with Engine(algorithm, engine, on_hit=lambda work, nonce, digest: None) as running:
+        for _ in range(count):
+            started = time.perf_counter()
+            running.assign(timed(ranges))
+            switches.append(max(begun.get(timeout=_SWITCH_TIMEOUT) for _ in range(running.threads)) - started)
+            time.sleep(random.uniform(0.0, _WORK_SECONDS))
+    return switches
 
 
 def _ranges(algorithm: Algorithm) -> Iterator[NonceRange]:

@@ -5,49 +5,28 @@ shown is each one's median.
 """
 
 import json
-import os
-import platform
 import statistics
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from miner import __version__, _native
-from miner.benchmarking import benchmark
+from miner.cli import switches
+from miner.cli.candidate import HASHLIB, Candidate, kernel_candidates
 from miner.cli.chart import Bar, Panel, draw
-from miner.config import EngineConfig
+from miner.cli.machine import clock_hertz, least_cycles, machine
 from miner.core.algorithm import Algorithm
 from miner.core.errors import UsageError
-from miner.cpus import usable_threads
 from miner.front.argparser import Parser, integer, seconds
 from miner.front.console import Console, ExitStatus
 from miner.front.report import hashrate_text, table
-from miner.kernels import candidates
-
-HASHLIB = "hashlib"
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Something to measure: a kernel, or Python's hashlib, on so many threads."""
-
-    algorithm: Algorithm
-    kernel: str
-    threads: int
-
-    def measure(self, seconds: float, pin: bool) -> float:
-        """H/s over so many seconds."""
-        if self.kernel == HASHLIB:
-            return _measure_hashlib(self.algorithm, seconds)
-        engine = EngineConfig(threads=self.threads, kernel=self.kernel, pin=pin, nice=None)
-        return benchmark(self.algorithm, seconds=seconds, engine=engine).hashrate
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
     """What came of a candidate, in H/s: its median, slowest and fastest round, and how it compares with hashlib on one
-    thread (median of the rounds' ratios). `cycles` are the clock's per hash and thread, where the clock is known."""
+    thread (median of the rounds' ratios). Where the clock is known, `cycles` are those of a hash on each thread; where
+    the CPU's limit is known too, `share` is how much of it was reached."""
 
     candidate: Candidate
     hashrate: float
@@ -55,23 +34,22 @@ class Figures:
     fastest: float
     ratio: float
     cycles: float | None
+    share: float | None
 
 
 def bench(args: list[str], console: Console) -> int:
     """Measure, and print a table, or JSON for programs."""
     options = _parser().parse_args(args)
-    candidates = list(_candidates(options.algo or [Algorithm.parse("sha256d"), Algorithm.parse("scrypt")],
-                                  options.kernel, options.threads))
     if options.chart and not Path(options.chart).resolve().parent.is_dir():
         raise UsageError(f"--chart: there is no directory for {options.chart!r}")
-    duration = len(candidates) * options.rounds * options.seconds
-    console.message(f"Measuring {len(candidates)} candidates in {options.rounds} rounds: about {duration:.0f} seconds")
-    measured: dict[Candidate, list[float]] = {candidate: [] for candidate in candidates}
-    for number in range(options.rounds):
-        for candidate, rates in measured.items():
-            rates.append(candidate.measure(options.seconds, options.pin))
-        console.message(f"Round {number + 1} of {options.rounds} done")
-    clock = clock_hertz()
+    algorithms = options.algo or [Algorithm.parse("sha256d"), Algorithm.parse("scrypt")]
+    candidates = list(kernel_candidates(algorithms, options.kernel, options.threads, console))
+    if options.switches:
+        switches.measure(candidates, options.switches, options.pin, options.json, console)
+        return ExitStatus.OK
+    candidates += [Candidate(algorithm, HASHLIB, 1) for algorithm in dict.fromkeys(algorithms)]
+    candidates.sort(key=lambda candidate: (algorithms.index(candidate.algorithm), candidate.kernel != HASHLIB))
+    measured, clock = _measure(candidates, options.rounds, options.seconds, options.pin, console)
     results = [_figures(candidate, measured, clock) for candidate in candidates]
     if options.json:
         console.result(json.dumps(_as_json(results, clock, options.rounds, options.seconds), indent=2))
@@ -82,6 +60,22 @@ def bench(args: list[str], console: Console) -> int:
         Path(options.chart).write_text(_as_chart(results), encoding="utf-8")
         console.message(f"Chart written to {options.chart}")
     return ExitStatus.OK
+
+
+def _measure(candidates: Sequence[Candidate], rounds: int, seconds: float, pin: bool,
+             console: Console) -> tuple[dict[Candidate, list[float]], float | None]:
+    """Each candidate's H/s in each round, and the clock's median, if it can be told."""
+    console.message(f"Measuring {len(candidates)} candidates in {rounds} rounds: "
+                    f"about {len(candidates) * rounds * seconds:.0f} seconds")
+    measured: dict[Candidate, list[float]] = {candidate: [] for candidate in candidates}
+    clocks = []
+    for number in range(rounds):
+        for candidate, rates in measured.items():
+            rates.append(candidate.measure(seconds, pin))
+        clocks.append(clock_hertz())
+        console.message(f"Round {number + 1} of {rounds} done")
+    known = [clock for clock in clocks if clock]
+    return measured, statistics.median(known) if known else None
 
 
 def _parser() -> Parser:
@@ -96,72 +90,41 @@ def _parser() -> Parser:
     add("--no-pin", dest="pin", action="store_false", help="don't bind threads to CPUs")
     add("--seconds", type=seconds, default=0.5, metavar="N", help="length of each measurement (default: 0.5)")
     add("--rounds", type=integer(1, 1000), default=5, metavar="N", help="number of rounds (default: 5)")
+    add("--switches", type=integer(1, 1_000_000), default=0, metavar="N",
+        help="measure how long it takes from new work to the last thread hashing it, N times, in place of hashrates")
     add("--json", action="store_true", help="print JSON in place of a table")
     add("--chart", metavar="FILE.svg", help="also draw a picture")
     return parser
-
-
-def _candidates(algorithms: list[Algorithm], kernel: str, threads: int) -> Iterator[Candidate]:
-    """hashlib first for each algorithm: the others are compared with it."""
-    for algorithm in dict.fromkeys(algorithms):
-        yield Candidate(algorithm, HASHLIB, 1)
-        for name in candidates(algorithm, kernel) if kernel else reversed(_native.kernels(algorithm.name)):
-            for count in [threads] if threads else sorted({1, usable_threads()}):
-                yield Candidate(algorithm, name, count)
-
-
-def _measure_hashlib(algorithm: Algorithm, seconds: float) -> float:
-    header, hashes, started = os.urandom(76), 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - started) < seconds or not hashes:
-        algorithm.hash(header + hashes.to_bytes(4, "little"))
-        hashes += 1
-    return hashes / elapsed
 
 
 def _figures(candidate: Candidate, measured: dict[Candidate, list[float]], clock: float | None) -> Figures:
     rates = measured[candidate]
     baseline = measured[Candidate(candidate.algorithm, HASHLIB, 1)]
     hashrate = statistics.median(rates)
+    cycles = clock * candidate.threads / hashrate if clock and hashrate else None
+    least = least_cycles(candidate.algorithm, candidate.kernel)
     return Figures(candidate, hashrate, min(rates), max(rates),
                    statistics.median(rate / base for rate, base in zip(rates, baseline, strict=True)),
-                   clock * candidate.threads / hashrate if clock and hashrate else None)
-
-
-def clock_hertz() -> float | None:
-    """The CPU's clock as Linux tells it; None elsewhere. In virtual machines often the nominal clock: a CPU that boosts
-    is faster."""
-    for path, unit in (("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", 1e3), ("/proc/cpuinfo", 1e6)):
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except OSError:
-            continue
-        numbers = [line.rpartition(":")[2] for line in text.splitlines() if unit == 1e3 or line.startswith("cpu MHz")]
-        if numbers:
-            return float(numbers[0]) * unit
-    return None
-
-
-def machine() -> str:
-    """The CPU's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor() or platform.machine()}, {usable_threads()} CPUs usable"
+                   cycles, least / cycles if least and cycles else None)
 
 
 def _as_text(results: list[Figures], clock: float | None) -> Iterator[str]:
     yield f"{machine()}; sparkminer {__version__} built by {_native.compiler()}"
     yield ""
-    heads = ["algorithm", "kernel", "threads", "hashrate", "from", "to", "x hashlib", "cycles/hash"]
-    yield from table(heads, [
-        [str(figures.candidate.algorithm), figures.candidate.kernel, str(figures.candidate.threads),
-         hashrate_text(figures.hashrate), hashrate_text(figures.slowest), hashrate_text(figures.fastest),
-         f"{figures.ratio:.2f}", f"{figures.cycles:.0f}" if figures.cycles else ""] for figures in results])
+    heads = ["algorithm", "kernel", "threads", "hashrate", "from", "to", "x hashlib", "cycles/hash", "of limit"]
+    yield from table(heads, [_cells(figures) for figures in results])
     if clock:
         yield ""
-        yield f"Cycles are those of a {clock / 1e9:.2f} GHz clock, as the system tells it; a CPU that boosts is faster."
+        yield f"The clock, measured: {clock / 1e9:.2f} GHz"
+    if any(figures.share for figures in results):
+        yield "The limit is where the kernel's arithmetic alone keeps this CPU's execution units busy all the time"
+
+
+def _cells(figures: Figures) -> list[str]:
+    rates = (figures.hashrate, figures.slowest, figures.fastest)
+    return [str(figures.candidate.algorithm), figures.candidate.kernel, str(figures.candidate.threads),
+            *map(hashrate_text, rates), f"{figures.ratio:.2f}", f"{figures.cycles:.0f}" if figures.cycles else "",
+            f"{figures.share:.0%}" if figures.share else ""]
 
 
 def _as_json(results: list[Figures], clock: float | None, rounds: int, seconds: float) -> dict[str, object]:
@@ -173,6 +136,7 @@ def _as_json(results: list[Figures], clock: float | None, rounds: int, seconds: 
             "algorithm": str(figures.candidate.algorithm), "kernel": figures.candidate.kernel,
             "threads": figures.candidate.threads, "hashrate": figures.hashrate, "slowest": figures.slowest,
             "fastest": figures.fastest, "times_hashlib": figures.ratio, "cycles_per_hash": figures.cycles,
+            "share_of_limit": figures.share,
         } for figures in results],
     }
 
@@ -181,7 +145,8 @@ def _as_chart(results: list[Figures]) -> str:
     panels = []
     for algorithm in dict.fromkeys(figures.candidate.algorithm for figures in results):
         bars = [Bar(f"{figures.candidate.kernel} × {figures.candidate.threads}", figures.hashrate,
-                    hashrate_text(figures.hashrate), _strength(figures.candidate))
+                    hashrate_text(figures.hashrate), _strength(figures.candidate),
+                    figures.hashrate / figures.share if figures.share else 0.0)
                 for figures in results if figures.candidate.algorithm == algorithm]
         panels.append(Panel(str(algorithm), bars))
     return draw("Hashrate by kernel and number of threads", machine(), panels)

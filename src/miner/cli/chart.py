@@ -13,12 +13,14 @@ _STYLE = ("text{font:12px system-ui,sans-serif;fill:#222} .h{font-size:15px;font
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """`value` sets its length, `text` stands at its end; `colour` is an index into COLOURS."""
+    """`value` sets its length, `text` stands at its end; `colour` is an index into COLOURS. `limit`, if not 0, is how
+    long it could be: an outline."""
 
     name: str
     value: float
     text: str
     colour: int = 0
+    limit: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +38,23 @@ def draw(title: str, subtitle: str, panels: Sequence[Panel]) -> str:
     for panel in panels:
         body.append(_text(12, y + 22, panel.title, "h"))
         y += HEAD
-        longest = max((bar.value for bar in panel.bars), default=0) or 1
+        longest = max((max(bar.value, bar.limit) for bar in panel.bars), default=0) or 1
         for bar in panel.bars:
-            width = round((WIDTH - LEFT - RIGHT) * bar.value / longest, 1)
-            body += [_text(LEFT - 8, y + 12, bar.name, "n"),
-                     f'<rect x="{LEFT}" y="{y}" width="{width}" height="{BAR}" rx="2" fill="{COLOURS[bar.colour]}"/>',
-                     _text(LEFT + width + 6, y + 12, bar.text)]
+            width, limit = (round((WIDTH - LEFT - RIGHT) * value / longest, 1) for value in (bar.value, bar.limit))
+            body.append(_text(LEFT - 8, y + 12, bar.name, "n"))
+            if limit:
+                body.append(f'<rect {_box(y, limit)} fill="none" stroke="{COLOURS[bar.colour]}"/>')
+            body += [f'<rect {_box(y, width)} fill="{COLOURS[bar.colour]}"/>',
+                     _text(LEFT + max(width, limit) + 6, y + 12, bar.text)]
             y += BAR + GAP
     size = f'width="{WIDTH}" height="{y + 10}"'
     lines = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escape(title)}">',
              f"<style>{_STYLE}</style>", f'<rect {size} fill="#fff"/>', *body, "</svg>"]
     return "\n".join(lines) + "\n"
+
+
+def _box(y: float, width: float) -> str:
+    return f'x="{LEFT}" y="{y}" width="{width}" height="{BAR}" rx="2"'
 
 
 def _text(x: float, y: float, text: str, style: str = "") -> str:

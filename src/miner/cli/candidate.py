@@ -1,0 +1,62 @@
+"""What `miner bench` compares."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from miner import _native
+from miner.benchmarking import benchmark
+from miner.config import EngineConfig
+from miner.core.algorithm import Algorithm
+from miner.core.errors import EngineError
+from miner.cpus import usable_threads
+from miner.front.console import Console
+from miner.kernels import candidates, first_that_fits
+from miner.memory import memory_left
+
+HASHLIB = "hashlib"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Something to measure: a kernel, or Python's hashlib, on so many threads."""
+
+    algorithm: Algorithm
+    kernel: str
+    threads: int
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}, {self.kernel}, {self.threads} thread{'' if self.threads == 1 else 's'}"
+
+    def engine(self, pin: bool) -> EngineConfig:
+        return EngineConfig(threads=self.threads, kernel=self.kernel, pin=pin, nice=None)
+
+    def measure(self, seconds: float, pin: bool) -> float:
+        """H/s over so many seconds."""
+        if self.kernel == HASHLIB:
+            return _measure_hashlib(self.algorithm, seconds)
+        return benchmark(self.algorithm, seconds=seconds, engine=self.engine(pin)).hashrate
+
+
+def kernel_candidates(algorithms: Sequence[Algorithm], kernel: str, threads: int,
+                      console: Console) -> Iterator[Candidate]:
+    """Every kernel, or the one of that name, on so many threads or (0) on one and on all. What has not enough memory is
+    told and left out. Raises EngineError for an unknown name."""
+    for algorithm in dict.fromkeys(algorithms):
+        for name in candidates(algorithm, kernel) if kernel else reversed(_native.kernels(algorithm.name)):
+            for count in [threads] if threads else sorted({1, usable_threads()}):
+                try:
+                    first_that_fits(algorithm, [name], count, memory_left() if algorithm.n else None)
+                except EngineError as error:
+                    console.message(f"Left out: {error}")
+                else:
+                    yield Candidate(algorithm, name, count)
+
+
+def _measure_hashlib(algorithm: Algorithm, seconds: float) -> float:
+    header, hashes, started = os.urandom(76), 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - started) < seconds or not hashes:
+        algorithm.hash(header + hashes.to_bytes(4, "little"))
+        hashes += 1
+    return hashes / elapsed

@@ -1,0 +1,92 @@
+"""What bench says of the machine: its name, its clock, and how fast a kernel could be on it at most."""
+
+import platform
+import time
+from pathlib import Path
+
+from miner import _native
+from miner.core.algorithm import Algorithm
+from miner.cpus import usable_threads
+
+_SPIN_CYCLES, _SPINS = 500_000, 20
+
+
+def clock_hertz() -> float | None:
+    """The clock that this CPU really has now, by a chain of additions of known length: what the system tells is, in
+    virtual machines and on CPUs that boost, another one. None on an instruction set without such a chain."""
+    best = 0.0
+    for _ in range(_SPINS):  # the fastest: whatever interrupts makes it only slower
+        started = time.perf_counter()
+        if not _native.spin(_SPIN_CYCLES):
+            return None
+        best = max(best, _SPIN_CYCLES / (time.perf_counter() - started))
+    return best
+
+
+def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The CPU's name."""
+    name = _cpuinfo(cpuinfo).get("model name") or platform.processor() or platform.machine()
+    return f"{name}, {usable_threads()} CPUs usable"
+
+
+def least_cycles(algorithm: Algorithm, kernel: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> float | None:
+    """Cycles that one hash takes at least on this CPU, one thread: those of the instructions that no way of writing
+    the kernel avoids, each execution unit busy all the time. None where the CPU or the kernel's bound is not known.
+
+    Not counted are loads, stores, the transposes of scrypt's rows, PBKDF2 and waiting: no kernel reaches it.
+    """
+    units = _units(_cpuinfo(cpuinfo))
+    if units is None:
+        return None
+    rnds2_cycles, vector_operations = units
+    if algorithm.name == "sha256d" and kernel in ("shani", "avx512_shani"):
+        return _SHA256D_RNDS2 * rnds2_cycles
+    if kernel not in _VECTORS:
+        return None
+    bits, ternary = _VECTORS[kernel]
+    operations = _SHA256D_OPERATIONS[ternary] if algorithm.n == 0 else _SCRYPT_OPERATIONS[ternary] * algorithm.n
+    return operations / (bits / 32) / vector_operations[bits]
+
+
+# kernel: bits of a register, and whether there are rotations and functions of three operands (AVX-512).
+_VECTORS = {"sse2": (128, False), "sse41": (128, False), "avx2": (256, False), "avx512vl": (256, True),
+            "avx512": (512, True)}
+
+# scrypt: operations on 32-bit words for each of N (RFC 7914 with r = p = 1). Two passes of two Salsa20/8, each 16 xors,
+# 128 quarter steps and 16 additions; the second pass also mixes in 32 words. A quarter step is an addition, a rotation
+# and an xor; without AVX-512 a rotation is two shifts and one more xor. With it, 16 of the 32 are free (xors of three).
+_SCRYPT_OPERATIONS = {True: 2 * 2 * (16 + 128 * 3 + 16) + 16, False: 2 * 2 * (16 + 128 * 5 + 16) + 32}
+
+# sha256d: what the most significant word of the second hash depends on and the nonce has part in (FIPS 180-4; rounds 4
+# to 63, then 0 to 60): 1050 additions, 120 Ch and Sigma1, 116 Maj and Sigma0, 69 sigma0, 87 sigma1. With AVX-512 a Ch
+# or Maj is one operation and a sigma four; without it three, and eleven (three rotations) or nine (two and a shift).
+_SHA256D_OPERATIONS = {True: 1050 + 120 + 116 + (120 + 116 + 69 + 87) * 4,
+                       False: 1050 + (120 + 116) * 3 + (120 + 116) * 11 + (69 + 87) * 9}
+
+# Two rounds each: rounds 2 to 63 and 0 to 61.
+_SHA256D_RNDS2 = 31 + 31
+
+
+def _units(cpu: dict[str, str]) -> tuple[float, dict[int, int]] | None:
+    """Cycles from one sha256rnds2 to the next, and operations a cycle on registers of so many bits. Shifts and
+    rotations go to half of the units, which binds none of our kernels. Zen 4 joins two units of 256 bits for one
+    operation on 512 (AMD's Software Optimization Guides for families 19h and 1Ah; both measured). Mobile Zen 5 is as
+    narrow, and not here, like all CPUs that nobody measured."""
+    try:
+        vendor, family, model = cpu["vendor_id"], int(cpu["cpu family"]), int(cpu["model"])
+    except (KeyError, ValueError):
+        return None
+    if vendor == "AuthenticAMD" and family == 0x19 and model >> 4 in (1, 6, 7, 0xA):
+        return 1, {128: 4, 256: 4, 512: 2}
+    if vendor == "AuthenticAMD" and family == 0x1A and model >> 4 in (0, 1, 4):
+        return 2, {128: 4, 256: 4, 512: 4}
+    return None
+
+
+def _cpuinfo(path: Path) -> dict[str, str]:
+    """What the system says of the first CPU."""
+    try:
+        first = path.read_text(encoding="utf-8").partition("\n\n")[0]
+    except OSError:
+        return {}
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
