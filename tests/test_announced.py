@@ -52,6 +52,7 @@ async def test_it_is_mined_at_by_stratum_and_by_getwork_again_when_that_is_gone(
             assert (result.status, result.reason) == (ShareStatus.ACCEPTED, "")
             assert [row.accepted for row in hub.snapshot().miners] == [1]
             await hub.aclose()
+            assert source.payee == "pool user alice"
             assert await next_of(MovedTo, events) == MovedTo(node.url, "the server's own: user alice")
             assert (await next_of(Job, events)).merkle_root is not None
 

@@ -44,6 +44,11 @@ def test_a_miner_with_another_token_is_refused_and_no_token_shown() -> None:
     assert SECRET not in "".join(miner.err + done.err + done.out)
 
 
+def test_getwork_can_not_be_shared_out() -> None:
+    done = run_here("hub", "-o", "http://127.0.0.1:1/", "-O", "a:b")
+    assert (done.status, "use --coinbase-addr ADDRESS" in done.err[0]) == (2, True)
+
+
 def test_a_miner_that_is_told_so_ends_with_its_hub() -> None:
     with running(*HUB, "--token", SECRET) as hub:
         assert hub.stdout is not None

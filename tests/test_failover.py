@@ -195,6 +195,20 @@ async def test_who_is_mined_at_hears_that_its_job_is_used_up() -> None:
 
 
 @within_limit
+async def test_a_source_that_moves_by_itself_is_named_once_it_is_mined_at() -> None:
+    both = Several("A", "B")
+    async with both.source:
+        for times in (1, 2):
+            both["A"].label = f"A{times}"
+            both["A"].says.put_nowait(MovedTo(both["A"].label, both["A"].payee))
+            both["A"].says.put_nowait(JOB)
+            assert await both.next() == MovedTo(f"A{times}", "payee of A")
+            assert isinstance(await both.next(), Job)
+            both["A"].says.put_nowait(LOST)
+            await both.next(Disconnected)
+
+
+@within_limit
 async def test_a_source_that_gives_up_is_told_of_and_the_next_one_taken() -> None:
     three = Several("A", "B", "C")
     async with three.source:

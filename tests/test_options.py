@@ -172,6 +172,14 @@ def test_getwork_pays_whom_the_server_pays() -> None:
     config = source("-o", "http://node:1/", "--no-gbt")
     assert (config.gbt, config.getwork, config.coinbase_addr) == (False, True, "")
     assert source(*NODE, "--no-getwork").getwork is False
+    unpaid = "-o", "http://node:1/", "-O", "a:b"
+    assert (source(*unpaid).gbt, source(*unpaid).getwork) == (False, True), "minerd too goes over to getwork then"
+    assert notices(parse(*unpaid)) == [
+        "no --coinbase-addr: only getwork can be asked for, and its server decides who is paid "
+        "(if it is a pool: --url stratum+tcp://HOST:PORT)"]
+    assert notices(parse(*NODE)) == notices(parse(*unpaid, "--no-gbt")) == notices(parse(*POOL)) == []
+    with pytest.raises(UsageError, match="nobody to pay"):
+        source_config(parse(*unpaid), {}, for_hub=True)
 
 
 def test_worker_id_is_added_to_the_user() -> None:
@@ -197,7 +205,8 @@ def test_the_password_is_in_no_repr() -> None:
 @pytest.mark.parametrize(("args", "words"), [
     ([], "no pool or node given: use --url"),
     (["-o", "stratum+tcp://pool:1"], "no user given"),
-    (["-o", "http://node:1/"], "--coinbase-addr"),
+    (["-o", "http://node:1/", "--no-getwork"], "nobody to pay for blocks on this node: use --coinbase-addr ADDRESS"),
+    (["-o", "http://node:1/", "--aux", "http://h:1/", "--aux-addr", "x"], "use --coinbase-addr ADDRESS"),
     ([*NODE, "--aux", "http://doge:1/"], "--aux-addr ADDRESS"),
     ([*NODE, "--aux-addr", "x"], "belong to --aux URL"),
     ([*NODE, "--aux", "stratum+tcp://h:1"], "'stratum+tcp' is not known: use http://, https://"),
@@ -206,7 +215,7 @@ def test_the_password_is_in_no_repr() -> None:
     ([*POOL, "--aux", "http://h:1/", "--aux-addr", "x"], "--aux needs a node"),
     ([*NODE, "--no-gbt", "--aux", "http://h:1/", "--aux-addr", "x"], "--aux needs a node"),
     ([*NODE, "--no-gbt", "--no-getwork"], "leave no way to get work"),
-    (["-o", "node:1"], "stratum+tcp://"),
+    (["-o", "node:1", "--no-getwork"], "if it is a pool, --url stratum+tcp://HOST:PORT"),
     (["--sandbox", *POOL], "--sandbox"),
     ([*POOL, "-a", "x11"], "unknown algorithm 'x11'"),
     ([*POOL, "-a", "scrypt:1000"], "power of two"),
@@ -246,8 +255,9 @@ def test_what_is_wrong_is_said_in_one_line(args: list[str], words: str) -> None:
 
 @pytest.mark.parametrize("args", [
     [*POOL, f"--passwd={SECRET}"], [*POOL, "--passwd", SECRET], [*POOL, "-O", SECRET], ["-o", f"ftp://a:{SECRET}@h:1"],
-    ["-o", f"stratum+tcp://a:{SECRET}@h"], ["-o", f"stratum+tcp://a:x/{SECRET}@h:1"], ["-o", f"a:{SECRET}@pool"],
-    ["-o", f"a:{SECRET}://h"], ["-o", f"http://a:{SECRET}@h:x/"], [*POOL, "-p", SECRET, "-t", "x"],
+    ["-o", f"stratum+tcp://a:{SECRET}@h"], ["-o", f"stratum+tcp://a:x/{SECRET}@h:1"],
+    ["-o", f"a:{SECRET}@h", "--no-getwork"], ["-o", f"a:{SECRET}://h"], ["-o", f"http://a:{SECRET}@h:x/"],
+    [*POOL, "-p", SECRET, "-t", "x"],
     ["-o", f"stratum+tcp://a:/{SECRET}@h:1", "-u", "a"],
 ])
 def test_no_error_shows_a_password(args: list[str]) -> None:
@@ -312,7 +322,7 @@ class TestConfigFile:
         for content in ({"pools": [{"url": "http://h:1/", "pass": SECRET}]}, {"proxy": f"socks5://u:{SECRET}@h:1"},
                         {"url": f"http://u:{SECRET}@h:1/"}):
             Path(self.write(tmp_path, content)).chmod(0o644)
-            assert "chmod 600" in notices(parse("-c", file))[0]
+            assert "chmod 600" in notices(parse("-c", file))[-1]
         Path(self.write(tmp_path, {"threads": 1})).chmod(0o644)
         assert notices(parse("-c", file)) == []
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from miner.config import SourceConfig
 from miner.core.model import MinerReport, Share, ShareResult
-from miner.core.source import Notice, SourceEvent, WorkSource
+from miner.core.source import MovedTo, Notice, SourceEvent, WorkSource
 from miner.failover import FailoverSource
 from miner.node.client import NodeSource
 from miner.node.getwork import StratumOfferedError
@@ -38,6 +38,8 @@ class AnnouncedSource(WorkSource):
         elsewhere = dataclasses.replace(at_home, url=url)
         self._source = FailoverSource([lambda: StratumSource(elsewhere), lambda: NodeSource(at_home)])
         async for event in self._source.events():
+            if isinstance(event, MovedTo):
+                self.label, self.payee = event.label, event.payee
             yield event
 
     async def submit(self, share: Share) -> ShareResult:

@@ -129,6 +129,8 @@ class FailoverSource(WorkSource):
                 self._given_up[feed.rank] = None
             case Connecting() if not nobody:
                 pass  # one that tries to come back, while another is mined at
+            case MovedTo() if feed is not self._active:  # it consists of several itself: told once it is mined at
+                self._named = -1 if self._named == feed.rank else self._named
             case _:
                 self._events.put(event)
 

@@ -71,21 +71,22 @@ def test_blocks_by_the_engine(headers: dict[str, str]) -> None:
     asyncio.run(main())
 
 
-def test_long_poll_tells_of_others_blocks() -> None:
+@pytest.mark.parametrize("path", ["/LP", "/LP?for=us"])
+def test_long_poll_tells_of_others_blocks(path: str) -> None:
     async def play(source: NodeSource, events: Events, server: GetworkServer, node: Litecoind) -> None:
         assert source.payee == "the server's own: user rpc"
         assert await anext(events) == Connecting("getwork", server.url)
-        assert await anext(events) == Connecting("long-polling", f"{server.url}LP")
+        assert await anext(events) == Connecting("long-polling", server.url + path[1:])
         job = await next_job(events)
         assert job.merkle_root is not None and job.extranonce2_size == 0 and job.clean
-        while ("/LP", []) not in server.calls:  # else it would wait for the block after this one
+        while (path, []) not in server.calls:  # else it would wait for the block after this one
             await asyncio.sleep(0.01)
         await asyncio.to_thread(node.generate, 1)
         assert (await next_job(events, after=job.prev_hash)).clean
         assert all("Authorization: Basic" in head for head in server.sent_headers)
         assert all("X-Mining-Extensions: longpoll" in head for head in server.sent_headers)
 
-    play_on(play, LONG_POLL | ROLLING, scan_time=1e6)
+    play_on(play, ROLLING | {"X-Long-Polling": path}, scan_time=1e6)
 
 
 def test_new_work_is_fetched_when_all_nonces_have_been_tried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,6 +156,16 @@ def test_no_getwork_is_obeyed() -> None:
         assert not server.calls
 
     play_on(play, gbt=True, getwork=False, coinbase_addr=PAYEE)
+
+
+def test_without_an_address_a_node_of_today_says_what_is_missing() -> None:
+    async def main() -> None:
+        async with (asyncio.timeout(WAIT), ScriptedNode({}) as node,
+                    NodeSource(SourceConfig(url=node.url, gbt=False)) as source):
+            with pytest.raises(SourceError, match="not offer getwork.*for those --coinbase-addr ADDRESS is needed"):
+                await next_job(source.events())
+
+    asyncio.run(main())
 
 
 def test_no_stratum_is_obeyed() -> None:

@@ -27,7 +27,7 @@ def hub(args: list[str], console: Console) -> int:
     """Run a hub until the time is up, its source ends, or a signal comes. Prints how to join, and at the end the
     sums."""
     options = _parser().parse_args(args)
-    source = open_source(source_config(options, console.environ))
+    source = open_source(source_config(options, console.environ, for_hub=True))
     host, port = _listen_address(options.listen)
     token = _token(options, console)
     console.messages(notices(options))

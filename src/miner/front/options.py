@@ -42,7 +42,8 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     add("--worker-id", type=_worker_id, metavar="NAME", help="the pool sees USERNAME.NAME as the user")
     add("--hub", action="store_true",
         help="the pool is a hub of ours (see `python -m miner hub`): tell it our hashrate, end when it ends")
-    add("--coinbase-addr", default="", metavar="ADDR", help="the address that a block mined on a node pays to")
+    add("--coinbase-addr", default="", metavar="ADDR",
+        help="the address that a block mined on a node pays to; without it only getwork is asked for")
     add("--coinbase-sig", type=_coinbase_sig, default="", metavar="TEXT",
         help="text for the coinbase, where the node permits it")
     add("--sandbox", action="store_true", help="mine an embedded test chain: no pool, no node, no network")
@@ -131,11 +132,15 @@ def add_run_options(parser: Parser, seconds_default: float | None = 0.0, default
 
 
 def source_config(options: argparse.Namespace, environ: Mapping[str, str] = os.environ,
-                  ask: Callable[[str], str] = getpass.getpass) -> SourceConfig:
-    """The settings from what `add_source_options` read. Raises UsageError if something is missing or contradicts."""
+                  ask: Callable[[str], str] = getpass.getpass, *, for_hub: bool = False) -> SourceConfig:
+    """The settings from what `add_source_options` read. `for_hub`: the work is to be shared out, which getwork can't
+    be. Raises UsageError if something is missing or contradicts."""
     each = [*options.earlier, (options.url or "", options.user, options.password)]
     if (options.cert or options.tls_fingerprint) and not any(_tls(url) for url, _, _ in each):
         raise UsageError("--cert and --tls-fingerprint are for TLS: use stratum+tcps:// or https:// in --url")
+    if any(_lacks_payee(options, url) for url, _, _ in each) and (for_hub or options.aux or not options.getwork):
+        raise UsageError("nobody to pay for blocks on this node: use --coinbase-addr ADDRESS "
+                         "(or, if it is a pool, --url stratum+tcp://HOST:PORT)")
     users = [_user(options, url, user or "") for url, user, _ in each]
     shared = "" if all(password is not None for _, _, password in each) else _password(options, environ, ask)
     aux = _aux_config(options, environ)
@@ -149,6 +154,11 @@ def _tls(url: str) -> bool:
     return (POOL_SCHEMES | NODE_SCHEMES).get(urlsplit(url).scheme, False)
 
 
+def _lacks_payee(options: argparse.Namespace, url: str) -> bool:
+    """Whether block templates are out of the question at this URL. minerd goes over to getwork then."""
+    return urlsplit(url).scheme in NODE_SCHEMES and options.gbt and not options.coinbase_addr
+
+
 def _user(options: argparse.Namespace, url: str, user: str) -> str:
     """Who we are at this URL. Raises UsageError where somebody is missing."""
     scheme = urlsplit(url).scheme
@@ -156,9 +166,6 @@ def _user(options: argparse.Namespace, url: str, user: str) -> str:
         raise UsageError(f"no user given for the pool {url}: -u and -O belong to the URL that they follow, or to all "
                          "if they stand before the first" if options.earlier else
                          "no user given for the pool: use --user NAME, or -O NAME:PASSWORD")
-    if scheme in NODE_SCHEMES and options.gbt and not options.coinbase_addr:
-        raise UsageError("nobody to pay for blocks on this node: use --coinbase-addr ADDRESS "
-                         "(or, if it is a pool, --url stratum+tcp://HOST:PORT; or --no-gbt, if it speaks getwork)")
     if options.worker_id:
         if not user:
             raise UsageError("--worker-id is added to a user name: use --user NAME too")
@@ -171,7 +178,7 @@ def _one_source(options: argparse.Namespace, url: str, user: str, password: str,
         algorithm=options.algo, url=url, username=user, password=password, hub=options.hub,
         coinbase_addr=options.coinbase_addr, coinbase_sig=options.coinbase_sig, sandbox=options.sandbox,
         aux=None if options.earlier and urlsplit(url).scheme in POOL_SCHEMES else aux,
-        gbt=options.gbt, getwork=options.getwork,
+        gbt=options.gbt and not _lacks_payee(options, url), getwork=options.getwork,
         cert=options.cert, tls_fingerprint=options.tls_fingerprint, proxy=options.proxy,
         protocol_dump=options.protocol_dump,
         suggest_difficulty=options.suggest_difficulty, difficulty_scale=options.difficulty_scale,
@@ -189,9 +196,13 @@ def engine_config(options: argparse.Namespace, environ: Mapping[str, str] = os.e
 
 def notices(options: argparse.Namespace) -> list[str]:
     """What a person should be told about the options they gave, though the program goes on."""
+    told = []
+    if any(_lacks_payee(options, url or "") for url in (options.url, *(url for url, _, _ in options.earlier))):
+        told.append("no --coinbase-addr: only getwork can be asked for, and its server decides who is paid "
+                    "(if it is a pool: --url stratum+tcp://HOST:PORT)")
     secrets = [*getattr(options, "secret_configs", ()), options.password_file, options.aux_password_file]
-    return [f"{path} holds a password and can be read by other users: chmod 600 it" for path in secrets
-            if path and readable_by_others(path)]
+    return told + [f"{path} holds a password and can be read by other users: chmod 600 it" for path in secrets
+                   if path and readable_by_others(path)]
 
 
 def _aux_config(options: argparse.Namespace, environ: Mapping[str, str]) -> AuxConfig | None:

@@ -77,7 +77,8 @@ def read_settings(options: argparse.Namespace, console: Console) -> JobSettings:
     """Check what was given. Raises UsageError, before anything is started or sent."""
     if options.compare:
         options.sandbox = True  # what is hashed doesn't matter
-    source, engine = source_config(options, console.environ), engine_config(options, console.environ)
+    source = source_config(options, console.environ, for_hub=True)
+    engine = engine_config(options, console.environ)
     if options.lease_seconds < 1:
         raise UsageError("--lease-seconds must be at least 1")
     wanted = options.seconds if options.seconds is not None else DEMO_SECONDS if source.sandbox else 0.0
