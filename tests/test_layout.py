@@ -27,7 +27,7 @@ NEVER = {
                                       [*IO, *CLOCK, "miner._native"]),
     # http.client.HTTPResponse is used there as a parser of bytes.
     "a node's messages without I/O and clock": ("miner.node.template miner.node.jsonrpc miner.node.getwork "
-                                                "miner.node.auxpow miner.node.fields",
+                                                "miner.node.auxpow miner.node.fields miner.node.longpoll",
                                                 [*(set(IO) - {"http"}), *CLOCK, "miner._native"]),
     "the engine knows no protocol": ("miner.engine miner.kernels miner.cpus miner.memory miner._native",
                                      [*PROTOCOLS, *FRONTS, "miner.session"]),

@@ -65,6 +65,7 @@ def test_refuses_what_is_no_work(answer: object) -> None:
     ("http://pool.example:8341/lp", "http://pool.example:8341/lp"), ("", ""),
     ("http://other.example/LP", ""), ("//other.example/LP", ""), ("https://pool.example/LP", ""),
     ("http://x:y@pool.example/LP", ""), ("http://[::1", ""), ("/" + "x" * 999, ""), ("file:///etc/passwd", ""),
+    ("/LP#x", ""), ("/a b", ""), ("/é", ""), ("/LP\n", "http://pool.example:8332/LP"),
 ])
 def test_long_poll_stays_with_the_host_that_has_our_credentials(offered: str, url: str) -> None:
     assert parse_offers({"x-long-polling": offered}, URL).long_poll == url

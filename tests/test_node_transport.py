@@ -31,6 +31,13 @@ def test_url_that_does_not_parse(url: str) -> None:
     assert "sesame" not in str(caught.value)
 
 
+def test_other_urls_of_the_server_may_have_a_query() -> None:
+    rpc = NodeRpc("http://alice:sesame@node.example:8332/")
+    assert rpc.at("http://node.example:8341/LP?id=7").label == "http://node.example:8341/LP?id=7"
+    with pytest.raises(UsageError):
+        rpc.at("http://node.example:8341/LP?i d")
+
+
 def test_nothing_that_shows_an_object_shows_the_password() -> None:
     rpc = NodeRpc("http://node:1/", "alice", "sesame")
     assert "sesame" not in repr(rpc) and "sesame" not in str(rpc)

@@ -28,8 +28,8 @@ def http(body: str, status: str = "200 OK") -> bytes:
 class ScriptedNode:
     """`answers` maps a method to what is said next: bytes as they stand, but for `"id": 0` at their end, which becomes
     the request's own, or a coroutine function of the params. A list of either is used up one by one, its last for
-    ever. None and b"" close the connection without a word. `calls` has what was asked. A getblocktemplate that proposes
-    a block is a method "proposal" of its own, and welcome unless told otherwise."""
+    ever. None and b"" close the connection without a word. `calls` has what was asked, `paths` where. A
+    getblocktemplate that proposes a block is a method "proposal" of its own, and welcome unless told otherwise."""
 
     def __init__(self, answers: dict[str, Any], tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
@@ -37,6 +37,7 @@ class ScriptedNode:
         for method, said in answers.items():
             self.answers(method, said)
         self.calls: list[tuple[str, list[Any]]] = []
+        self.paths: list[str] = []
         self._serving: set[asyncio.Task[None]] = set()
 
     def answers(self, method: str, said: Any) -> None:
@@ -64,13 +65,14 @@ class ScriptedNode:
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-            size = int(head.partition("content-length:")[2].split()[0])
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            size = int(head.lower().partition("content-length:")[2].split()[0])
             request = json.loads(await reader.readexactly(size))
             method, params = request["method"], request["params"]
             if method == "getblocktemplate" and params[0].get("mode") == "proposal":
                 method = "proposal"
             self.calls.append((method, params))
+            self.paths.append(head.split()[1])
             answer = await self._answer(method, params)
             writer.write(_with_id(answer or b"", request["id"]))
             await writer.drain()

@@ -80,7 +80,7 @@ class GetworkServer:
             if reason:
                 self.refused.append(reason)
             return {"result": not reason, "error": None}, reason
-        if path == "/LP":
+        if path.startswith("/LP"):
             tip = await asyncio.to_thread(self._node.rpc, "getbestblockhash")
             while await asyncio.to_thread(self._node.rpc, "getbestblockhash") == tip:
                 await asyncio.sleep(0.02)

@@ -194,14 +194,6 @@ def test_troubles_that_no_waiting_cures(answer: bytes, complaint: str) -> None:
     run({"getblocktemplate": answer}, play)
 
 
-def test_without_an_address_a_node_of_today_says_what_is_missing() -> None:
-    async def play(source: NodeSource, events: Events, node: ScriptedNode) -> None:
-        with pytest.raises(SourceError, match="does not offer getwork.*for those --coinbase-addr ADDRESS is needed"):
-            await next_job(events)
-
-    run({"getwork": refusal(-32601, "Method not found")}, play, gbt=False, coinbase_addr="")
-
-
 def test_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "MAX_ANSWER_SIZE", 1 << 20)
 
@@ -230,6 +222,20 @@ def test_failing_long_poll_is_replaced_by_asking_again() -> None:
         assert isinstance(seen[3], Job) and seen[3].clean
 
     run({"getblocktemplate": template}, play, scan_time=0.05)
+
+
+@pytest.mark.parametrize(("offered", "paths"), [("/poll?id=7", {"/", "/poll?id=7"}), ("http://127.0.0.2/poll", {"/"})])
+def test_long_poll_goes_where_the_template_says_but_to_no_other_host(offered: str, paths: set[str]) -> None:
+    template = TEMPLATE | {"longpolluri": offered}
+    moved = template | {"previousblockhash": "11" * 32}
+
+    async def play(source: NodeSource, events: Events, node: ScriptedNode) -> None:
+        first = await next_job(events)
+        await next_job(events, after=first.prev_hash)
+        assert set(node.paths[:4]) == paths
+        assert ("longpollid" in node.calls[3][1][0]) is (len(paths) == 2)
+
+    run({"getblocktemplate": [ok(template), ok(moved), silence]}, play, scan_time=0.05)
 
 
 def test_long_poll_that_never_waits_is_not_asked_in_a_loop() -> None:

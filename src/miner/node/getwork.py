@@ -8,7 +8,7 @@ import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from miner.config import NODE_SCHEMES, POOL_SCHEMES, SourceConfig
 from miner.core.algorithm import Algorithm
@@ -17,6 +17,7 @@ from miner.core.model import Job, Share
 from miner.core.target import nbits_to_target
 from miner.core.text import one_line
 from miner.node.fields import MAX_TEXT, Fields
+from miner.node.longpoll import long_poll_url
 
 EXTENSIONS = "longpoll reject-reason rollntime"
 
@@ -88,7 +89,7 @@ def parse_offers(headers: Mapping[str, str], url: str) -> Offers:
     """Read the headers (names in lower case) of an answer from `url`. What makes no sense is as if it were not there;
     so is a long poll on another host: it would get our credentials."""
     stratum = one_line(headers.get("x-stratum", ""), MAX_TEXT)
-    return Offers(_long_poll_url(headers.get("x-long-polling", "").strip(), url), stratum,
+    return Offers(long_poll_url(headers.get("x-long-polling", "").strip(), url), stratum,
                   _max_roll(headers.get("x-roll-ntime", "").strip().lower()),
                   one_line(headers.get("x-reject-reason", "")))
 
@@ -114,18 +115,6 @@ def why_not_followed(offered: str, config: SourceConfig) -> str:
     if host != here.hostname and not config.may_be_sent_to(host):
         return "it is on another host: use --allow-redirect, or give it as --url, if you trust it"
     return ""
-
-
-def _long_poll_url(offered: str, url: str) -> str:
-    if not offered or len(offered) > MAX_TEXT:
-        return ""
-    try:
-        full = urljoin(url, offered)
-        there, here = urlsplit(full), urlsplit(url)
-        same = (there.hostname, there.scheme) == (here.hostname, here.scheme) and there.port != 0
-    except ValueError:
-        return ""
-    return full if same and "@" not in there.netloc else ""
 
 
 def _max_roll(offered: str) -> int:

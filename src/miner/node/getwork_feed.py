@@ -47,13 +47,12 @@ class GetworkFeed(Feed):
         self._works: dict[str, Getwork] = {}  # by job id, all on the current tip
         self._tip = b""  # b"": the next job is a fresh start
         self._stratum = ""
-        self._long_poll: tuple[str, NodeRpc] | None = None
 
     async def follow(self) -> None:
         self._tip = b""
         received = self._read(await self._rpc.exchange("getwork"))
         if self._config.longpoll and received.offers.long_poll:
-            self._put(Connecting("long-polling", self._long_poll_rpc(received.offers).label))
+            self._put(Connecting("long-polling", self._rpc.at(received.offers.long_poll).label))
         try:
             while True:
                 self._issue(received)
@@ -82,7 +81,7 @@ class GetworkFeed(Feed):
     async def _next(self, last: _Received) -> _Received:
         """Wait until there may be something newer, and get it."""
         async def long_poll() -> _Received:
-            return self._read(await self._long_poll_rpc(last.offers).exchange("getwork", patient=True))
+            return self._read(await self._rpc.at(last.offers.long_poll).exchange("getwork", patient=True))
 
         wanted = self._config.longpoll and last.offers.long_poll
         refresh = polling.REFRESH_SECONDS if last.offers.max_roll else self._config.scan_time
@@ -116,9 +115,3 @@ class GetworkFeed(Feed):
         if len(self._works) > _KEPT_WORKS:
             del self._works[next(iter(self._works))]
         self._put(work.job(job_id, self._config.algorithm, clean=clean, max_roll=received.offers.max_roll))
-
-    def _long_poll_rpc(self, offers: Offers) -> NodeRpc:
-        """Where to long-poll, with the same credentials."""
-        if self._long_poll is None or self._long_poll[0] != offers.long_poll:
-            self._long_poll = (offers.long_poll, self._rpc.at(offers.long_poll))
-        return self._long_poll[1]

@@ -69,6 +69,7 @@ class Template:
     witness_commitment: bytes  # output script, b"" on a chain without segwit
     mweb: bytes | None  # Litecoin's extension block
     longpollid: str  # "" where the node has no long poll
+    longpolluri: str  # where to ask with it; "": as always
     workid: str  # "" unless the node wants it back with the block
     proposals: bool  # the node judges blocks that have no proof of work yet
 
@@ -155,7 +156,7 @@ def parse_template(answer: object) -> Template:
         # a coinbase with a witness.
         witness_commitment=fields.witness_commitment(given_coinbase) if "segwit" in rules else b"",
         mweb=fields.hexadecimal("mweb", least=1) if "mweb" in fields.members else None,
-        longpollid=fields.text("longpollid"),
+        longpollid=fields.text("longpollid"), longpolluri=fields.text("longpolluri"),
         workid=fields.text("workid"), proposals=fields.can("proposal"))
 
 

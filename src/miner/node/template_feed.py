@@ -19,6 +19,7 @@ from miner.node.aux_chain import AuxChain
 from miner.node.auxpow import COMMITMENT_SIZE, AuxBlock
 from miner.node.feed import Feed
 from miner.node.jsonrpc import JsonRpcError
+from miner.node.longpoll import long_poll_url
 from miner.node.payout import check_address, payout_script
 from miner.node.refusals import DUPLICATE, REFUSED, explain_verdict, failed_submit, submit_verdict
 from miner.node.template import (
@@ -78,8 +79,8 @@ class TemplateFeed(Feed):
             self._payout = Payout(script, self._config.coinbase_sig)
         template = await self._fetch()
         await self._propose(template)
-        if self._config.longpoll and template.longpollid:
-            self._put(Connecting("long-polling", self._rpc.label))
+        if long_poll := self._long_poll_rpc(template):
+            self._put(Connecting("long-polling", long_poll.label))
         follower = None
         try:
             if self._aux:
@@ -137,17 +138,28 @@ class TemplateFeed(Feed):
 
     async def _next(self, template: Template) -> Template:
         """Wait until there may be something newer, and get it."""
-        async def long_poll() -> Template:
-            request = template_request(template.longpollid)
-            return parse_template((await self._rpc.exchange("getblocktemplate", request, patient=True)).result)
+        rpc = self._long_poll_rpc(template)
 
-        wanted = self._config.longpoll and template.longpollid
-        newer = await self._poller.wait(template.prev_hash, long_poll if wanted else None, polling.REFRESH_SECONDS)
+        async def long_poll() -> Template:
+            assert rpc is not None
+            request = template_request(template.longpollid)
+            return parse_template((await rpc.exchange("getblocktemplate", request, patient=True)).result)
+
+        newer = await self._poller.wait(template.prev_hash, long_poll if rpc else None, polling.REFRESH_SECONDS)
         if newer is None:
             return await self._fetch()
         if newer.same_work(template):
             self._poller.defer()
         return newer
+
+    def _long_poll_rpc(self, template: Template) -> NodeRpc | None:
+        """Where to ask for what follows on the template; None where there is no long poll for us."""
+        if not (self._config.longpoll and template.longpollid):
+            return None
+        if not template.longpolluri:
+            return self._rpc
+        url = long_poll_url(template.longpolluri, self._rpc.label)
+        return self._rpc.at(url) if url else None
 
     def _issue(self, template: Template) -> None:
         """Make a job of a template, unless it would only repeat a job that is still young."""

@@ -50,13 +50,13 @@ class NodeRpc:
         self._tls = parts.scheme == "https"
         self._port = parts.port or (443 if self._tls else 80)
         self._netloc = parts.netloc.rpartition("@")[2]
-        self._path = parts.path or "/"
+        self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self.label = f"{parts.scheme}://{self._netloc}{self._path}"
 
     def at(self, url: str) -> "NodeRpc":
-        """The same server at another URL: same credentials, same route to it."""
+        """The same server at another URL, which may have a query: same credentials, same route to it."""
         other = copy.copy(self)
-        other._aim(_split(url))
+        other._aim(_split(url, query=True))
         return other
 
     async def call(self, method: str, *params: object) -> Any:
@@ -110,13 +110,14 @@ class NodeRpc:
             writer.transport.abort()  # nothing is left to say, and nothing to wait for
 
 
-def _split(url: str) -> SplitResult:
+def _split(url: str, *, query: bool = False) -> SplitResult:
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna")  # what a resolver would choke on later
         valid = parts.scheme in ("http", "https") and host and parts.port != 0
     except ValueError:
         valid = False
-    if not valid or parts.query or parts.fragment or not parts.path.isprintable() or " " in parts.path:
+    rest = parts.path + parts.query if valid else ""
+    if not valid or (parts.query and not query) or parts.fragment or not rest.isprintable() or " " in rest:
         raise UsageError("the node's URL does not parse: use http://HOST:PORT/ or https://HOST:PORT/")
     return parts
