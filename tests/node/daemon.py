@@ -160,8 +160,15 @@ class Daemon:
         self._peer = socket.create_connection(("127.0.0.1", self.p2p_port), timeout=10)
         self._wait_until(lambda: self.rpc("getconnectioncount") == 1, "the node did not see its peer")
 
-    def stop(self) -> None:
-        """End the node and remove its data. May be called twice."""
+    def disconnect_peer(self) -> None:
+        """Leave the node without a peer again."""
+        assert self._peer is not None
+        self._peer.close()
+        self._peer = None
+        self._wait_until(lambda: self.rpc("getconnectioncount") == 0, "the node did not see its peer leave")
+
+    def kill(self) -> None:
+        """End the node as a crash would, and keep its data. May be called twice."""
         if self._peer is not None:
             self._peer.close()
             self._peer = None
@@ -169,6 +176,15 @@ class Daemon:
             self._process.kill()  # asked to end, it would first sit out whatever long poll it still holds
             self._process.wait(30)
             self._process = None
+
+    def start_again(self) -> None:
+        """After `kill`: on the same ports, with what it had, without a peer."""
+        if not self._comes_up():
+            raise RuntimeError(f"{self._program.name} does not start again")
+
+    def stop(self) -> None:
+        """End the node and remove its data. May be called twice."""
+        self.kill()
         if self.datadir.name:
             shutil.rmtree(self.datadir, ignore_errors=True)
 
@@ -178,15 +194,14 @@ class Daemon:
             config = self.datadir / self.config_name
             config.touch(mode=0o600)
             config.write_text(self.config())
-            self._process = subprocess.Popen([self._program, f"-datadir={self.datadir}", "-printtoconsole=0"],
-                                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                             stderr=subprocess.DEVNULL)
             if self._comes_up():
                 return
         raise RuntimeError(f"{self._program.name} does not start")
 
     def _comes_up(self) -> bool:
-        assert self._process is not None
+        self._process = subprocess.Popen([self._program, f"-datadir={self.datadir}", "-printtoconsole=0"],
+                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                         stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self._process.poll() is None:
             try:

@@ -45,6 +45,10 @@ def test_signet_that_everybody_may_sign() -> None:
         mine_with_engine(config_for(node, algorithm=SHA256D), 2)
         assert node.height >= 2
         check_headers(node, 1, node.height, SHA256D)
+        for height in (1, 2):  # a signature that nobody asks for may be left out (BIP 325), but not the commitment
+            coinbase = node.block(height)["tx"][0]
+            assert coinbase["vout"][1]["scriptPubKey"]["hex"].startswith("6a24aa21a9ed") and len(coinbase["vout"]) == 2
+            assert coinbase["hash"] != coinbase["txid"], "it has no witness"
 
 
 def test_signet_that_somebody_must_sign_is_refused() -> None:

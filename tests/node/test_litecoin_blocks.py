@@ -1,12 +1,14 @@
 """Blocks that a real Litecoin Core accepts: before, through and after the start of MWEB, with transactions of every
 kind."""
 
+import asyncio
 from typing import Any
 
 from miner.core.model import Job
+from miner.core.source import Disconnected
 from miner.node.client import NodeSource
 from node.litecoind import MWEB_HEIGHT, Litecoind
-from node.mining import Events, check_headers, config_for, mine, next_job, run, solve
+from node.mining import Events, check_headers, config_for, mine, next_event, next_job, run, solve
 
 TEXT = "/a text of ours/"
 
@@ -61,7 +63,10 @@ def test_through_the_start_of_mweb() -> None:
 
         async def play(source: NodeSource, events: Events) -> None:
             await mine(source, events, 2)
-            node.peg_in()
+            trouble = await next_event(events, lambda event: isinstance(event, Disconnected))
+            assert "bad-txns-vin-empty" in trouble.reason
+            assert "Litecoin's first MWEB block needs a transaction that pegs in" in trouble.reason
+            await asyncio.to_thread(node.peg_in)
             await mine(source, events, 5)
 
         run(config_for(node, retry_pause=0.2), play)

@@ -218,6 +218,28 @@ def test_notices_that_the_node_went_away() -> None:
         run(config_for(node, retry_pause=0.05, scan_time=0.1), play)
 
 
+def test_outlives_the_nodes_crash_and_the_loss_of_its_peers() -> None:
+    with Litecoind(mweb=False) as node:
+        async def play(source: NodeSource, events: Events) -> None:
+            async def trouble_that_says(words: str) -> None:
+                await next_event(events, lambda event: isinstance(event, Disconnected) and words in event.reason)
+
+            await mine(source, events, 3)
+            await asyncio.to_thread(node.kill)
+            await trouble_that_says("connection refused")
+            await asyncio.to_thread(node.start_again)
+            await trouble_that_says("is not connected")
+            await asyncio.to_thread(node.connect_peer)
+            job = await next_job(events)
+            assert job.clean and (await source.submit(solve(job))).status is ShareStatus.ACCEPTED
+            await asyncio.to_thread(node.disconnect_peer)
+            await trouble_that_says("is not connected")
+            await asyncio.to_thread(node.connect_peer)
+            await mine(source, events, 3)
+
+        run(config_for(node, retry_pause=0.05, scan_time=0.1), play)
+
+
 @pytest.mark.parametrize(("kind", "complaint"), [
     ("mweb", "can't pay an MWEB address"), ("", "no address of its chain"),
 ])
