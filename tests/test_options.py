@@ -74,14 +74,14 @@ def test_every_option_reaches_the_configuration() -> None:
     config = source("-a", "scrypt:2048", "-o", "https://node:8332/wallet/w", "-O", "rpc:pw", "-r", "2", "-R", "3",
                     "-T", "4", "-s", "6", "--coinbase-addr", "ltc1q", "--coinbase-sig", "hello", "--no-longpoll",
                     "--no-redirect", "--no-getwork", "--no-stratum", "--cert", "ca.pem", "--tls-fingerprint", "ab" * 32,
-                    "-x", "socks5://p:1", "-P",
+                    "-x", "socks5://p:1", "-P", "--user-agent", "cpuminer/2.5.1",
                     "--allow-redirect", "Pool.Example")
     assert config.algorithm.n == 2048
     assert config == SourceConfig(
         algorithm=config.algorithm, url="https://node:8332/wallet/w", username="rpc", password="pw",
         coinbase_addr="ltc1q", coinbase_sig="hello", retries=2, retry_pause=3, timeout=4, scan_time=6, longpoll=False,
         redirect=False, stratum=False, getwork=False, cert="ca.pem", tls_fingerprint="ab" * 32, proxy="socks5://p:1",
-        protocol_dump=True, redirect_to=("pool.example",))
+        protocol_dump=True, user_agent="cpuminer/2.5.1", redirect_to=("pool.example",))
     assert engine("-t", "5", "--kernel", "portable", "--no-pin", "--nice", "7") == \
         EngineConfig(threads=5, kernel="portable", pin=False, nice=7)
     assert engine("--nice", "0").nice is None
@@ -241,6 +241,7 @@ def test_the_password_is_in_no_repr() -> None:
     ([*POOL, "--worker-id", "a b"], "--worker-id"),
     (["--worker-id", "w", "-o", "http://n:1/", "--coinbase-addr", "x"], "--user"),
     ([*POOL, "--cert", "ca.pem"], "--cert and --tls-fingerprint are for TLS"),
+    ([*POOL, "--user-agent", "a\nb"], "--user-agent: must be up to 128"),
     ([*POOL, "--suggest-difficulty", "0"], "--suggest-difficulty: '0' is no number above 0"),
     ([*POOL, "--difficulty-scale", "inf"], "--difficulty-scale"),
     (["--sandbox", *POOL, *POOL], "--sandbox"),

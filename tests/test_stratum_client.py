@@ -85,6 +85,26 @@ async def test_a_pool_from_the_first_word_to_the_verdict() -> None:
 
 
 @within_limit
+async def test_a_pool_that_sets_the_difficulty_by_who_asks() -> None:
+    async def script(miner: Miner) -> None:
+        subscribing = await miner.next()
+        assert isinstance(subscribing, Subscribing)
+        miner.protocol.subscribe(subscribing, REGTEST_JOB.extranonce1, REGTEST_JOB.extranonce2_size)
+        authorizing = await miner.next()
+        assert isinstance(authorizing, Authorizing)
+        miner.protocol.accept(authorizing)
+        miner.protocol.set_difficulty(0.25 if subscribing.user_agent.startswith("cpuminer") else 4096)
+        miner.protocol.notify(HARD_JOB, clean=True)
+        miner.flush()
+        await miner.until_gone()
+
+    for agent, difficulty in (("", 4096), ("cpuminer/2.5.1", 0.25)):
+        async with Pool(script) as pool, source_of(pool, user_agent=agent) as source:
+            job = await next_of(Job, source.events())
+            assert job.share_target == difficulty_to_target(difficulty, SCRYPT)
+
+
+@within_limit
 async def test_verdicts_find_their_shares_in_any_order() -> None:
     async def script(miner: Miner) -> None:
         await miner.let_in(REGTEST_JOB)

@@ -45,6 +45,7 @@ class SourceConfig:
     cert            a file with the certificate authority that TLS trusts; "": those of this system
     tls_fingerprint SHA-256 in hex of the one certificate that TLS trusts, whoever signed it
     proxy           [SCHEME://][USER:PASSWORD@]HOST[:PORT] to connect through; socks4, socks4a, socks5, socks5h, http
+    user_agent      what we call ourselves at a pool; "": by our own name
     suggest_difficulty  what to ask a pool for, in the algorithm's own scale; 0: nothing
     difficulty_scale    what a pool's difficulties are multiplied with; 65536 for a scrypt pool in Bitcoin's scale
     protocol_dump   tell every message to and from the other end, as notices; credentials are masked
@@ -73,6 +74,7 @@ class SourceConfig:
     cert: str = ""
     tls_fingerprint: str = ""
     proxy: str = field(default="", repr=False)
+    user_agent: str = ""
     suggest_difficulty: float = 0.0
     difficulty_scale: float = 1.0
     protocol_dump: bool = False

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from miner import __version__
 from miner.config import NODE_SCHEMES, POOL_SCHEMES, AuxConfig, EngineConfig, SourceConfig
 from miner.core.algorithm import Algorithm
 from miner.core.errors import UsageError
@@ -101,6 +102,9 @@ def _add_pool_options(parser: argparse.ArgumentParser) -> None:
         help="follow a pool to other hosts too if they are in this domain (may be given again)")
     add("--suggest-difficulty", type=positive, default=0.0, metavar="N",
         help="ask the pool for shares of this difficulty; many pools have a password for it instead, such as d=N")
+    add("--user-agent", type=_user_agent, default="", metavar="NAME",
+        help="what we call ourselves at the pool, such as cpuminer/2.5.1: some set the difficulty by it "
+             f"(default: sparkminer/{__version__})")
     add("--difficulty-scale", type=positive, default=1.0, metavar="N",
         help="multiply the pool's difficulties: 65536 for a scrypt pool that counts as Bitcoin's pools do (default: 1)")
 
@@ -181,9 +185,9 @@ def _one_source(options: argparse.Namespace, url: str, user: str, password: str,
         gbt=options.gbt and not _lacks_payee(options, url), getwork=options.getwork,
         cert=options.cert, tls_fingerprint=options.tls_fingerprint, proxy=options.proxy,
         protocol_dump=options.protocol_dump,
-        suggest_difficulty=options.suggest_difficulty, difficulty_scale=options.difficulty_scale,
-        longpoll=options.longpoll, redirect=options.redirect,
-        stratum=options.stratum,
+        user_agent=options.user_agent, suggest_difficulty=options.suggest_difficulty,
+        difficulty_scale=options.difficulty_scale,
+        longpoll=options.longpoll, redirect=options.redirect, stratum=options.stratum,
         redirect_to=tuple(options.allow_redirect), scan_time=options.scantime, retries=options.retries,
         retry_pause=options.retry_pause, timeout=options.timeout)
 
@@ -308,6 +312,12 @@ def _domain(text: str) -> str:
 def _worker_id(text: str) -> str:
     if not re.fullmatch(r"[!-~]{1,128}", text):
         raise argparse.ArgumentTypeError("must be 1 to 128 printable ASCII characters without spaces")
+    return text
+
+
+def _user_agent(text: str) -> str:
+    if not re.fullmatch(r"[ -~]{0,128}", text):
+        raise argparse.ArgumentTypeError("must be up to 128 printable ASCII characters")
     return text
 
 

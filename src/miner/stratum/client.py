@@ -121,8 +121,9 @@ class StratumSource(WorkSource):
             raise LostError("no answer to the connection attempt") from None
         except OSError as error:
             raise LostError(words_of(error)) from None
-        protocol = ClientProtocol(self.algorithm, self._address.username, self._address.password, user_agent=USER_AGENT,
-                                  hub=self._config.hub, session=self._session, unwelcome=self._unwelcome,
+        protocol = ClientProtocol(self.algorithm, self._address.username, self._address.password,
+                                  user_agent=self._config.user_agent or USER_AGENT, hub=self._config.hub,
+                                  session=self._session, unwelcome=self._unwelcome,
                                   suggest_difficulty=self._config.suggest_difficulty,
                                   difficulty_scale=self._config.difficulty_scale)
         self._connection = connection = PoolConnection(protocol, reader, writer, self._config.timeout,
