@@ -3,9 +3,10 @@
 import pytest
 
 from miner.core.errors import SourceError
+from miner.core.target import hash_value
 from miner.node.client import NodeSource
 from node.knots import Knots
-from node.mining import SHA256D, Events, check_headers, config_for, mine, mine_with_engine, next_job, run
+from node.mining import SCRYPT, SHA256D, Events, check_headers, config_for, mine, mine_with_engine, next_job, run
 
 OP_TRUE = "51"
 SOMEBODYS_KEY = "512103ad5e0edad18cb1f0fc0d28a3d4f1f3e445640337489abb10404f2d1e086be43051ae"
@@ -49,6 +50,21 @@ def test_signet_that_everybody_may_sign() -> None:
             coinbase = node.block(height)["tx"][0]
             assert coinbase["vout"][1]["scriptPubKey"]["hex"].startswith("6a24aa21a9ed") and len(coinbase["vout"]) == 2
             assert coinbase["hash"] != coinbase["txid"], "it has no witness"
+
+
+def test_wrong_algorithm_is_said_before_anything_is_hashed() -> None:
+    """The latest block must meet its target by the one hash alone, as every second does where that is so easy."""
+    with Knots() as node:
+        target = 0x7FFFFF << 8 * 29
+        node.generate(1)
+        while hash_value(SCRYPT.hash(node.header(node.height))) <= target:
+            node.generate(1)
+
+        async def play(source: NodeSource, events: Events) -> None:
+            with pytest.raises(SourceError, match="proven by sha256d and not by scrypt: use --algo sha256d"):
+                await next_job(events)
+
+        run(config_for(node, algorithm=SCRYPT), play)
 
 
 def test_signet_that_somebody_must_sign_is_refused() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from miner.config import SourceConfig
 from miner.core.coinbase import split_coinbase
-from miner.core.errors import MinerError, SourceError
+from miner.core.errors import MinerError
 from miner.core.model import Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, Notice, SourceEvent
 from miner.core.target import hash_value
@@ -17,20 +17,12 @@ from miner.core.text import one_line
 from miner.node import polling
 from miner.node.aux_chain import AuxChain
 from miner.node.auxpow import COMMITMENT_SIZE, AuxBlock
+from miner.node.beforehand import ask_beforehand
 from miner.node.feed import Feed
-from miner.node.jsonrpc import JsonRpcError
 from miner.node.longpoll import long_poll_url
 from miner.node.payout import check_address, payout_script
-from miner.node.refusals import DUPLICATE, REFUSED, explain_verdict, failed_submit, submit_verdict
-from miner.node.template import (
-    EXTRANONCE2_SIZE,
-    MAX_HEIGHT,
-    Payout,
-    Template,
-    parse_template,
-    proposal_request,
-    template_request,
-)
+from miner.node.refusals import DUPLICATE, explain_verdict, failed_submit, submit_verdict
+from miner.node.template import EXTRANONCE2_SIZE, MAX_HEIGHT, Payout, Template, parse_template, template_request
 from miner.node.transport import NodeRpc
 from miner.verify import proof_hash
 
@@ -69,7 +61,7 @@ class TemplateFeed(Feed):
         self._latest: _Issued | None = None  # None: the next job is a fresh start
         self._issued_at = 0.0
         self._spent: bytes | None = None  # previous hash on which the node has a block of ours
-        self._proposed = self._told_payee = False
+        self._asked = self._told_payee = False
         self._submitting = asyncio.Lock()
 
     async def follow(self) -> None:
@@ -78,7 +70,7 @@ class TemplateFeed(Feed):
             script = await payout_script(self._rpc.call, self._address, "--coinbase-addr")
             self._payout = Payout(script, self._config.coinbase_sig)
         template = await self._fetch()
-        await self._propose(template)
+        await self._ask_beforehand(template)
         if long_poll := self._long_poll_rpc(template):
             self._put(Connecting("long-polling", long_poll.label))
         follower = None
@@ -104,22 +96,14 @@ class TemplateFeed(Feed):
                              f"{self._address}"))
         self._told_payee = bool(template.given_coinbase)
 
-    async def _propose(self, template: Template) -> None:
-        """Once, before anything is hashed: would the node take a block that pays as ours do? Raises SourceError if it
-        would not; a block that took days to find is a bad moment to learn that."""
-        if self._proposed or not template.proposals:
+    async def _ask_beforehand(self, template: Template) -> None:
+        if self._asked:
             return
         assert self._payout is not None
         job = template.job("", self._config.algorithm, self._payout, self._extranonce1, clean=True)
         block = template.block(job.work(bytes(job.extranonce2_size)).share(0))
-        request = proposal_request(block, template.workid)
-        try:
-            reason = one_line(await self._rpc.call("getblocktemplate", request))
-        except JsonRpcError as error:
-            reason = error.message if error.code == REFUSED else ""  # else it just does not know proposals
-        if reason and submit_verdict(reason) is not ShareStatus.STALE:
-            raise SourceError(f"the node would refuse every block of ours: {explain_verdict(reason)}")
-        self._proposed = True
+        await ask_beforehand(self._rpc.call, template, self._config.algorithm, block)
+        self._asked = True
 
     async def submit(self, share: Share) -> ShareResult:
         issued = self._issued.get(share.job.job_id)
