@@ -145,6 +145,30 @@ def test_one_block_for_each_previous_hash() -> None:
     assert of(Totals, events)[0].stale == 0  # what was found in the same moment as a block is no failure
 
 
+class Eager(Scripted):
+    """Tells the next job before the verdict, as a node whose long poll is faster than its submitblock."""
+
+    async def submit(self, share: Share) -> ShareResult:
+        result = await super().submit(share)
+        await asyncio.sleep(0.02)
+        return result
+
+
+def test_next_job_before_the_verdict_makes_nothing_stale() -> None:
+    source = Eager(job(nbits=EASY))
+    source.on_submit = lambda share: job(nbits=EASY)
+    totals = of(Totals, run(source, until=counter(BlockFound, 20)))[0]
+    assert totals.blocks >= 20 and totals.stale == totals.rejected == 0
+
+
+def test_goes_on_where_the_chain_takes_a_block_of_ours_back() -> None:
+    first, second = job(nbits=EASY), job()
+    again = dataclasses.replace(first, job_id="again")
+    source = Scripted(first, 0.3, second, 0.1, again)
+    events = run(source, until=counter(BlockFound, 2))
+    assert [event.result.share.job.job_id for event in of(BlockFound, events)] == [first.job_id, "again"]
+
+
 def test_a_refused_block_does_not_stop_the_search_for_a_better_one() -> None:
     tries = itertools.count(1)
     source = Scripted(job(nbits=EASY),

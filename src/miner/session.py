@@ -44,7 +44,7 @@ class Session:
         self._extranonce2 = 0  # goes on from job to job, so that a job that is sent twice is not hashed twice
         self._pending: set[asyncio.Task[None]] = set()
         self._resting_on: bytes | None = None  # previous hash on which a block of ours is out, or accepted
-        self._spent: bytes | None = None  # previous hash on which one was accepted last
+        self._spent: bytes | None = None  # previous hash on which one was accepted last, or was out when it was over
         self._rest_timer: asyncio.TimerHandle | None = None
         self._held: collections.deque[Share] = collections.deque(maxlen=16)  # more blocks found on that hash
         self._counts = dict.fromkeys(ShareStatus, 0)
@@ -136,11 +136,13 @@ class Session:
         self._emit(event)
 
     def _take_job(self, job: Job) -> None:
-        restart = self._job is None or job.clean or job.prev_hash != self._job.prev_hash
+        moved = self._job is None or job.prev_hash != self._job.prev_hash
         self._job = job
         if job.prev_hash != self._resting_on:
+            if moved:
+                self._spent = self._resting_on  # it is over, even if the verdict is still on its way
             self._resume()
-        self._emit(NewJob(job, restart))
+        self._emit(NewJob(job, moved or job.clean))
 
     def _ranges(self, job: Job) -> Iterator[NonceRange]:
         """Every header of a job, a work's nonces in equal parts for the threads. Runs on the engine's threads, under
@@ -193,7 +195,7 @@ class Session:
 
     async def _submit_and_settle(self, share: Share, is_block: bool) -> None:
         result = await self._source.submit(share)
-        if is_block and result.status is ShareStatus.ACCEPTED:
+        if is_block and result.status is ShareStatus.ACCEPTED and share.job.prev_hash == self._resting_on:
             self._spent = share.job.prev_hash
         self._settle_share(dataclasses.replace(result, block=is_block))
         if is_block and result.status is not ShareStatus.ACCEPTED and share.job.prev_hash == self._resting_on:
