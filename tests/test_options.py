@@ -156,6 +156,14 @@ def test_a_chain_to_mine_along() -> None:
     assert source(*NODE).aux is None
 
 
+def test_aux_chain_of_the_command_line_takes_the_place_of_the_config_files(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"aux": "http://10.0.0.1:22555/", "aux-addr": "D"}')
+    for args in (["-c", str(file), "--aux", "http://10.0.0.2:1/"], ["--aux", "http://10.0.0.1:9/", "-c", str(file)]):
+        aux = source(*NODE, *args).aux
+        assert aux is not None and aux.url == ("http://10.0.0.2:1/" if args[0] == "-c" else "http://10.0.0.1:22555/")
+
+
 def test_credentials_of_the_chain_that_is_mined_along(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text(f"{SECRET}\n")
@@ -211,6 +219,7 @@ def test_the_password_is_in_no_repr() -> None:
     ([*NODE, "--aux-addr", "x"], "belong to --aux URL"),
     ([*NODE, "--aux", "stratum+tcp://h:1"], "'stratum+tcp' is not known: use http://, https://"),
     ([*NODE, "--aux", "http://a:b@/"], "--aux: there is no host"),
+    ([*NODE, "--aux", "http://h:1/", "--aux", "http://h:2/", "--aux-addr", "x"], "one chain can be mined along"),
     ([*NODE, "--aux-userpass", "alice"], "--aux-userpass must be USERNAME:PASSWORD"),
     ([*POOL, "--aux", "http://h:1/", "--aux-addr", "x"], "--aux needs a node"),
     ([*NODE, "--no-gbt", "--aux", "http://h:1/", "--aux-addr", "x"], "--aux needs a node"),

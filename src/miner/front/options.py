@@ -59,7 +59,7 @@ def _add_aux_options(parser: argparse.ArgumentParser) -> None:
         help="http://HOST:PORT/ of a node that gives createauxblock; USER:PASSWORD@ may stand before the host")
     add("--aux-addr", default="", metavar="ADDR", help="the address that a block of that chain pays to")
     add("--aux-userpass", action=_UserPass, metavar="U:P", help="that node's user name and password")
-    parser.set_defaults(aux_user="", aux_password=None)
+    parser.set_defaults(aux_user="", aux_password=None, aux_from="")
     add("--aux-password-file", metavar="FILE",
         help="read its password from the first line of FILE; else the environment's MINER_AUX_PASSWORD counts")
 
@@ -244,6 +244,8 @@ class _Url(argparse.Action):
         url, credentials = value
         if self.dest == "url":
             _next_source(namespace)
+        else:
+            _only_aux(namespace)
         setattr(namespace, self.dest, url)
         if credentials is not None:
             _set_credentials(namespace, "aux_" if self.dest == "aux" else "", credentials)
@@ -260,6 +262,13 @@ def _next_source(namespace: argparse.Namespace) -> None:
     else:
         namespace.earlier = ()
     namespace.url_from = namespace.reading
+
+
+def _only_aux(namespace: argparse.Namespace) -> None:
+    """As with --url, one of the command line takes the place of a config file's; but there can be no second."""
+    if namespace.aux is not None and namespace.aux_from == namespace.reading:
+        raise UsageError("--aux is given twice: one chain can be mined along, not several")
+    namespace.aux_from = namespace.reading
 
 
 class _UserPass(argparse.Action):
