@@ -15,7 +15,7 @@ TESTS ?= tests
 BIN := .venv/bin
 BUILT_FROM := pyproject.toml setup.py src/miner/_native.pyx $(wildcard csrc/*.c csrc/*.h)
 
-.PHONY: help demo test check fuzz wheels counterparts clean
+.PHONY: help demo test check fuzz wheels pythons compilers counterparts clean
 
 help:
 	@echo "make demo          mine the sandbox chain on a Spark cluster on this machine ($(SECONDS) seconds)"
@@ -23,6 +23,8 @@ help:
 	@echo "make check         lint and types alone"
 	@echo "make fuzz          fuzz what reads bytes from the network ($(SECONDS) seconds for each target)"
 	@echo "make wheels        build the Linux wheels into dist/ and try them"
+	@echo "make pythons       get more Pythons to try them on: newer, without the GIL, on musl, on aarch64"
+	@echo "make compilers     what the wheel hashes beside what pip's build from source does, kernel by kernel"
 	@echo "make counterparts  get the counterparts: litecoind (apt), a stratum pool (npm)"
 	@echo "make clean         remove .venv and what was built"
 
@@ -35,19 +37,28 @@ test: check
 check: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	MYPYPATH=src $(BIN)/python -m mypy.stubtest miner._native
+	$(BIN)/validate-pyproject --quiet pyproject.toml
 
 fuzz: .venv/.fuzz
 	cd tests && ../$(BIN)/python -m fuzz --seconds $(SECONDS)
 
 wheels: .venv/.wheels
+	rm -rf dist
 	$(BIN)/python wheels/build.py --out dist
 	$(BIN)/python wheels/check.py dist
+
+pythons: .venv/.wheels
+	$(BIN)/python wheels/pythons.py
+
+compilers: .venv/.wheels
+	$(BIN)/python wheels/compare.py
 
 counterparts:
 	ci/install-counterparts
 
 clean:
-	rm -rf .venv build src/*.egg-info src/miner/_native.c src/miner/_native*.so
+	rm -rf .venv .pythons build dist src/*.egg-info src/miner/_native.c src/miner/_native*.so
 
 $(BIN)/python:
 	@[ -n "$(PYTHON)" ] || { echo "no Python 3.11 or later found: install one, or name it with make PYTHON=…" >&2; exit 1; }

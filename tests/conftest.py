@@ -61,7 +61,7 @@ def _survivors() -> Iterator[tuple[int, str]]:
     mark = f"{MARK}={os.environ[MARK]}".encode()
     parents: dict[int, int] = {}
     marked: set[int] = set()
-    for entry in PROC.iterdir():
+    for entry in PROC.iterdir() if PROC.exists() else ():  # Linux; elsewhere nothing is known of other processes
         if not entry.name.isdigit():
             continue
         try:

@@ -1,15 +1,40 @@
 """What travels: the source distribution builds to a wheel, and both hold what they must and nothing else."""
 
+import os
+import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 NATIVE_SUFFIXES = (".abi3.so", ".abi3.dylib", ".pyd", ".so")
+TIME = {"SOURCE_DATE_EPOCH": "1700000000"}
+FREE_THREADED = hasattr(sys, "_is_gil_enabled") and not sys._is_gil_enabled()
+
+pytestmark = pytest.mark.timeout(700)
+
+
+def python(*arguments: str, cwd: Path = ROOT, settings: Mapping[str, str] = TIME) -> str:
+    done = subprocess.run([sys.executable, *arguments], cwd=cwd, env=os.environ | settings, capture_output=True,
+                          text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def build_sdist(source: Path, out: Path) -> Path:
+    python("-c", f"import setuptools.build_meta as b; b.build_sdist({str(out)!r})", cwd=source)
+    return next(out.glob("*.tar.gz"))
+
+
+def build_wheel(source: Path, out: Path) -> Path:
+    python("-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(out), str(source))
+    return next(out.glob("*.whl"))
 
 
 @pytest.fixture(scope="module")
@@ -21,23 +46,31 @@ def tracked() -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def sdist(tmp_path_factory: pytest.TempPathFactory, tracked: set[str]) -> Path:
-    """Built from a copy of the tracked files, so that nothing lying about gets in."""
-    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("sdist")
+def tree(tmp_path_factory: pytest.TempPathFactory, tracked: set[str]) -> Path:
+    """A copy of the tracked files, so that nothing lying about gets in."""
+    tree = tmp_path_factory.mktemp("tree")
     for name in tracked:
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        (source / name).write_bytes((ROOT / name).read_bytes())
-    code = f"import setuptools.build_meta as b; print(b.build_sdist({str(out)!r}))"
-    subprocess.run([sys.executable, "-c", code], cwd=source, check=True, capture_output=True, timeout=120)
-    return next(out.glob("*.tar.gz"))
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_bytes((ROOT / name).read_bytes())
+        (tree / name).chmod((ROOT / name).stat().st_mode)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def sdist(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_sdist(tree, tmp_path_factory.mktemp("sdist"))
 
 
 @pytest.fixture(scope="module")
 def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("wheel")
-    subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir",
-                    str(out), str(sdist)], check=True, capture_output=True, timeout=600)
-    return next(out.glob("*.whl"))
+    return build_wheel(sdist, tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def requirements(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = [archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA")]
+    return [line.removeprefix("Requires-Dist: ") for line in metadata.splitlines() if line.startswith("Requires-Dist:")]
 
 
 def test_the_source_distribution_holds_all_source_and_nothing_built(sdist: Path, tracked: set[str]) -> None:
@@ -48,7 +81,15 @@ def test_the_source_distribution_holds_all_source_and_nothing_built(sdist: Path,
     assert names - written == tracked - hosting - {"MANIFEST.in"} | ({"MANIFEST.in"} & names)
 
 
-@pytest.mark.timeout(700)
+def test_the_source_distribution_is_the_same_each_time(sdist: Path, tree: Path, tmp_path: Path) -> None:
+    assert build_sdist(tree, tmp_path).read_bytes() == sdist.read_bytes()
+
+
+def test_the_wheel_is_the_same_each_time(wheel: Path, tree: Path, tmp_path: Path) -> None:
+    """And whether it is built from the source distribution or from a checkout."""
+    assert build_wheel(tree, tmp_path).read_bytes() == wheel.read_bytes()
+
+
 def test_the_wheel_holds_the_package_and_one_native_module(wheel: Path, tracked: set[str]) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
@@ -58,15 +99,33 @@ def test_the_wheel_holds_the_package_and_one_native_module(wheel: Path, tracked:
     assert names - native == package
 
 
+@pytest.mark.skipif(FREE_THREADED, reason="free-threaded Pythons have no stable ABI that Cython knows")
 def test_the_wheel_is_one_for_all_pythons_from_3_11(wheel: Path) -> None:
-    if hasattr(sys, "_is_gil_enabled") and not sys._is_gil_enabled():
-        pytest.skip("a free-threaded Python before 3.15 has no stable ABI")
     assert "-cp311-abi3-" in wheel.name
+    python("-m", "abi3audit", "--strict", str(wheel))
 
 
-def test_the_wheel_needs_nothing_but_python(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        (metadata,) = [archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA")]
-    required = [line for line in metadata.splitlines() if line.startswith("Requires-Dist:")]
-    assert required
-    assert all("extra ==" in line for line in required)
+def test_an_index_would_take_both(sdist: Path, wheel: Path) -> None:
+    python("-m", "twine", "check", "--strict", str(sdist), str(wheel))
+
+
+def test_the_wheel_needs_nothing_but_python(requirements: list[str]) -> None:
+    assert requirements
+    assert all("extra ==" in line for line in requirements)
+
+
+def test_spark_needs_nothing_but_pyspark(requirements: list[str]) -> None:
+    assert [line.partition(";")[0] for line in requirements if 'extra == "spark"' in line] == ["pyspark>=3.5"]
+
+
+@pytest.mark.parametrize(("system", "platforms"), [
+    ("linux", ["manylinux_x86_64", "manylinux_aarch64", "musllinux_x86_64", "musllinux_aarch64"]),
+    ("macos", ["macosx_x86_64", "macosx_arm64"]),
+    ("windows", ["win_amd64"]),
+])
+def test_hosted_ci_builds_every_platform(system: str, platforms: list[str]) -> None:
+    said = python("-m", "cibuildwheel", "--print-build-identifiers", "--platform", system, ".")
+    abis = [abi.removesuffix("-*") for abi in
+            tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["cibuildwheel"]["build"]]
+    assert {"cp311", "cp314t"} <= set(abis)
+    assert set(re.findall(r"^cp\S+$", said, re.MULTILINE)) == {f"{abi}-{name}" for abi in abis for name in platforms}

@@ -20,22 +20,30 @@ LIBRARIES = {
 def problems(wheel: Path) -> list[str]:
     """Why this wheel does not keep what its name promises; empty if it does."""
     found = [] if wheel.stat().st_size <= MAX_WHEEL_BYTES else [f"it has more than {MAX_WHEEL_BYTES} bytes"]
+    family = "musllinux" if "musllinux" in wheel.name else "manylinux"
     with zipfile.ZipFile(wheel) as archive:
         natives = [name for name in archive.namelist() if name.endswith(".so")]
-        if natives != ["miner/_native.abi3.so"]:
-            return [*found, f"its native modules are {natives}, not miner/_native.abi3.so alone"]
+        if natives != [expected := f"miner/_native{_suffix(wheel, family)}"]:
+            return [*found, f"its native modules are {natives}, not {expected} alone"]
         module = archive.read(natives[0])
     elf = ELFFile(BytesIO(module))
     machine = {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}.get(elf["e_machine"], elf["e_machine"])
     if not wheel.stem.endswith(f"_{machine}"):
         found.append(f"its module is for {machine}")
-    family = "musllinux" if "musllinux" in wheel.name else "manylinux"
     for section in elf.iter_sections():
         if isinstance(section, DynamicSection):
             found += _needs(section, family)
         elif isinstance(section, GNUVerNeedSection):
             found += _versions(section)
     return found
+
+
+def _suffix(wheel: Path, family: str) -> str:
+    """What the Pythons that the wheel is for look for."""
+    abi, platform = wheel.stem.split("-")[3:]
+    machine = "aarch64" if platform.endswith("aarch64") else "x86_64"
+    library = {"manylinux": "gnu", "musllinux": "musl"}[family]
+    return ".abi3.so" if abi == "abi3" else f".cpython-{abi[2:]}-{machine}-linux-{library}.so"
 
 
 def _needs(section: DynamicSection, family: str) -> list[str]:

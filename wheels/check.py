@@ -1,91 +1,145 @@
-"""Tries wheels the way their users will: in a fresh environment of each Python here, on older CPUs, on aarch64.
+"""Tries what `wheels/build.py` made as its users will: on every Python, older CPUs, aarch64, musl, without the GIL.
 
-`python wheels/check.py DIST` takes the wheels from `wheels/build.py`. Emulated CPUs need qemu-user; aarch64 also
-apt-get on a Debian or Ubuntu, from whose packages an arm64 Python is unpacked into a temporary folder. What can't be
-had is said, with the line that gets it; with CI set in the environment it is a failure.
+`python wheels/check.py DIST`. Pythons that this machine lacks come from `wheels/pythons.py`, emulated CPUs from
+qemu-user. What isn't there is said, with the line that gets it; with CI set in the environment it is a failure.
 """
 
 import argparse
+import functools
+import hashlib
+import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-# Run in the installed wheel: every kernel that the CPU offers answers right, and one real search finds what it must.
-PROBE = """
-import hashlib, os, platform
-from miner import _native
-from miner.core.algorithm import Algorithm
-from miner.engine import choose_kernel
+import build
+import pythons
 
-for name in ("scrypt:64", "sha256d"):
-    algorithm = Algorithm.parse(name)
-    for kernel in _native.kernels(algorithm.name):
-        assert _native.selftest(algorithm.name, kernel), (name, kernel)
-        epoch, header = _native.Epoch(), os.urandom(80)
-        searcher = _native.Searcher(algorithm.name, algorithm.n, kernel)
-        hits, done, nonces = [], 0, 300
-        while done < nonces:
-            found, more = searcher.search(header, b"\\xff" * 31 + b"\\x0f", done, nonces - done, epoch, 0)
-            hits, done = hits + found, done + more
-        expected = [n for n in range(nonces) if algorithm.hash(header[:76] + n.to_bytes(4, "little"))[31] <= 15]
-        assert [nonce for nonce, _ in hits] == expected, (name, kernel)
-print(f"Python {platform.python_version()} on {platform.machine()}: "
-      + "; ".join(f"{a} {', '.join(_native.kernels(a))}; chosen {choose_kernel(Algorithm.parse(a))}"
-                  for a in ("scrypt", "sha256d")))
-"""
+from miner.core.algorithm import Algorithm
+
+PROBE = Path(__file__).parent / "probe.py"
+HEADER, TARGET, NONCES = bytes(range(80)), b"\xff" * 31 + b"\x0f", 300
 # The oldest CPU with the kernels between the portable one and AVX2, the oldest with AVX2, and all that qemu knows.
 X86_CPUS = {"Nehalem": "sse", "Haswell": "avx2", "max": "avx2"}
-PYTHONS = ("python3.11", "python3.12", "python3.13", "python3.14")
+HOST_PYTHONS = ("python3.11", "python3.12", "python3.13", "python3.14", "python3.15")
+OTHER_SYSTEMS = ("x86_64-macos", "aarch64-macos", "x86_64-windows-gnu", "aarch64-windows-gnu")
+MAX_BUNDLE_BYTES = 1_000_000
+QEMU = "apt-get install qemu-user"
 
 
-def check_venvs(wheel: Path, work: Path) -> Iterator[str]:
-    """Install into a fresh environment of each Python and try it there."""
-    for number, python in enumerate(pythons()):
+class Missing(Exception):
+    """What isn't there, and how to get it."""
+
+
+def check_descriptions(dist: Path, work: Path) -> Iterator[str]:
+    """What a package index would say of them."""
+    files = [str(path) for path in sorted(dist.glob("sparkminer-*"))]
+    call(sys.executable, "-m", "twine", "check", "--strict", *files)
+    yield f"twine check: {len(files)} files are as an index wants them"
+
+
+def check_rebuilt(dist: Path, work: Path) -> Iterator[str]:
+    """The same bytes once more, from the same sources."""
+    sdist = build.build_sdist(work)
+    again = build.build_wheel(sdist, "manylinux-x86_64", work)
+    for path in (sdist, again):
+        if path.read_bytes() != (dist / path.name).read_bytes():
+            raise SystemExit(f"{path.name} has other bytes when it is built once more")
+        yield f"built twice, the same bytes: {path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
+
+
+def check_bundle(dist: Path, work: Path) -> Iterator[str]:
+    """The zip for a cluster of both architectures, made by the wheel's own command."""
+    own, foreign = the_wheel(dist, "manylinux*x86_64"), the_wheel(dist, "manylinux*aarch64")
+    bundle = work / "bundle.zip"
+    call(sys.executable, "-m", "miner.spark.ship", str(bundle), str(foreign), path=unpacked(own, work / "own"))
+    if (size := bundle.stat().st_size) > MAX_BUNDLE_BYTES:
+        raise SystemExit(f"the bundle for two architectures has {size} bytes, more than {MAX_BUNDLE_BYTES}")
+    yield f"bundle for x86-64 and aarch64: {size / 1000:.0f} kB"
+
+
+def check_import(dist: Path, work: Path) -> Iterator[str]:
+    """How long `import miner` takes, in this process's CPU time: said, not judged, since machines differ."""
+    package = unpacked(the_wheel(dist, "manylinux*x86_64"), work / "package")
+    code = "import time; start = time.process_time(); import miner; print(time.process_time() - start)"
+    times = [float(call(sys.executable, "-S", "-c", code, path=package)) * 1000 for _ in range(9)]
+    median = statistics.median(times)
+    yield f"import miner: {median:.1f} ms (median of {len(times)}; {min(times):.1f} to {max(times):.1f})"
+
+
+def check_other_systems(dist: Path, work: Path) -> Iterator[str]:
+    """The C core compiles for systems whose wheels only hosted CI can build; all of it in one file a system."""
+    sources = [str(path) for path in sorted((build.ROOT / "csrc").glob("*.c"))]
+    for system in OTHER_SYSTEMS:
+        call(sys.executable, "-m", "ziglang", "cc", "-target", system, "-std=gnu11", "-fsyntax-only", "-Werror",
+             "-Wno-unused-command-line-argument", *sources)
+    yield f"the C core compiles for {', '.join(OTHER_SYSTEMS)}"
+
+
+def check_venvs(dist: Path, work: Path) -> Iterator[str]:
+    """Install into a fresh environment of each Python on PATH and try it there."""
+    wheel = the_wheel(dist, "manylinux*x86_64")
+    for number, python in enumerate(host_pythons()):
         home = work / f"venv{number}"
         call(python, "-m", "venv", str(home))
         call(str(home / "bin/python"), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel))
-        yield call(str(home / "bin/python"), "-c", PROBE)
+        yield call(str(home / "bin/python"), *probe())
 
 
-def check_cpus(wheel: Path, work: Path) -> Iterator[str]:
+def check_cpus(dist: Path, work: Path) -> Iterator[str]:
     """Each emulated CPU must choose a kernel of its own without an illegal instruction."""
-    package = unpacked(wheel, work / "x86_64")
+    need("qemu-x86_64", QEMU)
+    package = unpacked(the_wheel(dist, "manylinux*x86_64"), work / "package")
     for cpu, expected in X86_CPUS.items():
-        said = call("qemu-x86_64", "-cpu", cpu, os.path.realpath(sys.executable), "-c", PROBE, path=package)
-        assert expected in said, f"{cpu} runs no {expected} kernel: {said}"
+        said = call("qemu-x86_64", "-cpu", cpu, os.path.realpath(sys.executable), *probe(), path=package)
+        if expected not in said:
+            raise SystemExit(f"{cpu} runs no {expected} kernel: {said}")
         yield f"-cpu {cpu}: {said}"
 
 
-def check_aarch64(wheel: Path, work: Path) -> Iterator[str]:
-    root, package = arm64_root(work / "arm64"), unpacked(wheel, work / "aarch64")
-    (python,) = (root / "usr/bin").glob("python3.[0-9][0-9]")
-    yield call("qemu-aarch64", "-L", str(root), str(python), "-c", PROBE, path=package)
+def check_python(name: str, dist: Path, work: Path) -> Iterator[str]:
+    """One of the Pythons that were got for this."""
+    command, python = found(name), pythons.PYTHONS[name]
+    package = unpacked(the_wheel(dist, f"{python.family}*{python.machine}"), work / "package")
+    yield f"{name}: {call(*command, *probe(), path=package)}"
 
 
-def arm64_root(directory: Path) -> Path:
-    """Debian's arm64 Python and its libraries, unpacked into a folder, with package lists of its own."""
-    root, archives = directory / "root", directory / "cache/archives"
-    for folder in (root, archives / "partial", directory / "state/lists/partial"):
-        folder.mkdir(parents=True)
-    (directory / "state/status").touch()
-    config = directory / "apt.conf"
-    config.write_text(f"""APT::Architecture "arm64";
-APT::Architectures {{ "arm64"; }};
-APT::Sandbox::User "{os.environ.get('USER', 'root')}";
-Dir::State "{directory}/state";
-Dir::State::status "{directory}/state/status";
-Dir::Cache "{directory}/cache";
-""")
-    apt = ["env", f"APT_CONFIG={config}", "apt-get", "-qq"]
-    call(*apt, "update")
-    call(*apt, "install", "--download-only", "--no-install-recommends", "--yes", "python3-minimal", "libpython3-stdlib")
-    for package in archives.glob("*.deb"):
-        call("dpkg", "--extract", str(package), str(root))
-    return root
+def check_free_threaded(dist: Path, work: Path) -> Iterator[str]:
+    """A module built as those for free-threaded Pythons are leaves the GIL off; the abi3 wheel is refused by pip, and
+    its module, in a bundle, by the package."""
+    (python,) = found("free-threaded")
+    abi = call(python, "-c", "import sys; print('cp%d%dt' % sys.version_info[:2])")
+    headers = Path(call(python, "-c", "import sysconfig; print(sysconfig.get_path('include'))"))
+    wheel = build.build_wheel(next(dist.glob("*.tar.gz")), "manylinux-x86_64", work, abi, headers)
+    yield call(python, *probe(), path=unpacked(wheel, work / "package"))
+    abi3 = the_wheel(dist, "manylinux*x86_64")
+    refused = call(sys.executable, "-m", "pip", "--python", python, "install", "--no-index", "--no-deps", "--target",
+                   str(work / "refused"), str(abi3), fails="is not a supported wheel on this platform")
+    yield f"pip there: {refused}"
+    call(sys.executable, "-m", "miner.spark.ship", str(work / "bundle.zip"), path=unpacked(abi3, work / "abi3"))
+    yield "a bundle there: " + call(python, "-c", "import miner._native", path=work / "bundle.zip",
+                                    fails="has no native module for linux-x86_64 and free-threaded Python")
+
+
+def probe() -> list[str]:
+    """What a Python is to run, with the answers that hashlib gives here."""
+    expected = [(algorithm.name, algorithm.n, [nonce for nonce in range(NONCES) if algorithm.hash(
+        HEADER[:76] + nonce.to_bytes(4, "little"))[::-1] <= TARGET[::-1]])
+        for algorithm in map(Algorithm.parse, ("scrypt:64", "sha256d"))]
+    task = {"header": HEADER.hex(), "target": TARGET.hex(), "nonces": NONCES, "expected": expected}
+    return [str(PROBE), json.dumps(task)]
+
+
+def the_wheel(dist: Path, platform: str) -> Path:
+    wheels = sorted(dist.glob(f"sparkminer-*-abi3-{platform}.whl"))
+    if len(wheels) != 1:
+        raise SystemExit(f"{len(wheels)} abi3 wheels for {platform} in {dist}: empty it and run wheels/build.py")
+    return wheels[0]
 
 
 def unpacked(wheel: Path, to: Path) -> Path:
@@ -93,46 +147,61 @@ def unpacked(wheel: Path, to: Path) -> Path:
     return to
 
 
-def pythons() -> list[str]:
+def host_pythons() -> list[str]:
     """One of each version on PATH that starts; a version manager's stand-ins for versions it has not got don't."""
-    found = [path for name in PYTHONS if (path := shutil.which(name))
+    found = [path for name in HOST_PYTHONS if (path := shutil.which(name))
              and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0]
     return found or [sys.executable]
 
 
-def call(*command: str, path: Path | None = None) -> str:
+def found(name: str) -> list[str]:
+    command = pythons.command(name)
+    if not command:
+        raise Missing(f"the Python {name} is not there: python wheels/pythons.py {name}")
+    if command[0].startswith("qemu-"):
+        need(command[0], QEMU)
+    return command
+
+
+def need(program: str, how_to_get: str) -> None:
+    if not shutil.which(program):
+        raise Missing(f"{program} is not there: {how_to_get}")
+
+
+def call(*command: str, path: Path | None = None, fails: str = "") -> str:
+    """What it printed; with `fails`, the line of its complaint that has these words."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "MINER_"))}
+    env["PYTHONDONTWRITEBYTECODE"] = "1"
     if path:
         env["PYTHONPATH"] = str(path)
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command[:4])} … failed ({done.returncode}):\n{done.stderr[-3000:]}")
+    if complaint := [line for line in done.stderr.splitlines() if fails and fails in line and done.returncode]:
+        return complaint[0]
+    if done.returncode or fails:
+        expected = f", not saying {fails!r}" if fails else ""
+        raise SystemExit(f"{' '.join(command[:4])} … ended with {done.returncode}{expected}:\n{done.stderr[-3000:]}")
     return done.stdout.strip()
 
 
-CHECKS: list[tuple[str, Callable[[Path, Path], Iterator[str]], list[str]]] = [
-    ("manylinux*x86_64", check_venvs, []),
-    ("manylinux*x86_64", check_cpus, ["qemu-x86_64"]),
-    ("manylinux*aarch64", check_aarch64, ["qemu-aarch64", "apt-get", "dpkg"]),
-]
+CHECKS = [check_descriptions, check_rebuilt, check_bundle, check_import, check_other_systems, check_venvs,
+          check_cpus,
+          *(functools.partial(check_python, name) for name in pythons.PYTHONS if name != "free-threaded"),
+          check_free_threaded]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Try the Linux wheels.")
+    parser = argparse.ArgumentParser(description="Try the source distribution and the Linux wheels.")
     parser.add_argument("dist", type=Path, help="the folder that holds them")
     dist = parser.parse_args().dist
     missing = False
-    for pattern, check, programs in CHECKS:
-        wheels = sorted(dist.glob(f"sparkminer-*{pattern}.whl"))
-        if not wheels:
-            parser.error(f"no wheel {pattern} in {dist}: run wheels/build.py --out {dist}")
-        if lacking := [program for program in programs if not shutil.which(program)]:
-            print(f"not tried: {check.__name__} needs {', '.join(lacking)}: apt-get install qemu-user")
-            missing = True
-            continue
+    for check in CHECKS:
         with tempfile.TemporaryDirectory() as work:
-            for line in check(wheels[-1], Path(work)):
-                print(line, flush=True)
+            try:
+                for line in check(dist, Path(work)):
+                    print(line, flush=True)
+            except Missing as reason:
+                print(f"not tried: {reason}", flush=True)
+                missing = True
     return 1 if missing and os.environ.get("CI") else 0
 
 

@@ -21,6 +21,9 @@ from typing import Any
 
 NATIVES = "_natives"  # in a bundle: miner/_natives/PLATFORM/_native.SUFFIX
 CACHE_VARIABLE = "MINER_CACHE_DIR"
+# Free-threaded Pythons before 3.15 name .abi3 files among theirs, but objects have another layout there.
+_FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+_SUFFIXES = [suffix for suffix in EXTENSION_SUFFIXES if not (_FREE_THREADED and suffix.startswith(".abi3."))]
 
 
 class _Unusable(Exception):
@@ -54,12 +57,13 @@ def _native_bytes() -> tuple[bytes, str]:
     """The native module for this platform and interpreter, and its file name's suffix."""
     loader: Any = __spec__.loader
     package = __file__.rpartition(os.sep)[0]  # spelt as the loader does, e.g. ./bundle.zip/miner: it knows no other way
-    for suffix in EXTENSION_SUFFIXES:
+    for suffix in _SUFFIXES:
         with contextlib.suppress(OSError):
             return loader.get_data(os.sep.join((package, NATIVES, platform_tag(), f"_native{suffix}"))), suffix
-    raise ImportError(f"{package} has no native module for {platform_tag()} and Python "
-                      f"{sys.version_info.major}.{sys.version_info.minor} ({', '.join(EXTENSION_SUFFIXES)}): "
-                      "build the bundle with that platform's wheel too")
+    kind = "free-threaded Python" if _FREE_THREADED else "Python"
+    raise ImportError(f"{package} has no native module for {platform_tag()} and {kind} "
+                      f"{sys.version_info.major}.{sys.version_info.minor} ({', '.join(_SUFFIXES)}): "
+                      "build the bundle with the wheel for these too")
 
 
 def _candidates() -> Iterator[Path]:
