@@ -239,6 +239,7 @@ def test_same_work_looks_at_what_a_block_earns_not_at_the_time() -> None:
     ({"mweb": ""}, "mweb has 0 bytes"),
     ({"mweb": None}, "mweb is not hexadecimal"),
     ({"coinbaseaux": {"flags": "0"}}, "coinbaseaux's flags is not hexadecimal"),
+    ({"coinbaseaux": {"\x1e\x1b[31m": None}}, r"coinbaseaux's \[31m is not hexadecimal"),
     ({"coinbaseaux": []}, None),
     ({"coinbaseaux": [1]}, "coinbaseaux is not a JSON object"),
     ({"longpollid": 5}, "longpollid is not a text"),
@@ -290,12 +291,14 @@ _JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | s
                      | st.binary(max_size=40).map(bytes.hex),
                      lambda inner: st.lists(inner, max_size=4)
                      | st.dictionaries(st.text(max_size=9), inner, max_size=4), max_leaves=8)
-_FIELDS = sorted(recordings.template(PEG_IN_OUT)) + ["workid", "signet_challenge"]
+_ANSWERS = [recordings.template(PEG_IN_OUT), pools_template(PEG_IN_OUT)]
+_FIELDS = sorted({*_ANSWERS[0], *_ANSWERS[1], "workid", "signet_challenge", "longpolluri"})
 
 
-@given(st.dictionaries(st.sampled_from(_FIELDS), _JSON, min_size=1, max_size=3))
-def test_whatever_stands_in_the_fields_is_understood_or_refused(changes: dict[str, object]) -> None:
-    answer = copy.deepcopy(recordings.template(PEG_IN_OUT)) | changes
+@given(st.sampled_from(_ANSWERS), st.dictionaries(st.sampled_from(_FIELDS), _JSON, min_size=1, max_size=3))
+def test_whatever_stands_in_the_fields_is_understood_or_refused(given: dict[str, Any],
+                                                                changes: dict[str, object]) -> None:
+    answer = copy.deepcopy(given) | changes
     try:
         template = parse_template(json.loads(json.dumps(answer)))
         job = job_of(template)

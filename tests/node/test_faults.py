@@ -13,7 +13,7 @@ from miner.core.algorithm import Algorithm
 from miner.core.errors import SourceError
 from miner.core.model import Job, ShareStatus
 from miner.core.source import Connecting, Disconnected
-from miner.node import transport
+from miner.node import client, transport
 from miner.node.client import NodeSource
 from node.faulty import ScriptedNode, http, ok, refusal
 from node.mining import WAIT, Events, next_event, next_job, solve
@@ -162,6 +162,18 @@ def test_says_how_far_the_initial_download_is() -> None:
     downloading = refusal(-10, "Bitcoin is in initial sync and waiting for blocks...")
     run({"getblocktemplate": [downloading, ok(TEMPLATE), silence],
          "getblockchaininfo": ok({"verificationprogress": 0.4319})}, play)
+
+
+def test_pauses_between_tries_grow_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_MAX_RETRY_PAUSE", 0.04)
+
+    async def play(source: NodeSource, events: Events, node: ScriptedNode) -> None:
+        pauses = [(await next_event(events, lambda event: isinstance(event, Disconnected))).retry_seconds
+                  for _ in range(6)]
+        for pause, least in zip(pauses, (0.01, 0.02, 0.04, 0.04, 0.04, 0.04), strict=True):
+            assert least <= pause <= 1.25 * least
+
+    run({"getblocktemplate": refusal(-9, "not connected")}, play)
 
 
 @pytest.mark.parametrize("answer", [

@@ -19,7 +19,7 @@ from miner.node.refusals import INITIAL_DOWNLOAD, download_progress, explain, is
 from miner.node.template_feed import TemplateFeed
 from miner.node.transport import NodeRpc
 
-_MAX_RETRY_PAUSE = 300.0
+_MAX_RETRY_PAUSE = 60.0  # a node has few clients, and one that is well again should not wait for them
 
 
 class NodeSource(WorkSource):

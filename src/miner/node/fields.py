@@ -1,6 +1,7 @@
 """The members of a JSON object that came from a server, each with its type and bounds. Pure."""
 
 from miner.core.errors import ProtocolError
+from miner.core.text import one_line
 
 MAX_TEXT = 256
 
@@ -43,4 +44,4 @@ class Fields:
     def wrong(self, key: str, what: str) -> ProtocolError:
         if key not in self.members:
             return ProtocolError(f"{self._name} has no {key}")
-        return ProtocolError(f"{self._name}'s {key} {what}")
+        return ProtocolError(f"{self._name}'s {one_line(key, 64)} {what}")  # some names are the server's own
