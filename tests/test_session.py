@@ -119,6 +119,27 @@ def test_when_the_nonces_are_used_up_versions_are_rolled_then_time(monkeypatch: 
         for nonce in range(8)]
 
 
+@pytest.mark.parametrize("reason", ["ntime out of range", "Invalid time rolling"])
+def test_a_source_that_refuses_rolled_times_gets_none_any_more(reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "NONCES", 8)
+    first, second = (dataclasses.replace(job(share_target=MAX_TARGET, extranonce2_size=0), max_roll=9) for _ in "12")
+    rolled: dict[str, list[int]] = {first.job_id: [], second.job_id: []}
+
+    class Strict(Scripted):
+        async def submit(self, share: Share) -> ShareResult:
+            late = share.work.ntime - share.job.ntime
+            rolled[share.job.job_id].append(late)
+            if rolled[first.job_id].count(late) == late == 1:
+                asyncio.get_running_loop().call_later(0.1, self._more.put_nowait, second)
+            return ShareResult(share, ShareStatus.REJECTED if late else ShareStatus.ACCEPTED, reason if late else "")
+
+    events = run(Strict(first), until=lambda event: (
+        isinstance(event, Trouble) and bool(rolled[second.job_id])))
+    assert sum("takes no other time" in trouble.message for trouble in of(Trouble, events)) == 1
+    assert any(rolled[first.job_id])
+    assert rolled[second.job_id] == [0] * 8
+
+
 def test_the_same_job_sent_again_is_not_hashed_again() -> None:
     again = job(share_target=MAX_TARGET >> 4)
     source = Scripted(again, 0.2, again, 0.2, again, 0.2)

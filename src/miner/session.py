@@ -42,6 +42,7 @@ class Session:
         self._seconds = seconds
         self._job: Job | None = None
         self._extranonce2 = 0  # goes on from job to job, so that a job that is sent twice is not hashed twice
+        self._rolls_time = True  # until the source refuses a share because of that
         self._pending: set[asyncio.Task[None]] = set()
         self._resting_on: bytes | None = None  # previous hash on which a block of ours is out, or accepted
         self._spent: bytes | None = None  # previous hash on which one was accepted last, or was out when it was over
@@ -147,11 +148,11 @@ class Session:
     def _ranges(self, job: Job) -> Iterator[NonceRange]:
         """Every header of a job, a work's nonces in equal parts for the threads. Runs on the engine's threads, under
         its lock. Of the version's bits those are varied that the source leaves to us; without an extranonce2 then the
-        time, as far as the source permits."""
+        time, as far as the source permits and really takes it."""
         target = max(job.share_target, job.network_target)
         part = -(-NONCES // self._engine.threads)
         size = job.extranonce2_size
-        rounds = 256**size if size else 1 + job.max_roll
+        rounds = 256**size if size else 1 + job.max_roll * self._rolls_time
         for step in range(rounds):
             if size:
                 extranonce2, ntime = (self._extranonce2 % rounds).to_bytes(size, "little"), job.ntime
@@ -198,11 +199,24 @@ class Session:
         if is_block and result.status is ShareStatus.ACCEPTED and share.job.prev_hash == self._resting_on:
             self._spent = share.job.prev_hash
         self._settle_share(dataclasses.replace(result, block=is_block))
+        if (result.status is ShareStatus.REJECTED and share.work.ntime != share.job.ntime
+                and "time" in result.reason.lower()):
+            self._leave_time_alone(share.job)
         if is_block and result.status is not ShareStatus.ACCEPTED and share.job.prev_hash == self._resting_on:
             if self._held:
                 self._submit(self._held.popleft(), True)
             else:
                 self._resume()
+
+    def _leave_time_alone(self, job: Job) -> None:
+        """The source took offence at a time that was rolled: what is left of the job has a time of ours as well."""
+        if not self._rolls_time:
+            return
+        self._rolls_time = False
+        self._emit(Trouble("the source takes no other time than its job's: it is not rolled any more", False))
+        if job == self._job and job.prev_hash != self._resting_on:
+            self._engine.pause()
+            self._on_exhausted()
 
     def _rest_on(self, prev_hash: bytes) -> None:
         """A chain takes one block on each previous hash, so whatever else is found on this one is worthless if ours is

@@ -14,6 +14,7 @@ from miner.core.text import one_line
 from miner.front.pace import Pace
 
 MAX_TRAFFIC = 4096  # characters of a message that are shown
+MAX_TROUBLE = 500  # and of our own words on what went wrong, with whatever of the other end's is in them
 
 
 def khash(hashrate: float) -> str:
@@ -94,7 +95,7 @@ class Report:
             case BlockFound():
                 yield block_line(event.result.share.job, event.block_hash, self._source)
             case Trouble():
-                yield one_line(event.message)
+                yield one_line(event.message, MAX_TROUBLE)
             case Totals():
                 yield totals_line(event)
             case _:
@@ -134,7 +135,7 @@ def source_lines(event: Connecting | Disconnected | MovedTo | Notice | Traffic |
         case Connecting():
             yield f"Starting {one_line(event.what)} on {one_line(event.label)}"
         case Disconnected():
-            yield one_line(event.reason)
+            yield one_line(event.reason, MAX_TROUBLE)
             yield f"...retry after {event.retry_seconds:.0f} seconds"
         case MovedTo():
             yield work_line(event.label, event.payee)

@@ -133,7 +133,8 @@ class PoolConnection:
         except OSError as error:
             raise LostError(self._fault or words_of(error)) from None
         if not data:
-            raise LostError(self._fault or "the pool closed the connection")
+            words = "" if self._protocol.heard else " without a word"
+            raise LostError(self._fault or f"the pool closed the connection{words}")
         return data
 
     def _flush(self) -> None:
