@@ -15,10 +15,8 @@ MINER_INLINE V v_add(V a, V b) { return _mm256_add_epi32(a, b); }
 MINER_INLINE V v_xor(V a, V b) { return _mm256_xor_si256(a, b); }
 MINER_INLINE V v_xor3(V a, V b, V c) { return v_xor(a, v_xor(b, c)); }
 MINER_INLINE V v_choose(V mask, V yes, V no) { return v_xor(no, _mm256_and_si256(mask, v_xor(yes, no))); }
-MINER_INLINE V v_majority(V a, V b, V c)
-{
-    return _mm256_or_si256(_mm256_and_si256(a, b), _mm256_and_si256(c, _mm256_or_si256(a, b)));
-}
+/* a ^ b is the next round's b ^ c, which compilers notice. */
+MINER_INLINE V v_majority(V a, V b, V c) { return v_xor(b, _mm256_and_si256(v_xor(a, b), v_xor(b, c))); }
 MINER_INLINE V v_swap_bytes(V x)
 {
     return _mm256_shuffle_epi8(x, _mm256_set_epi32(0x0c0d0e0f, 0x08090a0b, 0x04050607, 0x00010203,
