@@ -4,11 +4,23 @@
 
 #include "sha256.h"
 
-/* The six functions of FIPS 180-4, section 4.1.2. */
+/* The four sigmas of FIPS 180-4, section 4.1.2. Where an instruction overwrites its operand and there is no rotate, two
+ * chains of shifts, x >> 22 ^ x >> 13 ^ x >> 2 = ((x >> 9 ^ x) >> 11 ^ x) >> 2 and the same to the left, take as many
+ * operations as three rotates but a third of the copies. */
+#ifdef SHA256_SHIFT_CHAINS
+#define SHA256_RIGHT(x, p, q, r) v_shr(v_xor(v_shr(v_xor(v_shr(x, (r) - (q)), x), (q) - (p)), x), p)
+#define SHA256_LEFT(x, p, q, r) v_shl(v_xor(v_shl(v_xor(v_shl(x, (q) - (p)), x), (r) - (q)), x), 32 - (r))
+#define SHA256_LEFT_TWO(x, q, r) v_shl(v_xor(v_shl(x, (r) - (q)), x), 32 - (r))
+#define SHA256_SIGMA_A(x) v_xor(SHA256_RIGHT(x, 2, 13, 22), SHA256_LEFT(x, 2, 13, 22))
+#define SHA256_SIGMA_E(x) v_xor(SHA256_RIGHT(x, 6, 11, 25), SHA256_LEFT(x, 6, 11, 25))
+#define SHA256_SIGMA_0(x) v_xor(SHA256_RIGHT(x, 3, 7, 18), SHA256_LEFT_TWO(x, 7, 18))
+#define SHA256_SIGMA_1(x) v_xor(SHA256_RIGHT(x, 10, 17, 19), SHA256_LEFT_TWO(x, 17, 19))
+#else
 #define SHA256_SIGMA_A(x) v_xor3(v_ror(x, 2), v_ror(x, 13), v_ror(x, 22))
 #define SHA256_SIGMA_E(x) v_xor3(v_ror(x, 6), v_ror(x, 11), v_ror(x, 25))
 #define SHA256_SIGMA_0(x) v_xor3(v_ror(x, 7), v_ror(x, 18), v_shr(x, 3))
 #define SHA256_SIGMA_1(x) v_xor3(v_ror(x, 17), v_ror(x, 19), v_shr(x, 10))
+#endif
 
 /* One round; kw is K[i] + W[i]. Instead of moving eight variables along, the caller rotates their names. */
 #define SHA256_ROUND(a, b, c, d, e, f, g, h, kw)                                                           \

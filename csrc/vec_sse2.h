@@ -19,10 +19,8 @@ MINER_INLINE V v_xor(V a, V b) { return _mm_xor_si128(a, b); }
 MINER_INLINE V v_add_constant(V a, const uint32_t *x) { return v_add(a, v_set1(*x)); }
 MINER_INLINE V v_xor3(V a, V b, V c) { return v_xor(a, v_xor(b, c)); }
 MINER_INLINE V v_choose(V mask, V yes, V no) { return v_xor(no, _mm_and_si128(mask, v_xor(yes, no))); }
-MINER_INLINE V v_majority(V a, V b, V c)
-{
-    return _mm_or_si128(_mm_and_si128(a, b), _mm_and_si128(c, _mm_or_si128(a, b)));
-}
+/* a ^ b is the next round's b ^ c, which compilers notice. */
+MINER_INLINE V v_majority(V a, V b, V c) { return v_xor(b, _mm_and_si128(v_xor(a, b), v_xor(b, c))); }
 #define v_ror(x, n) _mm_or_si128(_mm_srli_epi32((x), (n)), _mm_slli_epi32((x), 32 - (n)))
 #define v_shr(x, n) _mm_srli_epi32((x), (n))
 #define v_shl(x, n) _mm_slli_epi32((x), (n))
