@@ -25,7 +25,7 @@ OPTION = "--coinbase-addr"
     (JsonRpcError(-8, "must be called with x"), "with x .*asked with the rules mweb, segwit, signet", True),
     (JsonRpcError(-32601, "Method not found"), "does not offer getblocktemplate", True),
     (HttpError(401, "Unauthorized"), "wrong RPC user or password.*rpcuser", True),
-    (HttpError(403, "Forbidden"), "rpcallowip", True),
+    (HttpError(403, "Forbidden"), "rpcallowip.*rpcwhitelist", True),
     (HttpError(404, "Not Found"), "404 Not Found", True),
     (HttpError(503, "Service Unavailable"), "503", False),
     (ConnectionRefusedError(111, "Connect call failed"), "connection refused.*-server", False),

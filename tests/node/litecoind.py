@@ -42,14 +42,14 @@ def program() -> Path:
 class Litecoind(Daemon):
     """`mweb=False` puts the extension blocks off for good; else they start at MWEB_HEIGHT. `peer=False`: none, so that
     the node refuses to give templates until `connect_peer()`. `old_blocks=False`: it gives none either while its
-    newest block is a day old. `chain`: regtest, main or test."""
+    newest block is a day old. `more`: further lines of its config file. `chain`: regtest, main or test."""
 
     config_name = "litecoin.conf"
 
-    def __init__(self, *, chain: str = "regtest", mweb: bool = True, peer: bool = True,
-                 old_blocks: bool = True) -> None:
+    def __init__(self, *, chain: str = "regtest", mweb: bool = True, peer: bool = True, old_blocks: bool = True,
+                 more: str = "") -> None:
         super().__init__(program(), chain=chain, peer=peer)
-        self._own = ("" if mweb else _MWEB_OFF) + (_OLD_BLOCKS if old_blocks else "")
+        self._own = ("" if mweb else _MWEB_OFF) + (_OLD_BLOCKS if old_blocks else "") + more
 
     def config(self) -> str:
         return self.common_config(_CONFIG) + self._own

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import hmac
 import logging
 import re
 import time
@@ -265,6 +266,17 @@ def test_wrong_password_is_said_and_never_shown(caplog: pytest.LogCaptureFixture
         run(config_for(node, password="sesame"), play)
         url = f"http://{node.username}:sesame@127.0.0.1:{node.rpc_port}/"
         run(config_for(node, url=url, username="", password=""), play)
+
+
+def test_user_who_may_not_call_what_is_needed() -> None:
+    proof = hmac.new(b"salt", b"sesame", "sha256").hexdigest()
+    rights = f"rpcauth=guest:salt${proof}\nrpcwhitelist=guest:getblocktemplate\nrpcwhitelistdefault=0\n"
+    with Litecoind(mweb=False, more=rights) as node:
+        async def play(source: NodeSource, events: Events) -> None:
+            with pytest.raises(SourceError, match="the node does not permit it: .*-rpcwhitelist"):
+                await next_job(events)
+
+        run(config_for(node, username="guest", password="sesame"), play)
 
 
 def test_credentials_in_the_url_serve_too() -> None:

@@ -129,5 +129,6 @@ def _explain_status(error: HttpError) -> Trouble:
         return Trouble("wrong RPC user or password: they must be the node's rpcuser and rpcpassword, or those in its "
                        ".cookie file (HTTP status 401)", True)
     if error.status == 403:
-        return Trouble("the node does not let this machine in: see its option -rpcallowip (HTTP status 403)", True)
+        return Trouble("the node does not permit it: see its options -rpcallowip (this machine) and -rpcwhitelist "
+                       "(validateaddress, getblocktemplate, submitblock) (HTTP status 403)", True)
     return Trouble(f"the node answers with {error}", error.status in (400, 404, 405))
