@@ -176,6 +176,13 @@ def test_credentials_of_the_chain_that_is_mined_along(tmp_path: Path) -> None:
     assert "chmod 600" in notices(parse(*args, "--aux-password-file", str(file)))[0]
 
 
+def test_a_pool_without_users_has_to_be_meant() -> None:
+    for args in (["-u", ""], ["-O", ":"], ["-u", "", "-p", "x"]):
+        assert source("-o", "stratum+tcp://pool:1", *args).anonymous
+    assert not source(*POOL).anonymous
+    assert "(-u '' if it wants none)" in refusal("-o", "stratum+tcp://pool:1")
+
+
 def test_getwork_pays_whom_the_server_pays() -> None:
     config = source("-o", "http://node:1/", "--no-gbt")
     assert (config.gbt, config.getwork, config.coinbase_addr) == (False, True, "")

@@ -38,6 +38,7 @@ def test_urls_that_will_not_do_are_not_repeated(url: str) -> None:
 
 
 def test_there_is_no_default_user() -> None:
+    assert PoolAddress.of(SourceConfig(url="stratum+tcp://h:1", anonymous=True)).username == ""
     with pytest.raises(UsageError, match="no user given for the pool host"):
         PoolAddress.of(SourceConfig(url="stratum+tcp://host:1"))
 

@@ -28,7 +28,7 @@ from miner.stratum.reject import Reject
 from miner.stratum.server_protocol import Authorizing, Reported, Subscribing
 from proxies import proxy
 from stratum_pool import Miner, Pool, within_limit
-from stratum_samples import REGTEST_JOB, SCRYPT, SHA256D, request
+from stratum_samples import REGTEST_JOB, SCRYPT, SHA256D, notify, request
 
 PASSWORD = "s3cret-pass"
 HARD_JOB = dataclasses.replace(REGTEST_JOB, nbits=0x1D00FFFF)
@@ -102,6 +102,54 @@ async def test_a_pool_that_sets_the_difficulty_by_who_asks() -> None:
         async with Pool(script) as pool, source_of(pool, user_agent=agent) as source:
             job = await next_of(Job, source.events())
             assert job.share_target == difficulty_to_target(difficulty, SCRYPT)
+
+
+@within_limit
+async def test_a_pool_that_does_everything_in_its_own_order_and_shape() -> None:
+    """Early and changed difficulties, a re-sent job, numbers as strings and the reverse, a new extranonce under way."""
+    job_of_pool = ["7", *notify(nbits="1d00ffff")[1:], "more"]
+    submitted: list[list[Any]] = []
+
+    async def script(miner: Miner) -> None:
+        async def asked(method: str) -> list[Any]:
+            while (message := json.loads(await miner.reader.readuntil(b"\n")))["method"] != method:
+                pass
+            return list(message["params"])
+
+        def say(**message: Any) -> None:
+            miner.say(json.dumps(message).encode() + b"\n")
+
+        await asked("mining.subscribe")
+        say(method="mining.set_difficulty", params=["4"])
+        say(id=None, method="mining.notify", params=[7, *job_of_pool[1:]])
+        say(id="1", result=[[], "08000002", 4])
+        await asked("mining.authorize")
+        say(id=77, method="mining.set_difficulty", params=[0.5])
+        say(id="2", result=True)
+        submitted.append(await asked("mining.submit"))
+        say(id=f"{first_id}", result=True, error=[])
+        say(method="mining.set_difficulty", params=[2])  # in force with the same job, once it comes again
+        say(method="mining.set_extranonce", params=["0a", "8"])
+        submitted.append(await asked("mining.submit"))
+        say(id=first_id + 1, result=None, error={"code": 21, "message": "Job not found"})
+        say(id=None, method="mining.notify", params=job_of_pool)
+        submitted.append(await asked("mining.submit"))
+        say(id=first_id + 2, result=False, error=None, **{"reject-reason": "low difficulty"})
+        await miner.until_gone()
+
+    first_id = 4  # after subscribe, authorize, extranonce.subscribe
+    async with Pool(script) as pool, source_of(pool) as source:
+        events = source.events()
+        job = await next_of(Job, events)
+        assert job.share_target == difficulty_to_target(0.5, SCRYPT)
+        verdicts = [(await source.submit(job.work(bytes([number, 0, 0, 0])).share(1))).status for number in (1, 2)]
+        moved = await next_of(Job, events)
+        assert (moved.extranonce1, moved.extranonce2_size, moved.clean) == (b"\x0a", 8, True)
+        assert moved.share_target == difficulty_to_target(2, SCRYPT)
+        verdicts.append((await source.submit(moved.work(bytes(8)).share(1))).status)
+        assert (await source.submit(job.work(bytes(4)).share(1))).status is ShareStatus.STALE, "and it goes nowhere"
+    assert verdicts == [ShareStatus.ACCEPTED, ShareStatus.STALE, ShareStatus.REJECTED]
+    assert [(params[1], params[2]) for params in submitted] == [(7, "01000000"), (7, "02000000"), ("7", "00" * 8)]
 
 
 @within_limit

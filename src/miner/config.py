@@ -34,6 +34,7 @@ class SourceConfig:
                     http(s)://host:port/ (node)
     username        pool user, or RPC user
     password        never shown: repr leaves it out
+    anonymous       log in at the pool without a user name
     hub             the pool is our own hub: ask it for the extension that tells when its job ends
     coinbase_addr   who is paid for blocks mined on a node
     coinbase_sig    text for the coinbase script
@@ -59,6 +60,7 @@ class SourceConfig:
     url: str = ""
     username: str = ""
     password: str = field(default="", repr=False)
+    anonymous: bool = False
     hub: bool = False
     coinbase_addr: str = ""
     coinbase_sig: str = ""

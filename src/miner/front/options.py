@@ -145,7 +145,7 @@ def source_config(options: argparse.Namespace, environ: Mapping[str, str] = os.e
     if any(_lacks_payee(options, url) for url, _, _ in each) and (for_hub or options.aux or not options.getwork):
         raise UsageError("nobody to pay for blocks on this node: use --coinbase-addr ADDRESS "
                          "(or, if it is a pool, --url stratum+tcp://HOST:PORT)")
-    users = [_user(options, url, user or "") for url, user, _ in each]
+    users = [_user(options, url, user) for url, user, _ in each]
     shared = "" if all(password is not None for _, _, password in each) else _password(options, environ, ask)
     aux = _aux_config(options, environ)
     primary, *backups = [
@@ -163,23 +163,25 @@ def _lacks_payee(options: argparse.Namespace, url: str) -> bool:
     return urlsplit(url).scheme in NODE_SCHEMES and options.gbt and not options.coinbase_addr
 
 
-def _user(options: argparse.Namespace, url: str, user: str) -> str:
-    """Who we are at this URL. Raises UsageError where somebody is missing."""
+def _user(options: argparse.Namespace, url: str, user: str | None) -> str:
+    """Who we are at this URL; "" for nobody, which a pool is told only if that was asked for. Raises UsageError where
+    somebody is missing."""
     scheme = urlsplit(url).scheme
-    if scheme in POOL_SCHEMES and not user:
+    if scheme in POOL_SCHEMES and user is None:
         raise UsageError(f"no user given for the pool {url}: -u and -O belong to the URL that they follow, or to all "
                          "if they stand before the first" if options.earlier else
-                         "no user given for the pool: use --user NAME, or -O NAME:PASSWORD")
+                         "no user given for the pool: use --user NAME, or -O NAME:PASSWORD (-u '' if it wants none)")
     if options.worker_id:
         if not user:
             raise UsageError("--worker-id is added to a user name: use --user NAME too")
         user = f"{user}.{options.worker_id}"
-    return user
+    return user or ""
 
 
 def _one_source(options: argparse.Namespace, url: str, user: str, password: str, aux: AuxConfig | None) -> SourceConfig:
     return SourceConfig(
         algorithm=options.algo, url=url, username=user, password=password, hub=options.hub,
+        anonymous=urlsplit(url).scheme in POOL_SCHEMES and not user,
         coinbase_addr=options.coinbase_addr, coinbase_sig=options.coinbase_sig, sandbox=options.sandbox,
         aux=None if options.earlier and urlsplit(url).scheme in POOL_SCHEMES else aux,
         gbt=options.gbt and not _lacks_payee(options, url), getwork=options.getwork,

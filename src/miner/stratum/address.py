@@ -34,7 +34,7 @@ class PoolAddress:
                              "with a port from 1 to 65535")
         username = config.username or unquote(url.username or "")
         password = config.password or unquote(url.password or "")
-        if not username:
+        if not username and not config.anonymous:
             raise UsageError(f"no user given for the pool {host}: use --user NAME")
         for name, value in (("user", username), ("password", password)):
             if len(value) > MAX_NAME or not value.isprintable():

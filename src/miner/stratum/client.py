@@ -50,7 +50,8 @@ class StratumSource(WorkSource):
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self.label = str(self._address)
-        self.payee = "the hub's payee" if config.hub else f"pool user {self._address.username}"
+        named = f"pool user {self._address.username}" if self._address.username else "whom the pool chooses"
+        self.payee = "the hub's payee" if config.hub else named
 
     def events(self) -> AsyncIterator[SourceEvent]:
         return self._follow()
@@ -155,8 +156,8 @@ class StratumSource(WorkSource):
             case Authorized():
                 self._was_in = True
             case LoginRefused():
-                words = (f"{self.label} refused the login of user {self._address.username}: "
-                         f"{self._masked(event.reason) or 'it gave no reason'}")
+                who = f" of user {self._address.username}" if self._address.username else ""
+                words = f"{self.label} refused the login{who}: {self._masked(event.reason) or 'it gave no reason'}"
                 raise LostError(words) if self._was_in else SourceError(words)
             case messages.Reconnect():
                 self._on_reconnect(event, connection)
