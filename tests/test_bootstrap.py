@@ -70,6 +70,14 @@ def unpacked(directory: Path) -> list[Path]:
     return sorted(path for path in directory.rglob("*") if path.is_file())
 
 
+def rebuilt(bundle: Path, path: Path) -> Path:
+    """The same bundle with other bytes in its native modules."""
+    with zipfile.ZipFile(bundle) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name) + (b"\0" if NATIVES in name else b""))
+    return path
+
+
 def test_loads_from_a_private_folder(bundle: Path, home: Path) -> None:
     report = run(bundle, home)
     assert report["package"].startswith(str(bundle))
@@ -199,6 +207,15 @@ def test_home_that_cannot_be_written(bundle: Path, tmp_path: Path) -> None:
     assert report["native"].startswith(str(tmp_path / "sparkminer-"))
 
 
+def test_no_home_at_all(bundle: Path, home: Path, tmp_path: Path) -> None:
+    """A user whom the system doesn't know, as containers have them, in a user namespace of its own."""
+    stranger = ["unshare", "--user", "--map-user=12345", "--map-group=12345", "env", "-u", "HOME"]
+    can = subprocess.run([*stranger, "true"], capture_output=True, timeout=60, check=False).returncode == 0
+    require("user namespaces", can, "sysctl kernel.apparmor_restrict_unprivileged_userns=0")
+    report = run(bundle, home, stranger, TEMPORARY=str(tmp_path))
+    assert report["native"].startswith(str(tmp_path / "sparkminer-12345-"))
+
+
 def test_error_names_every_folder_and_the_way_out(bundle: Path, tmp_path: Path) -> None:
     for name in ("home", "cache"):
         (tmp_path / name).write_text("")
@@ -219,15 +236,29 @@ def test_other_platforms_are_named(bundle: Path, home: Path, tmp_path: Path) -> 
 
 def test_two_versions_side_by_side(bundle: Path, home: Path, tmp_path: Path) -> None:
     """Another build has another hash and so another folder; a process that runs the old one keeps it."""
-    newer = tmp_path / "newer.zip"
-    with zipfile.ZipFile(bundle) as old, zipfile.ZipFile(newer, "w") as new:
-        for name in old.namelist():
-            new.writestr(name, old.read(name) + (b"\0" if NATIVES in name else b""))
+    newer = rebuilt(bundle, tmp_path / "newer.zip")
     first, second = run(bundle, home), run(newer, home)
     assert first["native"] != second["native"]
     assert len(unpacked(home)) == 2
     for file in unpacked(home):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_an_upgrade_beside_a_running_old_version(bundle: Path, home: Path, tmp_path: Path) -> None:
+    """What the new version unpacks leaves the old one's file alone, whose process goes on."""
+    newer = rebuilt(bundle, tmp_path / "newer.zip")
+    code = "import sys, miner._native as n; print(n.__file__, flush=True); sys.stdin.read(); print(n.kernels('scrypt'))"
+    environment = {"PYTHONPATH": str(bundle), "HOME": str(home), "MINER_TEST_RUN": os.environ["MINER_TEST_RUN"]}
+    with subprocess.Popen([sys.executable, "-S", "-c", code], env=environment, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True) as old:
+        assert old.stdout is not None
+        file = Path(old.stdout.readline().strip())
+        before = file.read_bytes(), file.stat().st_ino
+        assert run(newer, home)["native"] != str(file)
+        assert (file.read_bytes(), file.stat().st_ino) == before
+        out, _ = old.communicate("", timeout=60)
+    assert old.returncode == 0
+    assert "portable" in out
 
 
 def test_noexec_mounts_are_passed_over(bundle: Path, home: Path, tmp_path: Path) -> None:

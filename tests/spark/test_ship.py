@@ -57,6 +57,14 @@ def test_takes_natives_from_wheels(tmp_path: Path, tags: str, directory: str) ->
     assert any(name.startswith(f"miner/{NATIVES}/{platform_tag()}/") for name in names(tmp_path / "all.zip"))
 
 
+@pytest.mark.parametrize("version", ["314t", "315t"])
+def test_takes_natives_for_free_threaded_pythons_beside_the_others(tmp_path: Path, version: str) -> None:
+    native = f"_native.cpython-{version}-x86_64-linux-gnu.so"
+    write_bundle(tmp_path / "all.zip", [wheel(tmp_path, f"cp{version[:-1]}-cp{version}-manylinux2014_x86_64",
+                                              member=f"miner/{native}")])
+    assert f"miner/{NATIVES}/linux-x86_64/{native}" in names(tmp_path / "all.zip")
+
+
 @pytest.mark.parametrize(("changes", "reason"), [
     ({"version": "0.0.1"}, f"is no wheel of sparkminer {VERSION}"),
     ({"member": "miner/other.so"}, "holds no native module"),
