@@ -189,6 +189,24 @@ def test_unmodified_minerd_mines_beside_ours() -> None:
 # Which shares go up
 
 
+def test_versions_are_not_rolled_at_a_hub_and_the_sources_own_bits_go_up() -> None:
+    """A slice has room enough without. The source that rolls hears the bits under its mask with each share."""
+    rolling = dataclasses.replace(make_job(), version=0x20006000, version_mask=0x1FFFE000)
+
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        raw = await RawMiner.connect(watched.address)
+        wanted = {"version-rolling.mask": "1fffe000", "version-rolling.min-bit-count": 2}
+        assert (await raw.call("mining.configure", ["version-rolling"], wanted))["result"] == {"version-rolling": False}
+        player = watched.player()
+        job = await player.job()
+        assert (job.version, job.version_mask) == (0x20006000, 0)
+        assert (await player.source.submit(solve(job))).status is ACCEPTED
+        work = source.submitted[0].work
+        assert (work.version, work.job.version_mask) == (0x20006000, 0x1FFFE000)
+
+    scripted(play, rolling)
+
+
 def test_each_refusal_has_its_code() -> None:
     async def play(watched: Watched, source: ScriptedSource) -> None:
         raw, player = await RawMiner.join(watched.address), watched.player()

@@ -162,7 +162,7 @@ def test_without_an_address_a_node_of_today_says_what_is_missing() -> None:
     async def main() -> None:
         async with (asyncio.timeout(WAIT), ScriptedNode({}) as node,
                     NodeSource(SourceConfig(url=node.url, gbt=False)) as source):
-            with pytest.raises(SourceError, match="not offer getwork.*for those --coinbase-addr ADDRESS is needed"):
+            with pytest.raises(SourceError, match="not offer getwork.*which need --coinbase-addr ADDRESS"):
                 await next_job(source.events())
 
     asyncio.run(main())

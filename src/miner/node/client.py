@@ -99,7 +99,7 @@ class NodeSource(WorkSource):
         if isinstance(error, JsonRpcError) and error.code == INITIAL_DOWNLOAD:
             text += await self._download_progress()
         if is_unknown_method(error) and not self._config.coinbase_addr:
-            text += "; nodes give block templates nowadays, and for those --coinbase-addr ADDRESS is needed"
+            text += " Nodes of today give block templates, which need --coinbase-addr ADDRESS"
         self._failures += 1
         if trouble.for_good:
             raise SourceError(text) from None
