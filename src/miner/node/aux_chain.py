@@ -72,11 +72,12 @@ class AuxChain:
         except (MinerError, OSError) as error:
             self.block = None
             trouble = explain(error, self._rpc.label, "createauxblock")
+            text = trouble.text.removeprefix(f"{self._rpc.label}: ")  # that is said anyway
             if trouble.for_good and not self._checked:
-                raise SourceError(f"--aux {self._rpc.label}: {trouble.text}") from None
-            if trouble.text != self._trouble:
-                self._notice(f"gives no work, mining without it: {trouble.text}")
-            self._trouble = trouble.text
+                raise SourceError(f"--aux {self._rpc.label}: {text}") from None
+            if text != self._trouble:
+                self._notice(f"gives no work, mining without it: {text}")
+            self._trouble = text
         if self.block != before:
             self._changed()
 

@@ -107,11 +107,12 @@ class TemplateFeed(Feed):
 
     async def submit(self, share: Share) -> ShareResult:
         issued = self._issued.get(share.job.job_id)
-        if issued is None:
-            return ShareResult(share, ShareStatus.STALE, "the chain moved on", block=True)
-        template, aux = issued.template, issued.aux
         value = hash_value(proof_hash(share.job.algorithm, share.header))
-        hand_in = self._submit_block if value <= share.job.network_target else self._hand_in
+        block = value <= share.job.network_target
+        if issued is None:
+            return ShareResult(share, ShareStatus.STALE, "the chain moved on", block=block)
+        template, aux = issued.template, issued.aux
+        hand_in = self._submit_block if block else self._hand_in
         if self._aux is None or aux is None or value > aux.target:
             return await hand_in(share, template)
         if value > template.share_target:
