@@ -132,7 +132,8 @@ def build_for_musl(python: Python, root: Path) -> None:
     zig, triple = f"{sys.executable} -m ziglang", f"{python.machine}-linux-musl"
     build(root, ["--build=x86_64-linux-gnu", f"--host={triple}",
                  f"--with-build-python={FOLDER / 'free-threaded/usr/bin/python3.13t'}",
-                 f"CC={zig} cc -target {triple} -dynamic", f"AR={zig} ar", f"RANLIB={zig} ranlib", *CROSS])
+                 f"CC={zig} cc -target {triple} -dynamic -Wno-date-time",     # zig wants no dates; CPython has one
+                 f"AR={zig} ar", f"RANLIB={zig} ranlib", *CROSS])
 
 
 @contextmanager
