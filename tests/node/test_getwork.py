@@ -1,6 +1,7 @@
 """Mining by getwork, on a real node behind a getwork server."""
 
 import asyncio
+import functools
 import itertools
 import os
 import struct
@@ -15,18 +16,22 @@ import counterparts
 import miner
 from miner import session
 from miner.config import EngineConfig, SourceConfig
+from miner.core.algorithm import Algorithm
 from miner.core.errors import SourceError
 from miner.core.events import BlockFound, MinerEvent, NewJob, ShareDone, Trouble
 from miner.core.model import Job, ShareStatus
 from miner.core.source import Connecting, Notice
 from miner.node.client import NodeSource
+from node.daemon import Daemon
 from node.faulty import ScriptedNode, ok
 from node.getwork_server import PADDING, GetworkServer, swapped
+from node.knots import Knots
 from node.litecoind import Litecoind
-from node.mining import WAIT, Events, check_headers, next_event, next_job, solve
+from node.mining import SCRYPT, SHA256D, WAIT, Events, check_headers, next_event, next_job, solve
 
 LONG_POLL = {"X-Long-Polling": "/LP"}
 ROLLING = {"X-Roll-NTime": "expire=30"}
+LITECOIN = functools.partial(Litecoind, mweb=False)
 YOUNG = 200  # blocks before ours
 PAYEE = "mxtT9y4YD5yJocLi7zrop7FW63WubeAHjG"
 
@@ -46,14 +51,17 @@ def play_on(play: Play, headers: dict[str, str] | None = None, **settings: Any) 
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("headers", [{}, LONG_POLL, LONG_POLL | ROLLING])
-def test_blocks_by_the_engine(headers: dict[str, str]) -> None:
+@pytest.mark.parametrize(("coin", "algorithm", "headers"), [
+    (LITECOIN, SCRYPT, {}), (LITECOIN, SCRYPT, LONG_POLL), (LITECOIN, SCRYPT, LONG_POLL | ROLLING),
+    (Knots, SHA256D, LONG_POLL | ROLLING),
+])
+def test_blocks_by_the_engine(coin: Callable[[], Daemon], algorithm: Algorithm, headers: dict[str, str]) -> None:
     async def main() -> None:
-        with Litecoind(mweb=False) as node:
+        with coin() as node:
             node.generate(YOUNG)
             async with GetworkServer(node, headers) as server:
                 def work() -> None:
-                    config = SourceConfig(url=server.url, gbt=False, scan_time=0.5)
+                    config = SourceConfig(algorithm, server.url, gbt=False, scan_time=0.5)
                     blocks = 0
                     with miner.mine(config, EngineConfig(threads=2, pin=False)) as mining:
                         for event in mining:
@@ -66,7 +74,7 @@ def test_blocks_by_the_engine(headers: dict[str, str]) -> None:
                 async with asyncio.timeout(2 * WAIT):
                     await asyncio.to_thread(work)
                 assert node.height >= YOUNG + 12
-                check_headers(node, YOUNG + 1, node.height)
+                check_headers(node, YOUNG + 1, node.height, algorithm)
 
     asyncio.run(main())
 
