@@ -38,7 +38,7 @@ check: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	MYPYPATH=src $(BIN)/python -m mypy.stubtest miner._native
-	$(BIN)/validate-pyproject --quiet pyproject.toml
+	$(BIN)/validate-pyproject pyproject.toml
 
 fuzz: .venv/.fuzz
 	cd tests && ../$(BIN)/python -m fuzz --seconds $(SECONDS)
