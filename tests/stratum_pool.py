@@ -82,8 +82,8 @@ class Pool:
     """Runs `script` for each connection; the connection ends with it."""
 
     def __init__(self, script: Callable[[Miner], Awaitable[None]], *, tls: ssl.SSLContext | None = None,
-                 port: int = 0) -> None:
-        self._tls, self._wanted_port = tls, port
+                 port: int = 0, backlog: int = 100) -> None:
+        self._tls, self._wanted_port, self._backlog = tls, port, backlog
         self.miners: list[Miner] = []
         self._script = script
         self._tasks: list[asyncio.Task[None]] = []
@@ -98,7 +98,8 @@ class Pool:
         return f"{'stratum+tcps' if self._tls else 'stratum+tcp'}://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._wanted_port, ssl=self._tls)
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._wanted_port, ssl=self._tls,
+                                                  backlog=self._backlog)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
