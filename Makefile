@@ -15,13 +15,15 @@ TESTS ?= tests
 BIN := .venv/bin
 BUILT_FROM := pyproject.toml setup.py src/miner/_native.pyx $(wildcard csrc/*.c csrc/*.h)
 
-.PHONY: help demo test check fuzz wheels pythons compilers counterparts clean
+.PHONY: help demo test check fuzz exhaustive speed wheels pythons compilers counterparts clean
 
 help:
 	@echo "make demo          mine the sandbox chain on a Spark cluster on this machine ($(SECONDS) seconds)"
 	@echo "make test          lint, types and tests; tests whose counterpart is missing are skipped"
 	@echo "make check         lint and types alone"
-	@echo "make fuzz          fuzz what reads bytes from the network ($(SECONDS) seconds for each target)"
+	@echo "make fuzz          fuzz what reads bytes from the network, and the kernels ($(SECONDS) seconds for each target)"
+	@echo "make exhaustive    every kernel against the portable one, long ranges and N up to 2^20, also under sanitizers"
+	@echo "make speed         what Python costs beside the C core alone, and what a second thread brings"
 	@echo "make wheels        build the Linux wheels into dist/ and try them"
 	@echo "make pythons       get more Pythons to try them on: newer, without the GIL, on musl, on aarch64"
 	@echo "make compilers     what the wheel hashes beside what pip's build from source does, kernel by kernel"
@@ -42,6 +44,12 @@ check: .venv/.test
 
 fuzz: .venv/.fuzz
 	cd tests && ../$(BIN)/python -m fuzz --seconds $(SECONDS)
+
+exhaustive: .venv/.test
+	MINER_TEST_EXHAUSTIVE=1 $(BIN)/python -m pytest tests/test_csrc.py
+
+speed: .venv/.test
+	cd tests && ../$(BIN)/python speed.py
 
 wheels: .venv/.wheels
 	rm -rf dist

@@ -1,5 +1,5 @@
-/* Hashrates of the C core alone, without Python: every kernel in turn, several rounds, medians. The time
- * is the thread's own CPU time, so that what else the machine does disturbs less.
+/* Hashrates of the C core alone, without Python: every kernel in turn, several rounds, medians. By the thread's own CPU
+ * time, so that what else the machine does disturbs less, and by wall time.
  * bench_core [algorithm [kernel [seconds [rounds]]]]; pin it with taskset. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +10,12 @@
 
 enum { MAX = 32, MAX_ROUNDS = 101 };
 
-static double now(void)
+enum { CPU, WALL, CLOCKS };
+
+static double now(int clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    clock_gettime(clock == CPU ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -23,21 +25,21 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Hashes a second over about `seconds`. */
-static double rate(const miner_kernel *k, miner_scratch *s, double seconds)
+/* Hashes a second over about `seconds`, by both clocks. */
+static void measure(const miner_kernel *k, miner_scratch *s, double seconds, double rate[CLOCKS])
 {
     static const uint8_t header[80] = { 1, 2, 3 }, never[32] = { 0 };
     const _Atomic uint64_t epoch = 0;
     miner_hit hit[64];
     size_t found;
     uint64_t done, total = 0, step = s->n ? 2 * miner_kernel_lanes(k) : 1 << 17;
-    double start = now(), spent;
+    double start[CLOCKS] = { now(CPU), now(WALL) };
     do {
         miner_search(k, s, header, never, (uint32_t)total & 0x7fffffff, step, &epoch, 0, hit, 64, &found, &done);
         total += done;
-        spent = now() - start;
-    } while (spent < seconds);
-    return (double)total / spent;
+    } while (now(WALL) - start[WALL] < seconds);
+    for (int clock = 0; clock < CLOCKS; clock++)
+        rate[clock] = (double)total / (now(clock) - start[clock]);
 }
 
 int main(int argc, char **argv)
@@ -50,23 +52,31 @@ int main(int argc, char **argv)
         const char *algorithm = a == MINER_SCRYPT ? "scrypt" : "sha256d";
         const miner_kernel *k[MAX];
         miner_scratch s[MAX];
-        static double rates[MAX][MAX_ROUNDS];
+        static double rates[MAX][CLOCKS][MAX_ROUNDS];
         size_t count = miner_kernels((miner_algorithm)a, k, MAX), kept = 0;
         if (strcmp(only_algorithm, "all") && strcmp(only_algorithm, algorithm))
             continue;
         for (size_t i = 0; i < count; i++)
             if (!strcmp(only_kernel, "all") || !strcmp(only_kernel, miner_kernel_name(k[i])))
                 k[kept++] = k[i];
-        for (size_t i = 0; i < kept; i++)
+        for (size_t i = 0; i < kept; i++) {
             if (miner_scratch_alloc(&s[i], k[i], a == MINER_SCRYPT ? 1024 : 0) != MINER_OK)
                 return 1;
+            miner_scratch_touch(&s[i]);
+        }
         for (int round = 0; round < rounds; round++)        /* interleaved, so that noise hits all alike */
-            for (size_t i = 0; i < kept; i++)
-                rates[i][round] = rate(k[i], &s[i], seconds);
+            for (size_t i = 0; i < kept; i++) {
+                double rate[CLOCKS];
+                measure(k[i], &s[i], seconds, rate);
+                for (int clock = 0; clock < CLOCKS; clock++)
+                    rates[i][clock][round] = rate[clock] / 1e3;
+            }
         for (size_t i = 0; i < kept; i++) {
-            qsort(rates[i], (size_t)rounds, sizeof(double), by_size);
-            printf("%-8s %-14s %10.1f kH/s  (%.1f to %.1f)\n", algorithm, miner_kernel_name(k[i]),
-                   rates[i][rounds / 2] / 1e3, rates[i][0] / 1e3, rates[i][rounds - 1] / 1e3);
+            for (int clock = 0; clock < CLOCKS; clock++)
+                qsort(rates[i][clock], (size_t)rounds, sizeof(double), by_size);
+            const double *cpu = rates[i][CPU];
+            printf("%-8s %-14s %12.3f kH/s  (%.1f to %.1f), by wall time %.3f\n", algorithm, miner_kernel_name(k[i]),
+                   cpu[rounds / 2], cpu[0], cpu[rounds - 1], rates[i][WALL][rounds / 2]);
             miner_scratch_free(&s[i]);
         }
     }

@@ -1,5 +1,6 @@
 /* The C core's own tests: what Python can't reach (list sizes, misaligned input, statuses) and what should also run
- * under the sanitizers. `test_core [nonces]`: how many nonces each kernel is compared over (default 2^14).
+ * under the sanitizers. `test_core [nonces [N]]`: how many nonces each kernel is compared over (default 2^14; for
+ * scrypt a part of them), and the largest N of scrypt (default 2^16).
  * Built and run by tests/test_csrc.py. */
 #include <pthread.h>
 #include <stdio.h>
@@ -136,8 +137,8 @@ static void agrees_with_portable(subject *t, subject *portable, uint64_t nonces)
     static miner_hit expected[MAX_HITS];
     uint8_t header[80], target[32];
     uint32_t first = (uint32_t)random64();
-    uint64_t few = (nonces >> 4) + 3 < 4099 ? (nonces >> 4) + 3 : 4099;      /* scrypt takes its time */
-    uint64_t count = t->algorithm == MINER_SCRYPT ? few : nonces, limit = ((uint64_t)1 << 32) - first;
+    uint64_t count = t->algorithm == MINER_SCRYPT ? (nonces >> 7) + 3 : nonces;     /* scrypt takes its time */
+    uint64_t limit = ((uint64_t)1 << 32) - first;
     random_bytes(header, 80);
     random_bytes(target, 32);
     target[31] = 0;
@@ -211,8 +212,34 @@ static void refuses_bad_n(miner_algorithm algorithm, const miner_kernel *kernel)
     CHECK((miner_scratch_size(kernel, 0) == 0) == (algorithm == MINER_SHA256D));
 }
 
+/* One batch: the least of three lanes' hashes is found. And a stop inside the first hash. */
+static void large_n(const miner_kernel *kernel, uint32_t n)
+{
+    subject t = subject_of(MINER_SCRYPT, kernel, n);
+    const uint32_t lanes[] = { 0, t.lanes / 2, t.lanes - 1 }, first = (uint32_t)random64() & 0x7fffffff;
+    uint8_t header[80], hash[32], least[32] = { 0 };
+    uint32_t nonce = 0;
+    uint64_t at = 0, done;
+    int seen = 0;
+    random_bytes(header, 80);
+    for (int i = 0; i < 3; i++) {
+        portable_hash(MINER_SCRYPT, header, n, first + lanes[i], hash);
+        if (i == 0 || hash[31] < least[31])
+            memcpy(least, hash, 32), nonce = first + lanes[i];
+    }
+    miner_scratch_touch(&t.scratch);
+    for (; at < t.lanes; at += done) {
+        size_t found = search(&t, header, least, first + (uint32_t)at, t.lanes - at, MAX_HITS, &done);
+        for (size_t i = 0; i < found; i++)
+            seen += hits[i].nonce == nonce && memcmp(hits[i].hash, least, 32) == 0;
+    }
+    CHECK(seen == 1);
+    stops(&t);
+    miner_scratch_free(&t.scratch);
+}
+
 static void test_kernel(miner_algorithm algorithm, const miner_kernel *kernel, const miner_kernel *portable,
-                        uint64_t nonces)
+                        uint64_t nonces, uint32_t largest_n)
 {
     static const uint32_t sizes[] = { 2, 4, 16, 128 };
     snprintf(context, sizeof context, "%s %s", algorithm == MINER_SCRYPT ? "scrypt" : "sha256d",
@@ -231,17 +258,16 @@ static void test_kernel(miner_algorithm algorithm, const miner_kernel *kernel, c
         miner_scratch_free(&t.scratch);
         miner_scratch_free(&reference.scratch);
     }
-    if (algorithm == MINER_SCRYPT) {        /* the stop comes inside the first hash */
-        subject big = subject_of(algorithm, kernel, 1 << 16);
-        stops(&big);
-        miner_scratch_free(&big.scratch);
-    }
+    if (algorithm == MINER_SCRYPT)
+        large_n(kernel, largest_n);
     printf("%s: good\n", context);
+    fflush(stdout);
 }
 
 int main(int argc, char **argv)
 {
     uint64_t nonces = argc > 1 ? strtoull(argv[1], NULL, 0) : 1 << 14;
+    uint32_t largest_n = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 0) : 1 << 16;
     for (int algorithm = MINER_SHA256D; algorithm <= MINER_SCRYPT; algorithm++) {
         const miner_kernel *kernels[MAX_KERNELS];
         size_t count = miner_kernels((miner_algorithm)algorithm, kernels, MAX_KERNELS);
@@ -249,7 +275,7 @@ int main(int argc, char **argv)
         CHECK(strcmp(miner_kernel_name(kernels[count - 1]), "portable") == 0);
         CHECK(miner_kernels((miner_algorithm)algorithm, NULL, 0) == count);
         for (size_t i = 0; i < count; i++)
-            test_kernel((miner_algorithm)algorithm, kernels[i], kernels[count - 1], nonces);
+            test_kernel((miner_algorithm)algorithm, kernels[i], kernels[count - 1], nonces, largest_n);
     }
     CHECK(miner_kernel_by_name(MINER_SCRYPT, "no such kernel") == NULL);
     return 0;

@@ -1,4 +1,4 @@
-"""Fuzz what reads bytes from outside, guided by coverage (Atheris, which is libFuzzer for Python).
+"""Fuzz what reads bytes from outside, guided by coverage (Atheris, which is libFuzzer for Python); and the kernels.
 
     python -m fuzz [--seconds N] [TARGET ...]     # from tests/, or `make fuzz`
 
@@ -66,6 +66,7 @@ def run(name: str, seconds: int) -> None:
     arguments = [sys.argv[0], f"-max_total_time={seconds}", f"-timeout={HANG_SECONDS}", "-max_len=20000",
                  "-rss_limit_mb=1024", f"-dict={words}", f"-artifact_prefix={folder}/", "-print_final_stats=1",
                  "-verbosity=0", str(seeds)]
+    target.run(b"")  # what it does once takes its own time
     atheris.Setup(arguments, one_input)
     atheris.Fuzz()
 

@@ -1,5 +1,5 @@
-"""What is fuzzed: everything that makes sense of bytes from the network, and the config file."""
+"""What is fuzzed: everything that makes sense of bytes from the network, the config file, and the kernels."""
 
-from fuzz import around, hub, node, pool
+from fuzz import around, hub, kernels, node, pool
 
-TARGETS = pool.TARGETS | hub.TARGETS | node.TARGETS | around.TARGETS
+TARGETS = pool.TARGETS | hub.TARGETS | node.TARGETS | around.TARGETS | kernels.TARGETS
