@@ -97,7 +97,8 @@ def free_threaded(target: Target, abi: str, headers: Path, work: Path) -> dict[s
     """What makes this Python build for another: its headers, and what sysconfig would say there, as CPython's own
     cross-builds have it."""
     version, library = abi.removeprefix("cp"), "musl" if "musl" in target.triple else "gnu"
-    (work / "cross_sysconfig.py").write_text(f"""import importlib.util, sysconfig
+    (work / "cross_sysconfig.py").write_text(f"""import importlib
+
 host = importlib.import_module({sysconfig._get_sysconfigdata_name()!r}).build_time_vars
 build_time_vars = host | {{
     "Py_GIL_DISABLED": 1,
