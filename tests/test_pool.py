@@ -35,7 +35,7 @@ def node() -> Iterator[Litecoind]:
     """Past the activation of extension blocks: each block has a transaction beside the coinbase (the HogEx), so that
     the jobs' merkle branches are not empty."""
     with Litecoind() as node:
-        node.generate(MWEB_HEIGHT - 1)
+        node.grow(MWEB_HEIGHT - 1)
         node.peg_in()
         node.generate(1)
         yield node

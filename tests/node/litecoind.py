@@ -67,6 +67,11 @@ class Litecoind(Daemon):
         address: str = self.rpc("getnewaddress", "", kind, wallet=wallet)
         return address
 
+    def grow(self, count: int) -> None:
+        """So many blocks. The first 20 pay the wallet, the others nobody: with hundreds of coins it would be slow."""
+        self.generate(20)
+        self.generate(count - 20, self.rpc("decodescript", "51")["p2sh"])
+
     def new_wallet(self, name: str) -> None:
         """One more wallet, for those who need to know which coins are spent."""
         self.rpc("createwallet", name)

@@ -59,7 +59,7 @@ def test_transactions_of_the_mempool_and_their_fees() -> None:
 def test_through_the_start_of_mweb() -> None:
     """Litecoin Core makes no template for the first MWEB block before somebody pegs in: the source waits for it."""
     with Litecoind() as node:
-        node.generate(MWEB_HEIGHT - 3)
+        node.grow(MWEB_HEIGHT - 3)
 
         async def play(source: NodeSource, events: Events) -> None:
             await mine(source, events, 2)
@@ -81,7 +81,7 @@ def test_through_the_start_of_mweb() -> None:
 def test_peg_ins_and_peg_outs() -> None:
     with Litecoind() as node:
         node.new_wallet("private")
-        node.generate(MWEB_HEIGHT - 1)
+        node.grow(MWEB_HEIGHT - 1)
         node.peg_in(20, to_wallet="private")
         node.generate(10)
         jobs: list[Job] = []

@@ -33,8 +33,7 @@ def test_before_through_and_after_the_start() -> None:
             node.new_wallet(name)
         payees = {kind: node.new_address(kind, "miner") for kind in ("legacy", "p2sh-segwit", "bech32")}
         private = node.new_address("mweb", "private")
-        node.generate(20)
-        node.generate(FIRST_OF_OURS - 21, payees["bech32"])
+        node.grow(FIRST_OF_OURS - 1)
         turns = itertools.cycle(["pay", "peg in", "peg out"])
 
         def transact() -> None:

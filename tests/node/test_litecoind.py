@@ -31,7 +31,7 @@ def test_gives_no_template_without_a_peer() -> None:
 
 def test_mweb_starts_with_a_peg_in() -> None:
     with Litecoind() as node:
-        node.generate(MWEB_HEIGHT - 1)
+        node.grow(MWEB_HEIGHT - 1)
         with pytest.raises(RpcRefusal, match="bad-txns-vin-empty"):
             node.generate(1)
         node.peg_in()
