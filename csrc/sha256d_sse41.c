@@ -1,7 +1,7 @@
 /* sha256d, four nonces to an SSE register.
  *
  * Bound by the number of instructions: counted in the binary, a round with its message word is 56 operations and a
- * fifth as many copies, for an SSE operation overwrites an operand. Zen 4 does about three and a half of them a cycle. */
+ * fifth as many copies, for an SSE operation overwrites an operand. Zen 4 does about 3.5 of them a cycle. */
 #include "isa.h"
 #ifdef MINER_X86
 #define MINER_VEC_ISA "sse4.1"
