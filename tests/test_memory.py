@@ -157,3 +157,33 @@ for threads, kernel in ((1, ""), (2, ""), (1, first)):
     assert "128 MiB of memory a thread, 256 MiB for 2" in two
     assert "fewer threads (-t 1)" in two
     assert forced == one or "use --kernel portable (128 MiB)" in forced
+
+
+@linux
+def test_miners_of_one_group_do_not_count_on_the_same_memory() -> None:
+    """What the first one's scratchpads take is gone for the second, though the first has not hashed yet."""
+    program = """
+import sys
+from miner.config import EngineConfig
+from miner.core.algorithm import Algorithm
+from miner.core.errors import EngineError
+from miner.engine import Engine
+with open(sys.argv[1] + "/cgroup.procs", "w") as procs:
+    procs.write("0")
+try:
+    with Engine(Algorithm("scrypt", 1 << 20), EngineConfig(1, "portable"), on_hit=lambda *hit: None) as engine:
+        print(engine.kernel, flush=True)
+        sys.stdin.read()
+except EngineError as error:
+    print(error)
+"""
+    with real_group(256 << 20) as group:
+        command = [sys.executable, "-c", program, str(group)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
+            assert first.stdout is not None
+            assert first.stdout.readline() == "portable\n"
+            second = subprocess.run(command, input="", capture_output=True, text=True, timeout=120)
+            first.communicate(timeout=30)
+    assert second.returncode == 0, second.stderr
+    assert "128 MiB of memory a thread" in second.stdout
+    assert f"left in the control group {group}" in second.stdout
