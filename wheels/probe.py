@@ -10,6 +10,8 @@ import sysconfig
 import threading
 
 from miner import _native
+from miner.core.algorithm import Algorithm
+from miner.kernels import candidates
 
 THREADS = 4
 
@@ -44,7 +46,8 @@ def main() -> None:
     for name, n, expected in task["expected"]:
         for kernel in _native.kernels(name):
             check(name, n, kernel, task, expected)
-        kernels.append(f"{name} {', '.join(_native.kernels(name))}")
+        chosen = candidates(Algorithm(name, n))[0]
+        kernels.append(f"{name} {', '.join(_native.kernels(name))}, chosen {chosen}")
     gil = ""
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         assert not sys._is_gil_enabled(), "importing the module has brought the GIL back"
