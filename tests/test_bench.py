@@ -57,6 +57,14 @@ def test_bench_refuses_before_it_measures(args: list[str], status: int, words: s
     assert words in done.err[0]
 
 
+def test_an_n_that_hashlib_does_not_take_is_measured_without_it() -> None:
+    done = run_here("bench", "-a", "scrypt:65536", "--kernel", "portable", "-t", "1", "--seconds", "0.02", "--rounds",
+                    "1", "--json")
+    assert done.status == 0
+    [row] = json.loads("\n".join(done.out))["results"]
+    assert (row["kernel"], row["times_hashlib"]) == ("portable", None)
+
+
 def test_switches_are_measured_for_every_kernel() -> None:
     done = run_here("bench", "-a", "scrypt:16", "-t", "2", "--switches", "20", "--json")
     assert done.status == 0

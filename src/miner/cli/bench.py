@@ -20,19 +20,20 @@ from miner.core.errors import UsageError
 from miner.front.argparser import Parser, integer, seconds
 from miner.front.console import Console, ExitStatus
 from miner.front.report import hashrate_text, table
+from miner.verify import HASHLIB_N
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
     """What came of a candidate, in H/s: its median, slowest and fastest round, and how it compares with hashlib on one
-    thread (median of the rounds' ratios). Where the clock is known, `cycles` are those of a hash on each thread; where
-    the CPU's limit is known too, `share` is how much of it was reached."""
+    thread, if that takes the N (median of the rounds' ratios). Where the clock is known, `cycles` are those of a hash
+    on each thread; where the CPU's limit is known too, `share` is how much of it was reached."""
 
     candidate: Candidate
     hashrate: float
     slowest: float
     fastest: float
-    ratio: float
+    ratio: float | None
     cycles: float | None
     share: float | None
 
@@ -47,7 +48,8 @@ def bench(args: list[str], console: Console) -> int:
     if options.switches:
         switches.measure(candidates, options.switches, options.pin, options.json, console)
         return ExitStatus.OK
-    candidates += [Candidate(algorithm, HASHLIB, 1) for algorithm in dict.fromkeys(algorithms)]
+    candidates += [Candidate(algorithm, HASHLIB, 1) for algorithm in dict.fromkeys(algorithms)
+                   if algorithm.n <= HASHLIB_N]
     candidates.sort(key=lambda candidate: (algorithms.index(candidate.algorithm), candidate.kernel != HASHLIB))
     measured, clock = _measure(candidates, options.rounds, options.seconds, options.pin, console)
     results = [_figures(candidate, measured, clock) for candidate in candidates]
@@ -99,12 +101,13 @@ def _parser() -> Parser:
 
 def _figures(candidate: Candidate, measured: dict[Candidate, list[float]], clock: float | None) -> Figures:
     rates = measured[candidate]
-    baseline = measured[Candidate(candidate.algorithm, HASHLIB, 1)]
+    baseline = measured.get(Candidate(candidate.algorithm, HASHLIB, 1))
     hashrate = statistics.median(rates)
     cycles = clock * candidate.threads / hashrate if clock and hashrate else None
     least = least_cycles(candidate.algorithm, candidate.kernel)
     return Figures(candidate, hashrate, min(rates), max(rates),
-                   statistics.median(rate / base for rate, base in zip(rates, baseline, strict=True)),
+                   statistics.median(rate / base for rate, base in zip(rates, baseline, strict=True))
+                   if baseline else None,
                    cycles, least / cycles if least and cycles else None)
 
 
@@ -123,8 +126,8 @@ def _as_text(results: list[Figures], clock: float | None) -> Iterator[str]:
 def _cells(figures: Figures) -> list[str]:
     rates = (figures.hashrate, figures.slowest, figures.fastest)
     return [str(figures.candidate.algorithm), figures.candidate.kernel, str(figures.candidate.threads),
-            *map(hashrate_text, rates), f"{figures.ratio:.2f}", f"{figures.cycles:.0f}" if figures.cycles else "",
-            f"{figures.share:.0%}" if figures.share else ""]
+            *map(hashrate_text, rates), f"{figures.ratio:.2f}" if figures.ratio else "",
+            f"{figures.cycles:.0f}" if figures.cycles else "", f"{figures.share:.0%}" if figures.share else ""]
 
 
 def _as_json(results: list[Figures], clock: float | None, rounds: int, seconds: float) -> dict[str, object]:
