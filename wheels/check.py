@@ -150,10 +150,16 @@ def unpacked(wheel: Path, to: Path) -> Path:
 
 
 def host_pythons() -> list[str]:
-    """One of each version on PATH that starts; a version manager's stand-ins for versions it has not got don't."""
-    found = [path for name in HOST_PYTHONS if (path := shutil.which(name))
-             and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0]
-    return found or [sys.executable]
+    """One of each version, on PATH or kept by pyenv, that starts: pyenv's stand-ins on PATH often don't."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv").glob("versions/*/bin")
+    folders = [*os.get_exec_path(), *map(str, pyenv)]
+    found = [next(filter(starts, (path for folder in folders if (path := shutil.which(name, path=folder)))), "")
+             for name in HOST_PYTHONS]
+    return list(filter(None, found)) or [sys.executable]
+
+
+def starts(python: str) -> bool:
+    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
 
 
 def found(name: str) -> list[str]:
