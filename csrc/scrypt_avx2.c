@@ -6,6 +6,7 @@
 #include "vec_avx2.h"
 #include "salsa_lanes.h"
 #include "scrypt_rows256.h"
+#include "romix_lanes.h"
 #include "scrypt_lanes.h"
 
 SCRYPT_KERNEL(miner_scrypt_avx2, "avx2", MINER_CPU_AVX2);

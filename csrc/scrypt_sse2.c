@@ -42,6 +42,7 @@ MINER_INLINE void mix_rows(V x[32], uint8_t *const row[4])
     }
 }
 
+#include "romix_lanes.h"
 #include "scrypt_lanes.h"
 
 SCRYPT_KERNEL(miner_scrypt_sse2, "sse2", MINER_CPU_SSE2);
