@@ -152,7 +152,8 @@ def _as_chart(results: list[Figures]) -> str:
                     figures.hashrate / figures.share if figures.share else 0.0)
                 for figures in results if figures.candidate.algorithm == algorithm]
         panels.append(Panel(str(algorithm), bars))
-    return draw("Hashrate by kernel and number of threads", machine(), panels)
+    outlines = "; outlined: this CPU's limit" if any(figures.share for figures in results) else ""
+    return draw("Hashrate by kernel and number of threads", machine() + outlines, panels)
 
 
 def _strength(candidate: Candidate) -> int:
