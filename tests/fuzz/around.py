@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import socket
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from unittest import mock
 
 import python_socks.async_.asyncio._proxy as library
 
@@ -30,17 +32,19 @@ class Proxy:
         """It opens a connection, or it is an OSError that has words."""
         self._loop.run_until_complete(self._open(data))
 
+    @staticmethod
+    def _connect(ours: socket.socket) -> Callable[..., Awaitable[socket.socket]]:
+        async def connect_tcp(**address: object) -> socket.socket:
+            return ours
+
+        return connect_tcp
+
     async def _open(self, data: bytes) -> None:
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, mock.patch.object(library, "connect_tcp", self._connect(ours)):
             ours.setblocking(False)
             theirs.sendall(data[1:])
             theirs.shutdown(socket.SHUT_WR)
-
-            async def connect_tcp(**address: object) -> socket.socket:
-                return ours
-
-            library.connect_tcp = connect_tcp  # type: ignore[assignment]
             route = self._routes[(data[0] if data else 0) % len(SCHEMES)]
             try:
                 _, writer = await route.open("127.0.0.1", 3333)
