@@ -78,6 +78,13 @@ def test_a_restart_is_told_in_the_words_for_its_source(source: str, line: str) -
     assert report.lines(NewJob(JOB, restart=False)) == []
 
 
+def test_a_node_that_is_only_asked_now_and_then_told_nothing_by_itself() -> None:
+    report = Report(longpoll=False)
+    report.lines(dataclasses.replace(STARTED, source="http://h:1/"))
+    report.lines(NewJob(JOB, restart=True))
+    assert report.lines(NewJob(JOB, restart=True)) == ["New work from http://h:1/"]
+
+
 def test_debug_tells_every_job() -> None:
     line, = Report(debug=True).lines(NewJob(JOB, restart=False))
     assert line.startswith("DEBUG: job j1 at height 7, share difficulty 1,")

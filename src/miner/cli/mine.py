@@ -99,7 +99,7 @@ def mine(args: list[str], console: Console) -> int:
     from miner.front.report import Report
     from miner.mining import mine
 
-    report = Report(quiet=options.quiet, debug=options.debug)
+    report = Report(quiet=options.quiet, debug=options.debug, longpoll=options.longpoll)
     mining = mine(source, engine, seconds=options.seconds)
     with stopping_on_signals(mining.stop), mining:
         try:

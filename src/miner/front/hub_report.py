@@ -23,10 +23,12 @@ _METER_SECONDS = 5.0
 
 
 class HubReport:
-    """The lines for what a hub and its miners do. A miner's hashrate is told at most every few seconds of `clock`."""
+    """The lines for what a hub and its miners do. `quiet` and `longpoll` as for Report. A miner's hashrate is told at
+    most every few seconds of `clock`."""
 
-    def __init__(self, source: str, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
-        self._source, self._quiet, self._clock = source, quiet, clock
+    def __init__(self, source: str, quiet: bool = False, longpoll: bool = True,
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self._source, self._quiet, self._longpoll, self._clock = source, quiet, longpoll, clock
         self._metered: dict[str, float] = {}
         self._introduced: set[str] = set()
 
@@ -57,7 +59,7 @@ class HubReport:
                 yield f"Hub stopped: {one_line(event.reason)}"
             case Job():
                 if event.clean:
-                    yield restart_line(self._source)
+                    yield restart_line(self._source, self._longpoll)
             case _:
                 if isinstance(event, MovedTo):
                     self._source = event.label

@@ -58,10 +58,11 @@ def counted(number: int, noun: str) -> str:
 
 
 class Report:
-    """The lines for what a miner does. `quiet` leaves out each thread's hashrate, `debug` adds more about jobs."""
+    """The lines for what a miner does. `quiet` leaves out each thread's hashrate, `debug` adds more about jobs;
+    `longpoll` is whether nodes are asked to tell of new blocks by themselves."""
 
-    def __init__(self, quiet: bool = False, debug: bool = False) -> None:
-        self._quiet, self._debug = quiet, debug
+    def __init__(self, quiet: bool = False, debug: bool = False, longpoll: bool = True) -> None:
+        self._quiet, self._debug, self._longpoll = quiet, debug, longpoll
         self._source = ""
         self._started = False
         self._pace = Pace()
@@ -105,7 +106,7 @@ class Report:
 
     def _job_lines(self, job: Job, restart: bool) -> Iterator[str]:
         if restart and (self._started or not self._source.startswith("http")):
-            yield restart_line(self._source)
+            yield restart_line(self._source, self._longpoll)
         self._started = True
         if self._debug:
             yield f"DEBUG: job {one_line(job.job_id, 64)}{at_height(job)}, share difficulty " \
@@ -113,11 +114,11 @@ class Report:
                   f"network difficulty {target_to_difficulty(job.network_target, job.algorithm):.6g}"
 
 
-def restart_line(source: str) -> str:
+def restart_line(source: str, longpoll: bool) -> str:
     """Why the threads drop what they had, in minerd's words where it knows this kind of source."""
     if source.startswith("stratum"):
         return "Stratum requested work restart"
-    if source.startswith("http"):
+    if source.startswith("http") and longpoll:
         return "LONGPOLL detected new block"
     return f"New work from {one_line(source)}"
 
