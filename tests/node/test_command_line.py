@@ -71,7 +71,7 @@ def test_no_address(node: Litecoind) -> None:
     """Then getwork is asked for, as by minerd."""
     done = run("-o", node.url, "-O", f"{node.username}:{node.password}", "-t", "1")
     assert done.status == 1
-    assert "does not offer getwork" in said(done) and "--coinbase-addr ADDRESS is needed" in said(done)
+    assert "does not offer getwork" in said(done) and "which need --coinbase-addr ADDRESS" in said(done)
 
 
 def test_another_port_of_the_node(node: Litecoind) -> None:
