@@ -71,7 +71,6 @@ class Console:
             self.message(line)
 
 
-
 def run_command(name: str, command: Callable[[list[str], Console], int], args: list[str], console: Console) -> int:
     """Run a command; errors that are meant for people become one line on stderr and an exit status."""
     try:

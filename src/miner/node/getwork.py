@@ -96,8 +96,7 @@ def parse_offers(headers: Mapping[str, str], url: str) -> Offers:
 
 def why_not_followed(offered: str, config: SourceConfig) -> str:
     """Why stratum at the URL `offered` is not for us, whom the server of `config` sends there; "" where it is. Our
-    credentials go along: so not to another host unless it was allowed, and never
-    from TLS to plain text."""
+    credentials go along: so not to another host unless it was allowed, and never from TLS to plain text."""
     if not config.stratum:
         return "--no-stratum"
     try:
