@@ -1,13 +1,11 @@
 """A pool on loopback, in this process: the server's end of the protocol on a socket, and a script for what it does."""
 
 import asyncio
-import contextlib
 import functools
-import ssl
 from collections.abc import Awaitable, Callable, Coroutine
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from loopback_server import LoopbackServer
 from miner.core.model import Job
 from miner.stratum.server_protocol import Authorizing, ServerEvent, ServerProtocol, Submitting, Subscribing
 from stratum_samples import REGTEST_JOB
@@ -78,48 +76,20 @@ class Miner:
             self.received += data
 
 
-class Pool:
-    """Runs `script` for each connection; the connection ends with it."""
+class Pool(LoopbackServer):
+    """Runs `script` for each miner; its connection ends with it."""
 
-    def __init__(self, script: Callable[[Miner], Awaitable[None]], *, tls: ssl.SSLContext | None = None,
-                 port: int = 0, backlog: int = 100) -> None:
-        self._tls, self._wanted_port, self._backlog = tls, port, backlog
+    def __init__(self, script: Callable[[Miner], Awaitable[None]], **settings: Any) -> None:
+        super().__init__(**settings)
         self.miners: list[Miner] = []
         self._script = script
-        self._tasks: list[asyncio.Task[None]] = []
-        self._server: asyncio.Server
-
-    @property
-    def port(self) -> int:
-        return int(self._server.sockets[0].getsockname()[1])
 
     @property
     def url(self) -> str:
-        return f"{'stratum+tcps' if self._tls else 'stratum+tcp'}://127.0.0.1:{self.port}"
+        return f"{'stratum+tcps' if self.tls else 'stratum+tcp'}://127.0.0.1:{self.port}"
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._wanted_port, ssl=self._tls,
-                                                  backlog=self._backlog)
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                        trace: TracebackType | None) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        results = await asyncio.gather(*self._tasks, return_exceptions=True)
-        for result in results:  # a script that failed is a test that failed
-            if isinstance(result, Exception):
-                raise result
-
-    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.miners.append(Miner(reader, writer))
-        self._tasks.append(asyncio.create_task(self._serve(self.miners[-1])))
-
-    async def _serve(self, miner: Miner) -> None:
-        try:
-            with contextlib.suppress(EOFError, OSError):  # the miner has gone
-                await self._script(miner)
-                miner.flush()
-        finally:
-            miner.writer.close()
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        miner = Miner(reader, writer)
+        self.miners.append(miner)
+        await self._script(miner)
+        miner.flush()

@@ -7,7 +7,7 @@ It is written from BIP 22 and 23 and takes nothing of ours but scrypt: the block
 
 import asyncio
 import struct
-from typing import Any, Self
+from typing import Any
 
 from miner.core.algorithm import Algorithm
 from node.daemon import Daemon
@@ -17,30 +17,19 @@ SCRYPT = Algorithm("scrypt", 1024)
 WORKID = "work of this pool"
 
 
-class CoinbaseServer:
+class CoinbaseServer(ScriptedNode):
     """Templates of `node` with a coinbase that pays the node's own address and ends in "pool". `target`: what shares
     have to meet, by default the network's. `shares` has those that did and are no blocks, `blocks` those that the node
     took, `refused` the reasons why others were not accepted."""
 
     def __init__(self, node: Daemon, target: int = 0) -> None:
+        super().__init__({"getblocktemplate": self._template, "submitblock": self._submit})
         self._node = node
         self._target = target
         self._given: dict[str, bytes] = {}  # script by previous hash
         self.shares: list[bytes] = []
         self.blocks: list[bytes] = []
         self.refused: list[str] = []
-        self._server = ScriptedNode({"getblocktemplate": self._template, "submitblock": self._submit})
-
-    async def __aenter__(self) -> Self:
-        await self._server.__aenter__()
-        return self
-
-    async def __aexit__(self, *error: Any) -> None:
-        await self._server.__aexit__(*error)
-
-    @property
-    def url(self) -> str:
-        return self._server.url
 
     async def _template(self, params: list[Any]) -> bytes:
         template = await asyncio.to_thread(self._node.rpc, "getblocktemplate", {"rules": ["mweb", "segwit"]})

@@ -1,13 +1,12 @@
 """A server that answers JSON-RPC as the test tells it, for faults that a real node won't produce on demand, and for
 nodes whose programs can't be had: then it repeats what they said when they were recorded."""
 
-import asyncio
-import contextlib
 import json
 import ssl
 from collections.abc import Awaitable, Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from node.http_server import HttpServer
 
 Answer = bytes | None | Callable[[list[Any]], Awaitable[bytes | None]]
 
@@ -25,58 +24,35 @@ def http(body: str, status: str = "200 OK") -> bytes:
     return f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {len(body.encode())}\r\n\r\n{body}".encode()
 
 
-class ScriptedNode:
+class ScriptedNode(HttpServer):
     """`answers` maps a method to what is said next: bytes as they stand, but for `"id": 0` at their end, which becomes
     the request's own, or a coroutine function of the params. A list of either is used up one by one, its last for
     ever. None and b"" close the connection without a word. `calls` has what was asked, `paths` where. A
     getblocktemplate that proposes a block is a method "proposal" of its own, and welcome unless told otherwise."""
 
     def __init__(self, answers: dict[str, Any], tls: ssl.SSLContext | None = None) -> None:
-        self._tls = tls
+        super().__init__(tls=tls)
         self._answers: dict[str, list[Answer]] = {}
         for method, said in answers.items():
             self.answers(method, said)
         self.calls: list[tuple[str, list[Any]]] = []
         self.paths: list[str] = []
-        self._serving: set[asyncio.Task[None]] = set()
 
     def answers(self, method: str, said: Any) -> None:
         """What is said from now on."""
         self._answers[method] = list(said) if isinstance(said, list) else [said]
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 24, ssl=self._tls)
-        self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/"
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                        trace: TracebackType | None) -> None:
-        self._server.close()
-        for task in self._serving:
-            task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
-
     def count(self, method: str) -> int:
         return sum(called == method for called, _ in self.calls)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            size = int(head.lower().partition("content-length:")[2].split()[0])
-            request = json.loads(await reader.readexactly(size))
-            method, params = request["method"], request["params"]
-            if method == "getblocktemplate" and params[0].get("mode") == "proposal":
-                method = "proposal"
-            self.calls.append((method, params))
-            self.paths.append(head.split()[1])
-            answer = await self._answer(method, params)
-            writer.write(_with_id(answer or b"", request["id"]))
-            await writer.drain()
-        writer.close()
+    async def respond(self, head: str, body: bytes) -> bytes:
+        request = json.loads(body)
+        method, params = request["method"], request["params"]
+        if method == "getblocktemplate" and params[0].get("mode") == "proposal":
+            method = "proposal"
+        self.calls.append((method, params))
+        self.paths.append(head.split()[1])
+        return _with_id(await self._answer(method, params) or b"", request["id"])
 
     async def _answer(self, method: str, params: list[Any]) -> bytes | None:
         said = self._answers.get(method)

@@ -6,13 +6,13 @@ there.
 """
 
 import asyncio
-import contextlib
 import json
 import struct
-from typing import Any, Self
+from typing import Any
 
 from miner.core.algorithm import sha256d
 from node.daemon import Daemon, RpcRefusal
+from node.http_server import HttpServer
 
 PADDING = bytes.fromhex("80" + "00" * 45 + "0280")  # what SHA-256 puts behind 80 bytes
 RULES = {"rules": ["mweb", "segwit"]}
@@ -22,11 +22,12 @@ def swapped(data: bytes) -> bytes:
     return b"".join(data[at:at + 4][::-1] for at in range(0, len(data), 4))
 
 
-class GetworkServer:
+class GetworkServer(HttpServer):
     """Templates of `node` as getwork, an extranonce for each. `headers` go around each answer; `known` holds the rest
     of the block for each merkle root; `calls` has each request's path and parameters."""
 
     def __init__(self, node: Daemon, headers: dict[str, str] | None = None) -> None:
+        super().__init__()
         self._node = node
         self.headers = headers or {}
         self.known: dict[bytes, bytes] = {}
@@ -34,42 +35,18 @@ class GetworkServer:
         self.refused: list[str] = []
         self.sent_headers: list[str] = []
         self._count = 0
-        self._serving: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/"
-        return self
-
-    async def __aexit__(self, *error: Any) -> None:
-        self._server.close()
-        for task in self._serving:
-            task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            path = head.split()[1]
-            self.sent_headers.append(head)
-            size = next((int(line.split(":")[1]) for line in head.split("\r\n")
-                         if line.lower().startswith("content-length")), 0)
-            # minerd long-polls by GET
-            request = {"method": "getwork", "params": [], "id": 0}
-            if size:
-                request = json.loads(await reader.readexactly(size))
-            answer, reason = await self._answer(path, request["method"], request["params"])
-            body = json.dumps({"id": request["id"], **answer}).encode()
-            headers = self.headers | ({"X-Reject-Reason": reason} if reason else {})
-            lines = ["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", "Connection: close",
-                     *(f"{name}: {value}" for name, value in headers.items())]
-            writer.write("\r\n".join([*lines, "", ""]).encode() + body)
-            await writer.drain()
-        writer.close()
+    async def respond(self, head: str, body: bytes) -> bytes:
+        path = head.split()[1]
+        self.sent_headers.append(head)
+        # minerd long-polls by GET
+        request = json.loads(body) if body else {"method": "getwork", "params": [], "id": 0}
+        answer, reason = await self._answer(path, request["method"], request["params"])
+        said = json.dumps({"id": request["id"], **answer}).encode()
+        headers = self.headers | ({"X-Reject-Reason": reason} if reason else {})
+        lines = ["HTTP/1.1 200 OK", f"Content-Length: {len(said)}", "Connection: close",
+                 *(f"{name}: {value}" for name, value in headers.items())]
+        return "\r\n".join([*lines, "", ""]).encode() + said
 
     async def _answer(self, path: str, method: str, params: list[Any]) -> tuple[dict[str, Any], str]:
         if method != "getwork":

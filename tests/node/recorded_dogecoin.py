@@ -7,7 +7,7 @@ used for that but sha256d. test_auxpow.py holds it against what the real node sa
 
 import struct
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import recordings
 from miner.core.algorithm import Algorithm, sha256d
@@ -102,11 +102,13 @@ def _slot(nonce: int, chain_id: int, height: int) -> int:
     return rand % (1 << height)
 
 
-class RecordedDogecoin:
+class RecordedDogecoin(ScriptedNode):
     """`early`: how often it says first that it gives no work yet. `accepted` has the headers of the parent blocks whose
     proofs were right, `refused` why others were not. A new block starts on each accepted one."""
 
     def __init__(self, early: int = 0, bits: str = GIVEN["bits"]) -> None:
+        super().__init__({
+            "validateaddress": self._validate, "createauxblock": self._create, "submitauxblock": self._submit})
         self._early = early
         self.height = int(GIVEN["height"])
         self._tip = str(GIVEN["previousblockhash"])
@@ -114,19 +116,6 @@ class RecordedDogecoin:
         self._target = int(bits[2:], 16) << 8 * (int(bits[:2], 16) - 3)
         self.accepted: list[bytes] = []
         self.refused: list[str] = []
-        self.node = ScriptedNode({
-            "validateaddress": self._validate, "createauxblock": self._create, "submitauxblock": self._submit})
-
-    async def __aenter__(self) -> Self:
-        await self.node.__aenter__()
-        return self
-
-    async def __aexit__(self, *error: Any) -> None:
-        await self.node.__aexit__(*error)
-
-    @property
-    def url(self) -> str:
-        return self.node.url
 
     @property
     def block_hash(self) -> str:

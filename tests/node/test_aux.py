@@ -119,7 +119,7 @@ def test_a_share_that_only_the_parent_takes() -> None:
         aux_target = 0x0FFFFF << 8 * 29
         result = await source.submit(find(job, lambda value: aux_target < value <= job.network_target))
         assert (result.status, result.block, result.aux) == (ShareStatus.ACCEPTED, True, "")
-        assert aux.node.count("submitauxblock") == 0
+        assert aux.count("submitauxblock") == 0
 
     play_on(PARENT | {"bits": EASY}, RecordedDogecoin(bits=EASIER), play)
 
@@ -180,7 +180,7 @@ def test_address_that_the_aux_node_refuses() -> None:
 
 def test_wrong_password_at_the_aux_node_is_said_at_once() -> None:
     aux = RecordedDogecoin()
-    aux.node.answers("validateaddress", http("", "401 Unauthorized"))
+    aux.answers("validateaddress", http("", "401 Unauthorized"))
 
     async def play(source: NodeSource, events: Events, aux: RecordedDogecoin) -> None:
         with pytest.raises(SourceError, match=f"--aux {aux.url}: wrong RPC user or password"):
