@@ -8,7 +8,7 @@ import pytest
 from miner import _native
 from miner.core.algorithm import Algorithm
 from miner.core.errors import EngineError
-from miner.kernels import candidates, first_that_fits
+from miner.kernels import candidates, first_within
 from miner.memory import MemoryLeft
 
 SCRYPT, SHA256D, LARGE = Algorithm("scrypt", 1024), Algorithm("sha256d", 0), Algorithm("scrypt", 1 << 20)
@@ -51,24 +51,24 @@ def test_the_first_that_fits_for_all_threads_is_taken() -> None:
         for kernel in RUNNABLE:  # each has the larger ones before it
             exactly = MemoryLeft(needs[kernel] * threads * 16 // 15 + 16, "here")
             expected = next(name for name in RUNNABLE if needs[name] <= needs[kernel])
-            assert first_that_fits(LARGE, RUNNABLE, threads, exactly) == expected
-    assert first_that_fits(LARGE, RUNNABLE, 4096, None) == RUNNABLE[0]
+            assert first_within(exactly, LARGE, RUNNABLE, threads) == expected
+    assert first_within(None, LARGE, RUNNABLE, 4096) == RUNNABLE[0]
 
 
 def test_what_does_not_fit_is_refused_with_the_numbers_and_the_fix() -> None:
     with pytest.raises(EngineError) as error:
-        first_that_fits(LARGE, RUNNABLE, 16, MemoryLeft(GIB, "in the box"))
+        first_within(MemoryLeft(GIB, "in the box"), LARGE, RUNNABLE, 16)
     assert str(error.value) == (
         "scrypt:1048576 with kernel portable needs 128 MiB of memory a thread, 2.0 GiB for 16, and 1.0 GiB are left in "
         "the box, of which a sixteenth stays free: use fewer threads (-t 7), or a smaller N")
     with pytest.raises(EngineError, match=r"are left in the box, .*: use a smaller N$"):
-        first_that_fits(LARGE, RUNNABLE, 1, MemoryLeft(0, "in the box"))
+        first_within(MemoryLeft(0, "in the box"), LARGE, RUNNABLE, 1)
 
 
 @pytest.mark.skipif(len(RUNNABLE) < 2, reason="this CPU has the portable kernel alone")
 def test_a_forced_kernel_that_does_not_fit_is_refused_with_one_that_does() -> None:
     with pytest.raises(EngineError, match=r"use --kernel portable \(128 MiB\), or a smaller N"):
-        first_that_fits(LARGE, [RUNNABLE[0]], 4, MemoryLeft(6 * 128 << 20, "in the box"))
+        first_within(MemoryLeft(6 * 128 << 20, "in the box"), LARGE, [RUNNABLE[0]], 4)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is read from /proc")

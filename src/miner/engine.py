@@ -16,7 +16,7 @@ from miner.core.model import Work
 from miner.cpus import CpuClaims, usable_threads
 from miner.hostlock import LOCKS, turn
 from miner.kernels import candidates, first_that_fits
-from miner.memory import huge_page_bytes, huge_pages_switched_off, memory_left, size_text
+from miner.memory import huge_page_bytes, huge_pages_switched_off, size_text
 
 NONCES = 1 << 32
 _CHUNK_SECONDS = 0.25  # how long one native call may take; new work interrupts it at once all the same
@@ -80,7 +80,7 @@ class Engine:
         kernels = candidates(algorithm, config.kernel)
         # One miner after the other, until its memory is really taken: else all would count on the same memory.
         with turn(LOCKS / "sparkminer-memory.lock", _TURN_SECONDS) if algorithm.n else contextlib.nullcontext():
-            self.kernel = first_that_fits(algorithm, kernels, self.threads, memory_left() if algorithm.n else None)
+            self.kernel = first_that_fits(algorithm, kernels, self.threads)
             searchers = [_searcher(algorithm, self.kernel) for _ in range(self.threads)]
             self.cpus = self._claims.take(self.threads) if config.pin else ()
             self.remarks = tuple(self._start(searchers))

@@ -32,9 +32,19 @@ def candidates(algorithm: Algorithm, name: str = "") -> tuple[str, ...]:
     return (name,)
 
 
-def first_that_fits(algorithm: Algorithm, names: Sequence[str], threads: int, left: MemoryLeft | None) -> str:
+def first_that_fits(algorithm: Algorithm, names: Sequence[str], threads: int) -> str:
     """The first of these kernels whose scratchpads for so many threads fit in what is left. Raises EngineError, with
     what is needed, what there is, and what would fit."""
+    return first_within(_left_for(algorithm), algorithm, names, threads)
+
+
+def _left_for(algorithm: Algorithm) -> MemoryLeft | None:
+    """None: it takes no scratchpads, or the system doesn't tell."""
+    return memory_left() if algorithm.n else None
+
+
+def first_within(left: MemoryLeft | None, algorithm: Algorithm, names: Sequence[str], threads: int) -> str:
+    """The same for so much memory; None sets no limit."""
     for kernel in names:
         if left is None or _native.kernel_scratch(algorithm.name, algorithm.n, kernel) * threads <= left.usable:
             return kernel
@@ -54,7 +64,7 @@ def ranking(algorithm: Algorithm) -> tuple[str, ...]:
     sound = [kernel for kernel in _native.kernels(algorithm.name) if _sound(algorithm, kernel)]
     if not sound:
         raise EngineError(f"even the portable {algorithm.name} kernel computes wrong hashes: this machine is broken")
-    n, left = min(algorithm.n, _TRIAL_N), memory_left() if algorithm.n else None
+    n, left = min(algorithm.n, _TRIAL_N), _left_for(algorithm)
     tried = [kernel for kernel in sound[:_TRIAL_KERNELS] if kernel != "portable" and (
              left is None or _native.kernel_scratch(algorithm.name, n, kernel) <= left.usable)]
     best = dict.fromkeys(tried, 0.0)

@@ -13,7 +13,6 @@ from miner.core.errors import EngineError
 from miner.cpus import usable_threads
 from miner.front.console import Console
 from miner.kernels import candidates, first_that_fits
-from miner.memory import memory_left
 
 HASHLIB = "hashlib"
 
@@ -47,7 +46,7 @@ def kernel_candidates(algorithms: Sequence[Algorithm], kernel: str, threads: int
         for name in candidates(algorithm, kernel) if kernel else reversed(_native.kernels(algorithm.name)):
             for count in [threads] if threads else sorted({1, usable_threads()}):
                 try:
-                    first_that_fits(algorithm, [name], count, memory_left() if algorithm.n else None)
+                    first_that_fits(algorithm, [name], count)
                 except EngineError as error:
                     console.message(f"Left out: {error}")
                 else:
