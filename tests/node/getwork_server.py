@@ -34,6 +34,7 @@ class GetworkServer(HttpServer):
         self.calls: list[tuple[str, list[Any]]] = []
         self.refused: list[str] = []
         self.sent_headers: list[str] = []
+        self._tip = ""  # that the latest work is on
         self._count = 0
 
     async def respond(self, head: str, body: bytes) -> bytes:
@@ -58,7 +59,7 @@ class GetworkServer(HttpServer):
                 self.refused.append(reason)
             return {"result": not reason, "error": None}, reason
         if path.startswith("/LP"):
-            tip = await asyncio.to_thread(self._node.rpc, "getbestblockhash")
+            tip = self._tip
             while await asyncio.to_thread(self._node.rpc, "getbestblockhash") == tip:
                 await asyncio.sleep(0.02)
         return {"result": await asyncio.to_thread(self._work), "error": None}, ""
@@ -66,6 +67,7 @@ class GetworkServer(HttpServer):
     def _work(self) -> dict[str, str]:
         template = self._node.rpc("getblocktemplate", RULES)
         assert not template["transactions"], "this server makes empty blocks alone"
+        self._tip = template["previousblockhash"]
         self._count += 1
         script = self._node.rpc("validateaddress", self._node.address)["scriptPubKey"]
         height = template["height"]

@@ -18,6 +18,7 @@ from node.daemon import Daemon
 SCRYPT = Algorithm("scrypt", 1024)
 SHA256D = Algorithm("sha256d", 0)
 WAIT = 30.0  # seconds, for what should happen at once
+NEVER = 1e6  # seconds
 
 Events = AsyncIterator[SourceEvent]
 Play = Callable[[NodeSource, Events], Awaitable[None]]

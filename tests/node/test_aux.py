@@ -67,7 +67,7 @@ def test_blocks_of_both_chains_by_the_engine() -> None:
                     blocks = 0
                     with miner.mine(url=node.url, username=node.username, password=node.password, threads=1,
                                     coinbase_addr=node.address, aux=AuxConfig(aux.url, ADDRESS), pin=False,
-                                    seconds=WAIT, coinbase_sig="/along/") as mining:
+                                    seconds=4 * WAIT, coinbase_sig="/along/") as mining:
                         for event in mining:
                             if isinstance(event, ShareDone):
                                 found.append(event.result)

@@ -11,6 +11,7 @@ from miner.core.source import Disconnected
 from miner.node.client import NodeSource
 from node.bitcoinsv import BitcoinSV
 from node.mining import (
+    NEVER,
     SHA256D,
     Events,
     check_headers,
@@ -75,7 +76,7 @@ def test_refuses_addresses_of_other_coins() -> None:
         run(config_for(node, algorithm=SHA256D, coinbase_addr=address), play)
 
 
-def test_long_poll_tells_of_others_blocks() -> None:
+def test_long_poll_tells_of_others_blocks(no_refresh: None) -> None:
     with BitcoinSV() as node:
         async def play(source: NodeSource, events: Events) -> None:
             tip = b""
@@ -85,10 +86,10 @@ def test_long_poll_tells_of_others_blocks() -> None:
                 tip = job.prev_hash
                 await asyncio.to_thread(node.generate, 1)
 
-        run(config_for(node, algorithm=SHA256D, scan_time=1e6), play)
+        run(config_for(node, algorithm=SHA256D, scan_time=NEVER), play)
 
 
-def test_block_that_lost_the_race_is_stale() -> None:
+def test_block_that_lost_the_race_is_stale(no_refresh: None) -> None:
     with BitcoinSV() as node:
         async def play(source: NodeSource, events: Events) -> None:
             job = await next_job(events)
@@ -96,7 +97,7 @@ def test_block_that_lost_the_race_is_stale() -> None:
             result = await source.submit(solve(job))
             assert (result.status, result.reason) == (ShareStatus.STALE, "inconclusive")
 
-        run(config_for(node, algorithm=SHA256D, longpoll=False), play)
+        run(config_for(node, algorithm=SHA256D, longpoll=False, scan_time=NEVER), play)
 
 
 def test_waits_for_a_node_without_peers_and_says_why() -> None:

@@ -27,7 +27,7 @@ from node.faulty import ScriptedNode, ok
 from node.getwork_server import PADDING, GetworkServer, swapped
 from node.knots import Knots
 from node.litecoind import Litecoind
-from node.mining import SCRYPT, SHA256D, WAIT, Events, check_headers, next_event, next_job, solve
+from node.mining import NEVER, SCRYPT, SHA256D, WAIT, Events, check_headers, next_event, next_job, solve
 
 LONG_POLL = {"X-Long-Polling": "/LP"}
 ROLLING = {"X-Roll-NTime": "expire=30"}
@@ -80,21 +80,20 @@ def test_blocks_by_the_engine(coin: Callable[[], Daemon], algorithm: Algorithm, 
 
 
 @pytest.mark.parametrize("path", ["/LP", "/LP?for=us"])
-def test_long_poll_tells_of_others_blocks(path: str) -> None:
+def test_long_poll_tells_of_others_blocks(path: str, no_refresh: None) -> None:
     async def play(source: NodeSource, events: Events, server: GetworkServer, node: Litecoind) -> None:
         assert source.payee == "the server's own: user rpc"
         assert await anext(events) == Connecting("getwork", server.url)
         assert await anext(events) == Connecting("long-polling", server.url + path[1:])
         job = await next_job(events)
         assert job.merkle_root is not None and job.extranonce2_size == 0 and job.clean
-        while (path, []) not in server.calls:  # else it would wait for the block after this one
-            await asyncio.sleep(0.01)
         await asyncio.to_thread(node.generate, 1)
         assert (await next_job(events, after=job.prev_hash)).clean
+        assert (path, []) in server.calls
         assert all("Authorization: Basic" in head for head in server.sent_headers)
         assert all("X-Mining-Extensions: longpoll" in head for head in server.sent_headers)
 
-    play_on(play, ROLLING | {"X-Long-Polling": path}, scan_time=1e6)
+    play_on(play, ROLLING | {"X-Long-Polling": path}, scan_time=NEVER)
 
 
 def test_new_work_is_fetched_when_all_nonces_have_been_tried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +109,7 @@ def test_new_work_is_fetched_when_all_nonces_have_been_tried(monkeypatch: pytest
         async with asyncio.timeout(WAIT), ScriptedNode({"getwork": getwork}) as node:
             def mine() -> list[MinerEvent]:
                 seen: list[MinerEvent] = []
-                with miner.mine(SourceConfig(url=node.url, gbt=False, scan_time=1e6),
+                with miner.mine(SourceConfig(url=node.url, gbt=False, scan_time=NEVER),
                                 EngineConfig(threads=2, pin=False)) as mining:
                     for event in mining:
                         seen.append(event)

@@ -16,15 +16,15 @@ from miner.core.source import Notice
 from miner.node.client import NodeSource
 from node.coinbase_server import CoinbaseServer
 from node.litecoind import Litecoind
-from node.mining import WAIT, check_headers, next_event, next_job, solve
+from node.mining import NEVER, WAIT, check_headers, next_event, next_job, solve
 
 PAYEE = "rltc1qeult6kgmdfvvz8zntp6rlxdw2wwllqwl34mpuz"
 YOUNG = 200  # blocks before ours
 EASY = 1 << 250
 
 
-def config_for(server: CoinbaseServer) -> SourceConfig:
-    return SourceConfig(url=server.url, coinbase_addr=PAYEE, coinbase_sig="/ours/", scan_time=0.5)
+def config_for(server: CoinbaseServer, scan_time: float = 0.5) -> SourceConfig:
+    return SourceConfig(url=server.url, coinbase_addr=PAYEE, coinbase_sig="/ours/", scan_time=scan_time)
 
 
 def mine(server: CoinbaseServer, count: int) -> list[ShareDone]:
@@ -76,16 +76,17 @@ def test_says_that_the_address_is_not_paid_and_that_a_share_came_too_late() -> N
     async def main() -> None:
         with Litecoind(mweb=False) as node:
             node.generate(YOUNG)
-            async with (asyncio.timeout(WAIT), CoinbaseServer(node) as server, NodeSource(config_for(server)) as source,
+            async with (asyncio.timeout(WAIT), CoinbaseServer(node) as server,
+                        NodeSource(config_for(server, scan_time=NEVER)) as source,
                         aclosing(source.events()) as events):  # type: ignore[type-var]
                 notice = await next_event(events, lambda event: isinstance(event, Notice))
                 assert notice.text.endswith(f"which pays whom the server pays and not {PAYEE}")
                 job: Job = await next_job(events)
+                refused = await source.submit(solve(job, meets_target=False))
+                assert (refused.status, refused.reason, refused.block) == (ShareStatus.REJECTED, "high-hash", False)
                 await asyncio.to_thread(node.generate, 1)
                 result = await source.submit(solve(job))
                 assert (result.status, result.reason, result.block) == (ShareStatus.STALE, "inconclusive", True)
-                refused = await source.submit(solve(job, meets_target=False))
-                assert (refused.status, refused.reason, refused.block) == (ShareStatus.REJECTED, "high-hash", False)
 
     asyncio.run(main())
 

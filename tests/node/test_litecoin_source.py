@@ -12,18 +12,10 @@ import pytest
 from miner.core.errors import SourceError, UsageError
 from miner.core.model import Job, ShareStatus
 from miner.core.source import Connecting, Disconnected
-from miner.node import polling
+from miner.node import client, polling
 from miner.node.client import NodeSource
 from node.litecoind import Litecoind
-from node.mining import WAIT, Events, config_for, mine, next_event, next_job, run, solve
-
-NEVER = 1e6  # seconds
-
-
-@pytest.fixture
-def no_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What comes then can only be the long poll's, or asked for because of a block of ours."""
-    monkeypatch.setattr(polling, "REFRESH_SECONDS", NEVER)
+from node.mining import NEVER, WAIT, Events, config_for, mine, next_event, next_job, run, solve
 
 
 def test_long_poll_tells_of_others_blocks(no_refresh: None) -> None:
@@ -219,7 +211,8 @@ def test_notices_that_the_node_went_away() -> None:
         run(config_for(node, retry_pause=0.05, scan_time=0.1), play)
 
 
-def test_outlives_the_nodes_crash_and_the_loss_of_its_peers() -> None:
+def test_outlives_the_nodes_crash_and_the_loss_of_its_peers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_MAX_RETRY_PAUSE", 1.0)  # pauses that grew while the node starts would outlast a test
     with Litecoind(mweb=False) as node:
         async def play(source: NodeSource, events: Events) -> None:
             async def trouble_that_says(words: str) -> None:
