@@ -9,27 +9,19 @@
 /* Steps between two looks at the epoch: 0.1 ms at 40 kH/s. Sets are at work alone once a run, so short runs cost. */
 enum { STOP_EVERY = 128 };
 
-/* ROMix's first n steps, where each block becomes a row. 1, or 0 when stopped. */
-static __attribute__((noinline)) int romix_save(romix_state *t, uint32_t n, uint32_t run, const miner_stop *stop)
-{
-    for (uint32_t i = 0; i < n; i += run) {
-        if (miner_stopped(stop))
-            return 0;
-        ROMIX_STEPS(SAVE, t, run);
+/* Half of ROMix: n steps, with one side job. 1, or 0 when stopped. */
+#define ROMIX_HALF(NAME, JOB)                                                                                   \
+    static __attribute__((noinline)) int NAME(romix_state *t, uint32_t n, uint32_t run, const miner_stop *stop) \
+    {                                                                                                           \
+        for (uint32_t i = 0; i < n; i += run) {                                                                 \
+            if (miner_stopped(stop))                                                                            \
+                return 0;                                                                                       \
+            ROMIX_STEPS(JOB, t, run);                                                                           \
+        }                                                                                                       \
+        return 1;                                                                                               \
     }
-    return 1;
-}
-
-/* Its last n steps, where each block is mixed with a row of its choice. 1, or 0 when stopped. */
-static __attribute__((noinline)) int romix_mix(romix_state *t, uint32_t n, uint32_t run, const miner_stop *stop)
-{
-    for (uint32_t i = 0; i < n; i += run) {
-        if (miner_stopped(stop))
-            return 0;
-        ROMIX_STEPS(MIX, t, run);
-    }
-    return 1;
-}
+ROMIX_HALF(romix_save, SAVE)    /* each block becomes a row */
+ROMIX_HALF(romix_mix, MIX)      /* each block is mixed with a row of its choice */
 
 /* ROMix of the blocks of each set. memory: SETS * LANES scratchpads. 1, or 0 when stopped. */
 static int scrypt_romix(V blocks[SETS][32], uint8_t *memory, uint32_t n, const miner_stop *stop)
