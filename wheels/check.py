@@ -26,7 +26,7 @@ PROBE = Path(__file__).parent / "probe.py"
 HEADER, TARGET, NONCES = bytes(range(80)), b"\xff" * 31 + b"\x0f", 300
 # The oldest CPU with the kernels between the portable one and AVX2, the oldest with AVX2, and all that qemu knows.
 X86_CPUS = {"Nehalem": "sse", "Haswell": "avx2", "max": "avx2"}
-HOST_PYTHONS = ("python3.11", "python3.12", "python3.13", "python3.14", "python3.15")
+HOST_PYTHONS = ("python3.11", "python3.12", "python3.13", "python3.14", "python3.15", "python3.14t", "python3.15t")
 OTHER_SYSTEMS = ("x86_64-macos", "aarch64-macos", "x86_64-windows-gnu", "aarch64-windows-gnu")
 MAX_BUNDLE_BYTES = 1_000_000
 QEMU = "apt-get install qemu-user"
@@ -84,12 +84,12 @@ def check_other_systems(dist: Path, work: Path) -> Iterator[str]:
 
 
 def check_venvs(dist: Path, work: Path) -> Iterator[str]:
-    """Install into a fresh environment of each Python on PATH and try it there."""
-    wheel = the_wheel(dist, "manylinux*x86_64")
+    """Let pip choose for a fresh environment of each Python on PATH, free-threaded or not, and try that there."""
     for number, python in enumerate(host_pythons()):
         home = work / f"venv{number}"
         call(python, "-m", "venv", str(home))
-        call(str(home / "bin/python"), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel))
+        call(str(home / "bin/python"), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--only-binary",
+             "sparkminer", "--find-links", str(dist), "sparkminer")
         yield call(str(home / "bin/python"), *probe())
 
 
@@ -112,20 +112,25 @@ def check_python(name: str, dist: Path, work: Path) -> Iterator[str]:
 
 
 def check_free_threaded(dist: Path, work: Path) -> Iterator[str]:
-    """A module built as those for free-threaded Pythons are leaves the GIL off; the abi3 wheel is refused by pip, and
-    its module, in a bundle, by the package."""
+    """A module built as those for free-threaded Pythons are leaves the GIL off, also where none of these is on PATH."""
     (python,) = found("free-threaded")
     abi = call(python, "-c", "import sys; print('cp%d%dt' % sys.version_info[:2])")
     headers = Path(call(python, "-c", "import sysconfig; print(sysconfig.get_path('include'))"))
     wheel = build.build_wheel(next(dist.glob("*.tar.gz")), "manylinux-x86_64", work, abi, headers)
     yield call(python, *probe(), path=unpacked(wheel, work / "package"))
+
+
+def check_refused(dist: Path, work: Path) -> Iterator[str]:
+    """On a free-threaded Python the abi3 wheel is refused by pip, and its module, in a bundle, by the package."""
     abi3 = the_wheel(dist, "manylinux*x86_64")
-    refused = call(sys.executable, "-m", "pip", "--python", python, "install", "--no-index", "--no-deps", "--target",
-                   str(work / "refused"), str(abi3), fails="is not a supported wheel on this platform")
-    yield f"pip there: {refused}"
     call(sys.executable, "-m", "miner.spark.ship", str(work / "bundle.zip"), path=unpacked(abi3, work / "abi3"))
-    yield "a bundle there: " + call(python, "-c", "import miner._native", path=work / "bundle.zip",
-                                    fails="has no native module for linux-x86_64 and free-threaded Python")
+    for python in found("free-threaded") + [path for path in host_pythons() if path.endswith("t")]:
+        refused = call(sys.executable, "-m", "pip", "--python", python, "install", "--no-index", "--no-deps",
+                       "--target", str(work / "refused"), str(abi3), fails="is not a supported wheel on this platform")
+        yield f"pip for {Path(python).name}: {refused}"
+        refused = call(python, "-c", "import miner._native", path=work / "bundle.zip",
+                       fails="has no native module for linux-x86_64 and free-threaded Python")
+        yield f"a bundle there: {refused}"
 
 
 def probe() -> list[str]:
@@ -194,7 +199,7 @@ def call(*command: str, path: Path | None = None, fails: str = "") -> str:
 CHECKS = [check_descriptions, check_rebuilt, check_bundle, check_import, check_other_systems, check_venvs,
           check_cpus,
           *(functools.partial(check_python, name) for name in pythons.PYTHONS if name != "free-threaded"),
-          check_free_threaded]
+          check_free_threaded, check_refused]
 
 
 def main() -> int:
