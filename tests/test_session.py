@@ -31,11 +31,12 @@ def job(*, nbits: int = NEVER, share_target: int = 1, prev_hash: bytes | None = 
 
 
 class Scripted(WorkSource):
-    """Plays events and pauses in order, then stays silent. `verdict` answers shares."""
+    """Plays events in order, pauses, and waits for what must be true first; then stays silent. `verdict` answers
+    shares."""
 
     algorithm, label, payee = SCRYPT, "scripted", "nobody"
 
-    def __init__(self, *script: SourceEvent | float | Exception,
+    def __init__(self, *script: SourceEvent | float | Exception | Callable[[], bool],
                  verdict: ShareStatus | Callable[[Share], ShareStatus] = ShareStatus.ACCEPTED) -> None:
         self.script, self.verdict = script, verdict
         self.shares: list[Share] = []
@@ -50,6 +51,9 @@ class Scripted(WorkSource):
                 await asyncio.sleep(step)
             elif isinstance(step, Exception):
                 raise step
+            elif callable(step):
+                while not step():
+                    await asyncio.sleep(0.01)
             else:
                 yield step
         while True:
@@ -142,8 +146,9 @@ def test_a_source_that_refuses_rolled_times_gets_none_any_more(reason: str, monk
 
 def test_the_same_job_sent_again_is_not_hashed_again() -> None:
     again = job(share_target=MAX_TARGET >> 4)
-    source = Scripted(again, 0.2, again, 0.2, again, 0.2)
-    run(source, seconds=1.0)
+    source = Scripted(again)
+    source.on_submit = lambda share: again
+    run(source, until=counter(ShareDone, 20))
     assert len({share.header for share in source.shares}) == len(source.shares) > 0
 
 
@@ -185,9 +190,15 @@ def test_next_job_before_the_verdict_makes_nothing_stale() -> None:
 def test_goes_on_where_the_chain_takes_a_block_of_ours_back() -> None:
     first, second = job(nbits=EASY), job()
     again = dataclasses.replace(first, job_id="again")
-    source = Scripted(first, 0.3, second, 0.1, again)
-    events = run(source, until=counter(BlockFound, 2))
-    assert [event.result.share.job.job_id for event in of(BlockFound, events)] == [first.job_id, "again"]
+    blocks: list[BlockFound] = []
+
+    def two(event: MinerEvent) -> bool:
+        if isinstance(event, BlockFound):
+            blocks.append(event)
+        return len(blocks) == 2
+
+    run(Scripted(first, lambda: len(blocks) == 1, second, 0.1, again), until=two)
+    assert [event.result.share.job.job_id for event in blocks] == [first.job_id, "again"]
 
 
 def test_a_refused_block_does_not_stop_the_search_for_a_better_one() -> None:
@@ -199,11 +210,19 @@ def test_a_refused_block_does_not_stop_the_search_for_a_better_one() -> None:
     assert len({share.header for share in source.shares}) == len(source.shares) >= 40
 
 
-def test_contact_lost_means_no_more_hashing_until_a_job_comes() -> None:
-    source = Scripted(job(), 0.3, Disconnected("gone", 1.0), 0.5, Connecting("Stratum", "x"), 0.5)
-    run(source, seconds=1.5)
-    hashes = [report.hashes for report in source.reports]
-    assert hashes[-1] == hashes[-2] > 0  # reports of the last second, all of it without a job
+def test_contact_lost_means_no_more_hashing_until_a_job_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_REPORT_SECONDS", 0.1)
+
+    def hashing() -> bool:
+        return bool(source.reports) and source.reports[-1].hashes > 0
+
+    def quiet() -> bool:
+        return hashing() and len({report.hashes for report in source.reports[-5:]}) == 1
+
+    source = Scripted(job(), hashing, Disconnected("gone", 1.0), quiet, Connecting("Stratum", "x"), 0.5,
+                      Finished("end"))
+    events = run(source)
+    assert of(Finished, events) and quiet()
 
 
 def test_finished_ends_the_run_well() -> None:
@@ -262,7 +281,7 @@ def test_a_source_that_never_answers_shares_does_not_hold_up_the_end() -> None:
 
     source = Deaf(job(share_target=MAX_TARGET >> 2))
     began = time.monotonic()
-    events = run(source, seconds=1.0)
+    events = run(source, until=lambda event: isinstance(event, Trouble))
     assert time.monotonic() - began < 30
     assert len(source.shares) <= 256
     assert ["without an answer" in event.message for event in of(Trouble, events)] == [True]
