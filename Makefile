@@ -15,7 +15,7 @@ TESTS ?= tests
 BIN := .venv/bin
 BUILT_FROM := pyproject.toml setup.py src/miner/_native.pyx $(wildcard csrc/*.c csrc/*.h)
 
-.PHONY: help demo test check fuzz exhaustive speed wheels pythons compilers counterparts clean
+.PHONY: help demo test check fuzz exhaustive speed counts wheels pythons compilers counterparts clean
 
 help:
 	@echo "make demo          mine the sandbox chain on a Spark cluster on this machine ($(SECONDS) seconds)"
@@ -24,6 +24,7 @@ help:
 	@echo "make fuzz          fuzz what reads bytes from the network, and the kernels ($(SECONDS) seconds for each target)"
 	@echo "make exhaustive    every kernel against the portable one, long ranges and N up to 2^20, also under sanitizers"
 	@echo "make speed         what Python costs beside the C core alone, and what a second thread brings"
+	@echo "make counts        instructions a hash of each kernel for aarch64 and x86-64, on emulated CPUs"
 	@echo "make wheels        build the Linux wheels into dist/ and try them"
 	@echo "make pythons       get more Pythons to try them on: newer, without the GIL, on musl, on aarch64"
 	@echo "make compilers     what the wheel hashes beside what pip's build from source does, kernel by kernel"
@@ -50,6 +51,9 @@ exhaustive: .venv/.test
 
 speed: .venv/.test
 	cd tests && ../$(BIN)/python speed.py
+
+counts: .venv/.test
+	cd tests && ../$(BIN)/python counts.py
 
 wheels: .venv/.wheels
 	rm -rf dist

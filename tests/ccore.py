@@ -19,6 +19,19 @@ def compiler() -> list[str]:
     return [require("a C compiler", found, "apt-get install gcc"), *named[1:]]
 
 
+def aarch64_compiler() -> list[str]:
+    cross = shutil.which("aarch64-linux-gnu-gcc")
+    return [require("a C compiler for aarch64", cross,
+                    "apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross"), "-static"]
+
+
+def emulator(architecture: str) -> list[str]:
+    """What stands before a program's own command: a CPU of that architecture with every extension that qemu knows."""
+    name = f"qemu-{architecture}"
+    return [require(name, shutil.which(name) or shutil.which(f"{name}-static"), "apt-get install qemu-user"),
+            "-cpu", "max"]
+
+
 def build(compiler: Sequence[str], flags: Sequence[str], main: str, program: Path) -> Path:
     """`main` is a file of tests/csrc."""
     warnings = ["-Wall", "-Wextra", *(["-Werror"] if IN_CI else [])]
