@@ -146,7 +146,7 @@ def test_a_killed_executor_is_replaced(cluster: Cluster) -> None:
         again = running.wait_for(JOINED)
         assert again[1] not in (first[1], "")
         running.wait_for(rf"^{again[1]}\.\d+: \d+ hashes")
-        assert not alive({worker}), "the Python worker outlived its executor"
+        assert not left_of({worker}), "the Python worker outlived its executor"
         running.interrupt()
         assert running.finish() == 0, running.lines
     assert len(summary(running.out)) == 4, "three executors and the sums"
@@ -154,7 +154,7 @@ def test_a_killed_executor_is_replaced(cluster: Cluster) -> None:
 
 def left_of(processes: set[int]) -> set[int]:
     """Those that still run after a short time to die in; Spark's JVM is the first to go, and Python follows it."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while alive(processes) and time.monotonic() < deadline:
         time.sleep(0.05)
     return alive(processes)
