@@ -78,6 +78,35 @@ def test_new_work_replaces_the_old_and_nothing_is_lost_in_between() -> None:
         assert [hits.get(timeout=20) for _ in range(10)] == [last] * 10
 
 
+def test_threads_that_hash_go_over_and_scan_their_new_ranges_once() -> None:
+    """Also those which they begin before Python hears of it; what is left of these comes after."""
+    hits: queue.SimpleQueue[tuple[Work, int]] = queue.SimpleQueue()
+    with Engine(SHA256D, settings(2), on_hit=lambda work, nonce, digest: hits.put((work, nonce))) as engine:
+        for _ in range(30):
+            engine.assign(iter([NonceRange(make_work(SHA256D), 0, part, 1 << 31) for part in (0, 1 << 31)]))
+            wait_for(lambda: engine.went_over() is not None)
+            work, target = make_work(SHA256D), MAX_TARGET >> 6
+            engine.assign(iter([NonceRange(work, target, first, 400) for first in range(0, 2000, 400)]))
+            expected = {(work, nonce) for nonce in range(2000)
+                        if hash_value(SHA256D.hash(work.share(nonce).header)) <= target}
+            assert {hits.get(timeout=20) for _ in expected} == expected
+    assert hits.empty()
+
+
+def test_when_the_last_thread_went_over_is_known() -> None:
+    with Engine(SHA256D, settings(2), on_hit=lambda *hit: None) as engine:
+        assert engine.went_over() is None
+        for _ in range(10):
+            before = time.monotonic()
+            engine.assign(iter([NonceRange(make_work(SHA256D), 0, part, 1 << 31) for part in (0, 1 << 31)]))
+            wait_for(lambda: engine.went_over() is not None)
+            assert before <= (engine.went_over() or 0.0) <= time.monotonic()
+        engine.assign(iter([NonceRange(make_work(SHA256D), 0)]))
+        assert engine.went_over() is None  # one of the threads got nothing
+        engine.pause()
+    assert engine.went_over() is None
+
+
 def test_a_paused_engine_hashes_nothing_and_goes_on_when_told() -> None:
     with Engine(SHA256D, settings(2), on_hit=lambda *hit: None) as engine:
         assert engine.hashes == 0

@@ -207,6 +207,60 @@ def test_a_new_epoch_stops_a_search_and_the_count_is_exact(algorithm: str, kerne
     assert result[0] % one.lanes == 0
 
 
+def fresh(algorithm: str, kernel: str) -> _native.Searcher:
+    return _native.Searcher(algorithm, SCRYPT_N if algorithm == "scrypt" else 0, kernel)
+
+
+@pytest.mark.parametrize(("algorithm", "kernel"), KERNELS)
+def test_a_search_goes_over_to_what_is_laid_ahead_for_the_next_epoch(algorithm: str, kernel: str) -> None:
+    searcher, epoch, other = fresh(algorithm, kernel), _native.Epoch(), bytes(80)
+    searcher.lay_ahead(other, NEVER, 0, 1, 1)
+    searcher.lay_ahead(other, ALWAYS, 7, 1000, 1)  # the later one counts
+    assert (searcher.gone_over(), searcher.begun(1)) == (None, None)
+    epoch.advance()
+    assert searcher.search(GENESIS_BITCOIN, NEVER, 0, 1000, epoch, 0) == ([], 0)
+    assert searcher.begun(1) is not None
+    assert searcher.begun(0) is None
+    over = searcher.gone_over()
+    assert over is not None
+    assert over[0] == 1
+    assert over[2] == searcher.lanes
+    assert over[1] == [(n, hash_of(searcher.algorithm, other, n)) for n in range(7, 7 + searcher.lanes)]
+    assert searcher.gone_over() is None
+    epoch.advance()
+    assert searcher.search(GENESIS_BITCOIN, NEVER, 0, 1000, epoch, 1) == ([], 0)  # it is not taken twice
+    assert searcher.gone_over() is None
+
+
+@pytest.mark.parametrize(("algorithm", "kernel"), KERNELS)
+def test_what_is_laid_ahead_waits_for_its_epoch(algorithm: str, kernel: str) -> None:
+    searcher, epoch = fresh(algorithm, kernel), _native.Epoch()
+    searcher.lay_ahead(GENESIS_BITCOIN, NEVER, 0, 33, 2)
+    assert searcher.search(GENESIS_BITCOIN, NEVER, 0, 5, epoch, 0) == ([], 5)
+    assert epoch.advance() == 1
+    assert searcher.search(GENESIS_BITCOIN, NEVER, 0, 5, epoch, 0) == ([], 0)
+    assert searcher.gone_over() is None
+    assert epoch.advance() == 2
+    assert searcher.search(GENESIS_BITCOIN, NEVER, 0, 5, epoch, 1) == ([], 0)
+    assert searcher.gone_over() == (2, [], 33)
+
+
+def test_a_search_under_way_goes_over_while_another_thread_lays_ahead() -> None:
+    one, epoch, inside = _native.Searcher("sha256d", 0, "portable"), _native.Epoch(), threading.Event()
+
+    def run() -> None:
+        inside.set()
+        one.search(GENESIS_BITCOIN, NEVER, 0, 1 << 32, epoch, 0)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    assert inside.wait(10)
+    one.lay_ahead(GENESIS_BITCOIN, ALWAYS, 3, 1, 1)
+    epoch.advance()
+    thread.join(20)
+    assert one.gone_over() == (1, [(3, hash_of("sha256d", GENESIS_BITCOIN, 3))], 1)
+
+
 def test_epochs_advance_from_many_threads() -> None:
     epoch = _native.Epoch()
     threads = [threading.Thread(target=lambda: [epoch.advance() for _ in range(1000)]) for _ in range(4)]
@@ -235,6 +289,9 @@ def test_bad_arguments_are_named(change: dict[str, object], message: str) -> Non
     arguments = {"header": bytes(80), "target": NEVER, "first": 0, "count": 1, "epoch": _native.Epoch(), "my_epoch": 0}
     with pytest.raises(ValueError, match=message):
         one.search(**(arguments | change))
+    del arguments["epoch"]
+    with pytest.raises(ValueError, match=message):
+        one.lay_ahead(**(arguments | change))
 
 
 @pytest.mark.parametrize("change", [{"header": None}, {"header": "x" * 80}, {"epoch": None}, {"first": "1"}])

@@ -5,6 +5,7 @@ import os
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
 
 cdef extern from "miner.h" nogil:
     ctypedef enum miner_algorithm:
@@ -23,6 +24,7 @@ cdef extern from "miner.h" nogil:
         pass
     enum:
         MINER_OK
+        MINER_STOPPED
         MINER_EINVAL
         MINER_ENOMEM
         MINER_ESELFTEST
@@ -49,10 +51,18 @@ cdef extern from "thread.h" nogil:
 
 cdef extern from *:
     """
+    #include <time.h>
     static inline uint64_t epoch_load(const _Atomic uint64_t *e) { return atomic_load(e); }
     static inline uint64_t epoch_advance(_Atomic uint64_t *e) { return atomic_fetch_add(e, 1) + 1; }
     static inline int claim(_Atomic uint64_t *e) { uint64_t no = 0; return atomic_compare_exchange_strong(e, &no, 1); }
     static inline void release(_Atomic uint64_t *e) { atomic_store(e, 0); }
+    static inline void store(_Atomic uint64_t *e, uint64_t value) { atomic_store(e, value); }
+    static inline uint64_t nanoseconds(void)
+    {
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+    }
     #ifdef __VERSION__
     #define MINER_COMPILER __VERSION__
     #else
@@ -68,6 +78,8 @@ cdef extern from *:
     uint64_t epoch_advance(atomic_u64 *) nogil
     bint claim(atomic_u64 *) nogil
     void release(atomic_u64 *) nogil
+    void store(atomic_u64 *, uint64_t) nogil
+    uint64_t nanoseconds() nogil
     const char *MINER_COMPILER
     const char *MINER_COMPILER_NAME
 
@@ -136,11 +148,40 @@ cdef class Epoch:
         return f"Epoch({self.value})"
 
 
+# What to search, for as long as the epoch is this one.
+cdef struct task:
+    uint8_t header[80]
+    uint8_t target[32]
+    uint32_t first
+    uint64_t count
+    uint64_t epoch
+
+
+cdef int set_task(task *t, bytes header, bytes target, object first, object count, object epoch) except -1:
+    if len(header) != 80:
+        raise ValueError(f"a header has 80 bytes, not {len(header)}")
+    if len(target) != 32:
+        raise ValueError(f"a target has 32 bytes, not {len(target)}")
+    if not (0 <= first <= 0xffffffff and 0 <= count <= 0x100000000 - first):
+        raise ValueError(f"nonces {first} to {first} + {count} are not within 0 to 2**32")
+    if not 0 <= epoch <= 0xffffffffffffffff:
+        raise ValueError(f"an epoch is 0 to 2**64 - 1, not {epoch}")
+    memcpy(t.header, <const char *>header, 80)
+    memcpy(t.target, <const char *>target, 32)
+    t.first, t.count, t.epoch = first, count, epoch
+    return 0
+
+
 cdef class Searcher:
     cdef const miner_kernel *k
     cdef miner_scratch scratch
     cdef miner_hit *hits
     cdef atomic_u64 busy
+    cdef task ahead             # laid ready by another thread, which `laying` keeps from meeting this one
+    cdef bint is_ahead
+    cdef atomic_u64 laying
+    cdef object over            # what came of it
+    cdef atomic_u64 begun_epoch, begun_at   # nanoseconds; 0: no search yet
     cdef readonly str algorithm
     cdef readonly str kernel
     cdef readonly unsigned int n
@@ -173,33 +214,65 @@ cdef class Searcher:
             miner_scratch_touch(&self.scratch)
         release(&self.busy)
 
+    cdef int run(self, const task *t, const atomic_u64 *epoch, size_t *found, uint64_t *done) noexcept nogil:
+        if t.epoch != epoch_load(&self.begun_epoch):
+            store(&self.begun_at, nanoseconds())
+            store(&self.begun_epoch, t.epoch)
+        return miner_search(self.k, &self.scratch, t.header, t.target, t.first, t.count, epoch, t.epoch, self.hits,
+                            self.lanes, found, done)
+
+    # Neither side waits for the other, which may have lost its CPU: what can't be laid or taken now is the caller's.
+    cdef bint take_ahead(self, uint64_t epoch, task *t) noexcept nogil:
+        if not claim(&self.laying):
+            return False
+        cdef bint taken = self.is_ahead and self.ahead.epoch == epoch
+        if taken:
+            t[0] = self.ahead
+            self.is_ahead = False
+        release(&self.laying)
+        return taken
+
+    def lay_ahead(self, bytes header not None, bytes target not None, object first, object count, object my_epoch):
+        cdef task t
+        set_task(&t, header, target, first, count, my_epoch)
+        if claim(&self.laying):
+            self.ahead, self.is_ahead = t, True
+            release(&self.laying)
+
     def search(self, bytes header not None, bytes target not None, object first, object count,
                Epoch epoch not None, object my_epoch):
-        if len(header) != 80:
-            raise ValueError(f"a header has 80 bytes, not {len(header)}")
-        if len(target) != 32:
-            raise ValueError(f"a target has 32 bytes, not {len(target)}")
-        if not (0 <= first <= 0xffffffff and 0 <= count <= 0x100000000 - first):
-            raise ValueError(f"nonces {first} to {first} + {count} are not within 0 to 2**32")
-        if not 0 <= my_epoch <= 0xffffffffffffffff:
-            raise ValueError(f"an epoch is 0 to 2**64 - 1, not {my_epoch}")
-        cdef const uint8_t *header_bytes = <const uint8_t *><const char *>header
-        cdef const uint8_t *target_bytes = <const uint8_t *><const char *>target
-        cdef uint32_t from_nonce = first
-        cdef uint64_t nonces = count, mine = my_epoch, done = 0
+        cdef task now, ahead
+        set_task(&now, header, target, first, count, my_epoch)
+        cdef uint64_t done = 0, done_ahead = 0
         cdef size_t found = 0
+        cdef bint over = False
         cdef int status
         if not claim(&self.busy):
             raise RuntimeError("this Searcher is at work in another thread; each thread needs its own")
         try:
             with nogil:
-                status = miner_search(self.k, &self.scratch, header_bytes, target_bytes, from_nonce, nonces,
-                                      &epoch.cell, mine, self.hits, self.lanes, &found, &done)
+                status = self.run(&now, &epoch.cell, &found, &done)
+                if status == MINER_STOPPED and found == 0 and self.take_ahead(epoch_load(&epoch.cell), &ahead):
+                    over = True
+                    status = self.run(&ahead, &epoch.cell, &found, &done_ahead)
             if status < 0:
                 raise RuntimeError(f"miner_search refused its arguments ({status})")
-            return [(self.hits[i].nonce, <bytes>(<char *>self.hits[i].hash)[:32]) for i in range(found)], done
+            hits = [(self.hits[i].nonce, <bytes>(<char *>self.hits[i].hash)[:32]) for i in range(found)]
+            if not over:
+                return hits, done
+            self.over = (ahead.epoch, hits, done_ahead)
+            return [], done
         finally:
             release(&self.busy)
+
+    def gone_over(self):
+        over, self.over = self.over, None
+        return over
+
+    def begun(self, object my_epoch):
+        epoch = epoch_load(&self.begun_epoch)
+        at = epoch_load(&self.begun_at)
+        return at * 1e-9 if at and epoch == my_epoch else None
 
 
 def sha256d(bytes data not None):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from miner.config import EngineConfig
 from miner.core.algorithm import Algorithm
+from miner.core.errors import EngineError
 from miner.core.events import Hashrate, Started
 from miner.core.model import Job
 from miner.engine import Engine, NonceRange
@@ -98,19 +99,16 @@ def _tell_round(figures: "queue.SimpleQueue[Hashrate]", threads: int, wait: floa
 
 def measure_switches(algorithm: Algorithm, engine: EngineConfig, count: int) -> list[float]:
     """Seconds from new work to the last thread that goes over to it, `count` times, at any moment of a hash."""
-    begun: queue.SimpleQueue[float] = queue.SimpleQueue()
-
-    def timed(ranges: Iterator[NonceRange]) -> Iterator[NonceRange]:
-        for nonces in ranges:
-            begun.put(time.perf_counter())  # drawn by the thread that scans it next
-            yield nonces
-
     switches, ranges = [], _ranges(algorithm)
     with Engine(algorithm, engine, on_hit=lambda work, nonce, digest: None) as running:
         for _ in range(count):
-            started = time.perf_counter()
-            running.assign(timed(ranges))
-            switches.append(max(begun.get(timeout=_SWITCH_TIMEOUT) for _ in range(running.threads)) - started)
+            started = time.monotonic()
+            running.assign(ranges)
+            while (last := running.went_over()) is None:
+                if time.monotonic() > started + _SWITCH_TIMEOUT:
+                    raise EngineError(f"no new work was taken up in {_SWITCH_TIMEOUT:.0f} seconds")
+                time.sleep(_WORK_SECONDS / 10)
+            switches.append(last - started)
             time.sleep(random.uniform(0.0, _WORK_SECONDS))
     return switches
 

@@ -20,6 +20,7 @@ from miner.memory import huge_page_bytes, huge_pages_switched_off, size_text
 
 NONCES = 1 << 32
 _CHUNK_SECONDS = 0.25  # how long one native call may take; new work interrupts it at once all the same
+_AHEAD_SECONDS = 0.01  # how long a thread that went over to new work hashes it before it tells
 _METER_SECONDS = 5.0  # how often a thread tells its hashrate while its work does not change
 _TURN_SECONDS = 30.0  # how long to wait for another miner that is taking its memory
 
@@ -39,15 +40,22 @@ class NonceRange:
 
 @dataclass(slots=True)
 class _Thread:
-    """One thread's own state; written by that thread alone. Its searcher is the thread's, and ends with it: whoever
-    keeps the engine for its figures keeps no scratchpads."""
+    """One thread's own state, written by that thread alone; but `ahead`, which is what it is to scan first in each
+    epoch that it has not come to yet, belongs to the engine's lock."""
 
     index: int
     cpu: int | None
+    ahead: dict[int, NonceRange] = field(default_factory=dict)
     hashes: int = 0
     rate: float = 0.0
     metered_hashes: int = 0
     metered_since: float = field(default_factory=time.monotonic)
+
+    def first_of(self, epoch: int) -> NonceRange | None:
+        """Take what was given for that epoch, and drop what was for epochs before."""
+        found = self.ahead.get(epoch)
+        self.ahead = {later: nonces for later, nonces in self.ahead.items() if later > epoch}
+        return found
 
 
 class Engine:
@@ -81,17 +89,17 @@ class Engine:
         # One miner after the other, until its memory is really taken: else all would count on the same memory.
         with turn(LOCKS / "sparkminer-memory.lock", _TURN_SECONDS) if algorithm.n else contextlib.nullcontext():
             self.kernel = first_that_fits(algorithm, kernels, self.threads)
-            searchers = [_searcher(algorithm, self.kernel) for _ in range(self.threads)]
+            self._searchers = [_searcher(algorithm, self.kernel) for _ in range(self.threads)]
             self.cpus = self._claims.take(self.threads) if config.pin else ()
-            self.remarks = tuple(self._start(searchers))
+            self.remarks = tuple(self._start())
 
-    def _start(self, searchers: list[_native.Searcher]) -> Iterator[str]:
+    def _start(self) -> Iterator[str]:
         """Start a thread for each, and wait until all have their memory. What people should know of that."""
         cpus = [*self.cpus, *[None] * self.threads]
         self._state = [_Thread(index, cpus[index]) for index in range(self.threads)]
         huge_before = huge_page_bytes() if self.algorithm.n else None
         try:
-            for state, searcher in zip(self._state, searchers, strict=True):
+            for state, searcher in zip(self._state, self._searchers, strict=True):
                 worker = threading.Thread(target=self._run, args=(state, searcher), name=f"miner-{state.index}",
                                           daemon=True)
                 worker.start()
@@ -102,7 +110,7 @@ class Engine:
                               "use fewer (-t)") from error
         for _ in self._workers:
             self._ready.acquire()
-        yield from _huge_page_remarks(searchers, huge_before)
+        yield from _huge_page_remarks(self._searchers, huge_before)
 
     @property
     def hashes(self) -> int:
@@ -115,11 +123,25 @@ class Engine:
         return sum(state.rate for state in self._state)
 
     def assign(self, ranges: Iterator[NonceRange]) -> None:
-        """Drop what is being scanned and go over to these ranges, at once. The iterator is drawn from under a lock."""
+        """Drop what is being scanned and go over to these ranges, at once. The iterator is drawn from under a lock: now
+        for each thread's first range, so that threads that hash go over without waiting for Python or each other, and
+        by the threads for all others."""
         with self._changed:
+            coming = self._epoch.value + 1
+            for state, searcher, nonces in zip(self._state, self._searchers, ranges, strict=False):
+                state.ahead[coming] = nonces
+                searcher.lay_ahead(nonces.work.header, nonces.target.to_bytes(32, "little"), nonces.first,
+                                   _step(state, searcher, nonces, _AHEAD_SECONDS), coming)
             self._epoch.advance()
             self._ranges, self._exhausted = ranges, False
             self._changed.notify_all()
+
+    def went_over(self) -> float | None:
+        """When the last thread began to hash what was assigned last, in seconds of time.monotonic(); None while any
+        has not, or has got none of it."""
+        epoch = self._epoch.value
+        begun = [at for searcher in self._searchers if (at := searcher.begun(epoch)) is not None]
+        return max(begun) if len(begun) == self.threads else None
 
     def pause(self) -> None:
         """Hash nothing until the next `assign`."""
@@ -134,6 +156,7 @@ class Engine:
         self.pause()
         for worker in self._workers:
             worker.join()
+        self._searchers.clear()  # whoever keeps the engine for its figures keeps no scratchpads
         self._claims.release()
 
     def __enter__(self) -> Self:
@@ -151,15 +174,21 @@ class Engine:
         epoch, current = -1, None
         while (turn := self._next_turn(state, epoch, current)) is not None:
             epoch, current = turn
-            count = min(current.count, max(searcher.lanes, int(state.rate * _CHUNK_SECONDS)))
             started = time.perf_counter()
-            hits, done = searcher.search(current.work.header, current.target.to_bytes(32, "little"),
-                                               current.first, count, self._epoch, epoch)
-            _count(state, done, time.perf_counter() - started)
-            for nonce, digest in hits:
-                self._on_hit(current.work, nonce, digest)
+            hits, done = searcher.search(current.work.header, current.target.to_bytes(32, "little"), current.first,
+                                         _step(state, searcher, current, _CHUNK_SECONDS), self._epoch, epoch)
+            over = searcher.gone_over()
+            _count(state, done + (over[2] if over else 0), time.perf_counter() - started)
+            self._tell(current, hits)
             current = current.rest(done)
-            self._meter(state, changed=self._epoch.value != epoch)
+            if over:
+                epoch, hits, done = over
+                with self._changed:
+                    current = state.first_of(epoch)
+                assert current is not None, "what is laid ahead is kept as well"
+                self._tell(current, hits)
+                current = current.rest(done)
+            self._meter(state, changed=over is not None or self._epoch.value != epoch)
         self._meter(state, changed=True)
 
     def _next_turn(self, state: _Thread, epoch: int, current: NonceRange | None) -> tuple[int, NonceRange] | None:
@@ -168,7 +197,8 @@ class Engine:
             waited = False
             while not self._closing:
                 if self._epoch.value != epoch:
-                    epoch, current = self._epoch.value, None
+                    epoch = self._epoch.value
+                    current = state.first_of(epoch)
                 if current is None:
                     current = next(self._ranges, None)
                 if current is not None:
@@ -182,6 +212,10 @@ class Engine:
                 self._changed.wait()
         return None
 
+    def _tell(self, nonces: NonceRange, hits: list[tuple[int, bytes]]) -> None:
+        for nonce, digest in hits:
+            self._on_hit(nonces.work, nonce, digest)
+
     def _meter(self, state: _Thread, *, changed: bool) -> None:
         now = time.monotonic()
         if changed or now - state.metered_since >= _METER_SECONDS:
@@ -189,6 +223,11 @@ class Engine:
             if hashes:
                 self._on_hashes(state.index, hashes, now - state.metered_since)
             state.metered_hashes, state.metered_since = state.hashes, now
+
+
+def _step(state: _Thread, searcher: _native.Searcher, nonces: NonceRange, seconds: float) -> int:
+    """How many of these nonces to scan in about so many seconds."""
+    return min(nonces.count, max(searcher.lanes, int(state.rate * seconds)))
 
 
 def _count(state: _Thread, done: int, seconds: float) -> None:

@@ -146,9 +146,10 @@ class Session:
         self._emit(NewJob(job, moved or job.clean))
 
     def _ranges(self, job: Job) -> Iterator[NonceRange]:
-        """Every header of a job, a work's nonces in equal parts for the threads. Runs on the engine's threads, under
-        its lock. Of the version's bits those are varied that the source leaves to us; without an extranonce2 then the
-        time, as far as the source permits and really takes it."""
+        """Every header of a job, a work's nonces in equal parts for the threads. Runs under the engine's lock: on the
+        loop for each thread's first part, on the threads for all others. Of the version's bits those are varied that
+        the source leaves to us; without an extranonce2 then the time, as far as the source permits and really takes
+        it."""
         target = max(job.share_target, job.network_target)
         part = -(-NONCES // self._engine.threads)
         size = job.extranonce2_size
