@@ -82,8 +82,8 @@ class Searcher:
         latter two as from `search`. None if it didn't, or if this was asked before. For the searching thread."""
 
     def begun(self, my_epoch: int) -> float | None:
-        """When the first search of that epoch began, in seconds of CLOCK_MONOTONIC, which is time.monotonic() on Linux.
-        None if none has, or one of another epoch since. From any thread."""
+        """When the first search of that epoch began, in seconds of time.perf_counter(). None if none has, or one of
+        another epoch since. From any thread."""
 
 def sha256d(data: bytes) -> bytes:
     """SHA-256 of SHA-256 of data, by the portable code."""

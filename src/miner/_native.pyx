@@ -51,17 +51,33 @@ cdef extern from "thread.h" nogil:
 
 cdef extern from *:
     """
+    #ifdef _WIN32
+    #define WIN32_LEAN_AND_MEAN
+    #include <windows.h>
+    #else
     #include <time.h>
+    #endif
     static inline uint64_t epoch_load(const _Atomic uint64_t *e) { return atomic_load(e); }
     static inline uint64_t epoch_advance(_Atomic uint64_t *e) { return atomic_fetch_add(e, 1) + 1; }
     static inline int claim(_Atomic uint64_t *e) { uint64_t no = 0; return atomic_compare_exchange_strong(e, &no, 1); }
     static inline void release(_Atomic uint64_t *e) { atomic_store(e, 0); }
     static inline void store(_Atomic uint64_t *e, uint64_t value) { atomic_store(e, value); }
-    static inline uint64_t nanoseconds(void)
+    static inline uint64_t nanoseconds(void)     /* of Python's perf_counter */
     {
+    #ifdef _WIN32
+        LARGE_INTEGER ticks, hertz;
+        QueryPerformanceCounter(&ticks);
+        QueryPerformanceFrequency(&hertz);
+        return (uint64_t)((double)ticks.QuadPart / (double)hertz.QuadPart * 1e9);
+    #else
         struct timespec t;
+    #ifdef __APPLE__
+        clock_gettime(CLOCK_UPTIME_RAW, &t);
+    #else
         clock_gettime(CLOCK_MONOTONIC, &t);
+    #endif
         return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+    #endif
     }
     #ifdef __VERSION__
     #define MINER_COMPILER __VERSION__

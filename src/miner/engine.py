@@ -137,7 +137,7 @@ class Engine:
             self._changed.notify_all()
 
     def went_over(self) -> float | None:
-        """When the last thread began to hash what was assigned last, in seconds of time.monotonic(); None while any
+        """When the last thread began to hash what was assigned last, in seconds of time.perf_counter(); None while any
         has not, or has got none of it."""
         epoch = self._epoch.value
         begun = [at for searcher in self._searchers if (at := searcher.begun(epoch)) is not None]
