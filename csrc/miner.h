@@ -87,6 +87,9 @@ int miner_scrypt(const uint8_t header[80], uint32_t n, uint8_t out[32]);
  * where the instruction set is not known and nothing was done. */
 int miner_spin(uint64_t cycles);
 
+/* What the clock shows that Python's time.perf_counter() reads. */
+uint64_t miner_nanoseconds(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -42,6 +42,7 @@ cdef extern from "miner.h" nogil:
     void miner_sha256d(const uint8_t *, size_t, uint8_t *)
     int miner_scrypt(const uint8_t *, uint32_t, uint8_t *)
     int miner_spin(uint64_t)
+    uint64_t miner_nanoseconds()
 
 cdef extern from "thread.h" nogil:
     enum:
@@ -51,34 +52,11 @@ cdef extern from "thread.h" nogil:
 
 cdef extern from *:
     """
-    #ifdef _WIN32
-    #define WIN32_LEAN_AND_MEAN
-    #include <windows.h>
-    #else
-    #include <time.h>
-    #endif
     static inline uint64_t epoch_load(const _Atomic uint64_t *e) { return atomic_load(e); }
     static inline uint64_t epoch_advance(_Atomic uint64_t *e) { return atomic_fetch_add(e, 1) + 1; }
     static inline int claim(_Atomic uint64_t *e) { uint64_t no = 0; return atomic_compare_exchange_strong(e, &no, 1); }
     static inline void release(_Atomic uint64_t *e) { atomic_store(e, 0); }
     static inline void store(_Atomic uint64_t *e, uint64_t value) { atomic_store(e, value); }
-    static inline uint64_t nanoseconds(void)     /* of Python's perf_counter */
-    {
-    #ifdef _WIN32
-        LARGE_INTEGER ticks, hertz;
-        QueryPerformanceCounter(&ticks);
-        QueryPerformanceFrequency(&hertz);
-        return (uint64_t)((double)ticks.QuadPart / (double)hertz.QuadPart * 1e9);
-    #else
-        struct timespec t;
-    #ifdef __APPLE__
-        clock_gettime(CLOCK_UPTIME_RAW, &t);
-    #else
-        clock_gettime(CLOCK_MONOTONIC, &t);
-    #endif
-        return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-    #endif
-    }
     #ifdef __VERSION__
     #define MINER_COMPILER __VERSION__
     #else
@@ -95,7 +73,6 @@ cdef extern from *:
     bint claim(atomic_u64 *) nogil
     void release(atomic_u64 *) nogil
     void store(atomic_u64 *, uint64_t) nogil
-    uint64_t nanoseconds() nogil
     const char *MINER_COMPILER
     const char *MINER_COMPILER_NAME
 
@@ -232,7 +209,7 @@ cdef class Searcher:
 
     cdef int run(self, const task *t, const atomic_u64 *epoch, size_t *found, uint64_t *done) noexcept nogil:
         if t.epoch != epoch_load(&self.begun_epoch):
-            store(&self.begun_at, nanoseconds())
+            store(&self.begun_at, miner_nanoseconds())
             store(&self.begun_epoch, t.epoch)
         return miner_search(self.k, &self.scratch, t.header, t.target, t.first, t.count, epoch, t.epoch, self.hits,
                             self.lanes, found, done)
