@@ -88,3 +88,14 @@ def test_a_bundle_with_an_abi3_module_is_refused(python: str, tmp_path: Path) ->
     assert done.returncode == 1
     assert "and free-threaded Python 3." in done.stderr
     assert "build the bundle with the wheel for these too" in done.stderr
+
+
+def test_an_abi3_module_that_an_old_pip_installed_is_refused(python: str, package: Path, tmp_path: Path) -> None:
+    shutil.copytree(package / "miner", tmp_path / "miner", ignore=shutil.ignore_patterns("_native*.so"))
+    (tmp_path / "miner/_native.abi3.so").touch()
+    done = run(python, "import miner", tmp_path)
+    assert done.returncode == 1
+    assert "install sparkminer again with this Python's own pip" in done.stderr
+    (own,) = (package / "miner").glob("_native*.so")
+    shutil.copy(own, tmp_path / "miner")
+    assert run(python, "from miner import _native", tmp_path).returncode == 0

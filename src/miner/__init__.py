@@ -1,6 +1,8 @@
 """CPU mining of scrypt and sha256d: alone, on a Spark cluster, or as a library. Start with `miner.mine`."""
 
 import importlib
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -26,6 +28,21 @@ _PUBLIC = {
 }
 
 __all__ = ["Engine", "EngineConfig", "Mining", "SourceConfig", "__version__", "benchmark", "kernels", "mine"]
+
+
+def _refuse_abi3() -> None:
+    """An .abi3 module is for Pythons with the GIL: where objects have another layout, loading it fails for a reason
+    that says nothing. Pips that know no free-threaded Pythons install it there."""
+    folder = Path(__file__).parent
+    own = f"_native.cpython-{sys.version_info.major}{sys.version_info.minor}t-*"
+    if (folder / "_native.abi3.so").exists() and not any(folder.glob(own)):
+        raise ImportError(f"{folder} has a native module for Pythons with the GIL, and this is a free-threaded Python "
+                          f"{sys.version_info.major}.{sys.version_info.minor}: install sparkminer again with this "
+                          "Python's own pip")
+
+
+if "t" in getattr(sys, "abiflags", ""):
+    _refuse_abi3()
 
 
 def __getattr__(name: str) -> Any:
