@@ -2,7 +2,6 @@
 
 import importlib
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -33,6 +32,8 @@ __all__ = ["Engine", "EngineConfig", "Mining", "SourceConfig", "__version__", "b
 def _refuse_abi3() -> None:
     """An .abi3 module is for Pythons with the GIL: where objects have another layout, loading it fails for a reason
     that says nothing. Pips that know no free-threaded Pythons install it there."""
+    from pathlib import Path  # too much for the others, which never come here
+
     folder = Path(__file__).parent
     own = f"_native.cpython-{sys.version_info.major}{sys.version_info.minor}t-*"
     if (folder / "_native.abi3.so").exists() and not any(folder.glob(own)):
