@@ -21,8 +21,8 @@ from miner import benchmark
 from miner.config import EngineConfig
 from miner.core.algorithm import Algorithm
 from miner.core.events import Started
-from miner.cpus import allowed_cpus
-from miner.kernels import candidates
+from miner.engine.cpus import allowed_cpus
+from miner.engine.kernels import candidates
 
 BIND = ["taskset", "-c", str(allowed_cpus()[0])]
 FLAGS = ["-O3", "-g0", "-fvisibility=hidden"]  # setup.py's

@@ -12,7 +12,7 @@ from miner.core.model import Job, ShareStatus
 from miner.core.source import Connecting, MovedTo, Notice, SourceEvent
 from miner.hub import Hub, HubConfig
 from miner.sandbox import SandboxSource
-from miner.sources import open_source
+from miner.sources.open import open_source
 from node.faulty import ScriptedNode, ok
 from stratum_pool import within_limit
 

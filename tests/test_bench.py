@@ -11,7 +11,7 @@ from miner import _native
 from miner.cli.machine import clock_hertz, least_cycles, machine
 from miner.cli.switches import percentile_99
 from miner.core.algorithm import Algorithm
-from miner.cpus import usable_threads
+from miner.engine.cpus import usable_threads
 
 
 def test_bench_has_every_kernel_on_one_thread_and_on_all(tmp_path: Path) -> None:

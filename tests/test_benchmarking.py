@@ -5,10 +5,10 @@ import threading
 import pytest
 
 from miner import benchmark
-from miner.benchmarking import Round
 from miner.core.algorithm import Algorithm
 from miner.core.errors import EngineError, UsageError
 from miner.core.events import Hashrate, Started
+from miner.engine.benchmarking import Round
 
 
 @pytest.mark.parametrize("algorithm", ["sha256d", "scrypt:16", "scrypt"])

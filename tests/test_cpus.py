@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from miner.cpus import CpuClaims, allowed_cpus, cpu_quota, usable_threads
+from miner.engine.cpus import CpuClaims, allowed_cpus, cpu_quota, usable_threads
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="pinning and control groups are Linux's")
 
@@ -14,7 +14,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="pinning and control 
 @linux
 def test_affinity_mask_is_honoured() -> None:
     one = allowed_cpus()[-1]
-    code = "from miner.cpus import allowed_cpus, usable_threads; print(allowed_cpus(), usable_threads())"
+    code = "from miner.engine.cpus import allowed_cpus, usable_threads; print(allowed_cpus(), usable_threads())"
     out = subprocess.run(["taskset", "-c", str(one), sys.executable, "-c", code], check=True, capture_output=True,
                          text=True, timeout=60).stdout
     assert out.strip() == f"({one},) 1"
@@ -75,7 +75,7 @@ def test_claims_of_two_owners_do_not_overlap_and_come_back(tmp_path: Path) -> No
 @linux
 @pytest.mark.skipif(cpu_quota() is not None, reason="under a quota nothing is pinned")
 def test_a_killed_process_gives_its_claims_back(tmp_path: Path) -> None:
-    code = ("import sys, pathlib; from miner.cpus import CpuClaims; c = CpuClaims(pathlib.Path(sys.argv[1]));"
+    code = ("import sys, pathlib; from miner.engine.cpus import CpuClaims; c = CpuClaims(pathlib.Path(sys.argv[1]));"
             "print(len(c.take(1)), flush=True); sys.stdin.read()")
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as other:

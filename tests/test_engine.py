@@ -16,8 +16,8 @@ from miner.core.algorithm import Algorithm
 from miner.core.errors import EngineError
 from miner.core.model import Job, Work
 from miner.core.target import MAX_TARGET, hash_value
-from miner.engine import Engine, NonceRange
-from miner.kernels import candidates
+from miner.engine.kernels import candidates
+from miner.engine.threads import Engine, NonceRange
 
 SCRYPT = Algorithm("scrypt", 16)  # small N: quick, and the same code
 SHA256D = Algorithm.parse("sha256d")
@@ -164,7 +164,7 @@ def test_huge_pages_that_the_system_does_not_give_are_told_where_they_matter() -
 import ctypes
 from miner.config import EngineConfig
 from miner.core.algorithm import Algorithm
-from miner.engine import Engine
+from miner.engine.threads import Engine
 PR_SET_THP_DISABLE = 41
 assert ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0
 for algorithm, kernel in (("scrypt:16384", "portable"), ("scrypt:1024", "portable"), ("sha256d", "")):

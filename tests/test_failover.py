@@ -13,8 +13,8 @@ from miner.config import SourceConfig
 from miner.core.errors import SourceError, UsageError
 from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, SourceEvent, WorkSource
-from miner.failover import FailoverSource
-from miner.sources import open_source
+from miner.sources.failover import FailoverSource
+from miner.sources.open import open_source
 from stratum_pool import Miner, Pool, within_limit
 from stratum_samples import REGTEST_JOB, SCRYPT
 
@@ -249,7 +249,7 @@ async def test_a_source_that_gave_up_is_opened_again_after_a_while_and_gone_back
 @within_limit
 async def test_who_gives_up_again_and_again_is_left_alone_for_longer_and_longer(
         monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("miner.failover.MAX_GIVEN_UP_SECONDS", 0.03)
+    monkeypatch.setattr("miner.sources.failover.MAX_GIVEN_UP_SECONDS", 0.03)
     both = Several("A", "B", given_up_seconds=0.01)
     pauses = []
     async with both.source:

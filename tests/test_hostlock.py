@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from miner.hostlock import try_lock, turn
+from miner.engine.hostlock import try_lock, turn
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="flock is not Windows'")
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="flock is not Wi
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[Path]:
     """A lock that another process holds until its stdin closes."""
-    code = ("import sys, pathlib; from miner.hostlock import try_lock\n"
+    code = ("import sys, pathlib; from miner.engine.hostlock import try_lock\n"
             "print(try_lock(pathlib.Path(sys.argv[1])) is not None, flush=True); sys.stdin.read()")
     path = tmp_path / "lock"
     with subprocess.Popen([sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE,
@@ -40,7 +40,7 @@ def test_a_turn_comes_even_if_the_one_before_hangs(held: Path) -> None:
 
 
 def test_turns_follow_each_other(tmp_path: Path) -> None:
-    code = ("import sys, pathlib, time; from miner.hostlock import turn\n"
+    code = ("import sys, pathlib, time; from miner.engine.hostlock import turn\n"
             "log = pathlib.Path(sys.argv[1], 'log')\n"
             "with turn(pathlib.Path(sys.argv[1], 'lock'), 60), log.open('a') as file:\n"
             "    for word in ('in', 'out'):\n"

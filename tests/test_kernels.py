@@ -8,8 +8,8 @@ import pytest
 from miner import _native
 from miner.core.algorithm import Algorithm
 from miner.core.errors import EngineError
-from miner.kernels import candidates, first_within
-from miner.memory import MemoryLeft
+from miner.engine.kernels import candidates, first_within
+from miner.engine.memory import MemoryLeft
 
 SCRYPT, SHA256D, LARGE = Algorithm("scrypt", 1024), Algorithm("sha256d", 0), Algorithm("scrypt", 1 << 20)
 RUNNABLE = _native.kernels("scrypt")
@@ -75,7 +75,8 @@ def test_a_forced_kernel_that_does_not_fit_is_refused_with_one_that_does() -> No
 def test_under_a_limited_address_space_a_kernel_is_chosen_that_fits() -> None:
     """As spark.executor.pyspark.memory sets it."""
     program = ("import resource\nfrom miner.core.algorithm import Algorithm\nfrom miner.config import EngineConfig\n"
-               "from miner.engine import Engine\nresource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))\n"
+               "from miner.engine.threads import Engine\n"
+               "resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))\n"
                "with Engine(Algorithm('scrypt', 1 << 20), EngineConfig(threads=1), on_hit=print) as engine:\n"
                "    print(engine.kernel)")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)

@@ -17,7 +17,8 @@ SOURCE = ROOT / "src"
 IO = ["asyncio", "socket", "ssl", "select", "selectors", "http", "urllib.request", "subprocess", "threading",
       "multiprocessing", "concurrent", "signal", "os", "pathlib", "tempfile", "sys", "logging"]
 CLOCK = ["time", "datetime", "sched"]
-PROTOCOLS = ["miner.stratum", "miner.node", "miner.hub", "miner.sandbox", "miner.sources", "socket", "http", "urllib"]
+PROTOCOLS = ["miner.stratum", "miner.node", "miner.hub", "miner.sandbox", "miner.sources", "socket", "http",
+             "urllib"]
 FRONTS = ["miner.front", "miner.cli", "miner.__main__", "miner.spark"]
 
 # Modules (patterns, "!" takes out again), and what they import neither themselves nor through modules of ours.
@@ -29,12 +30,12 @@ NEVER = {
     "a node's messages without I/O and clock": ("miner.node.template miner.node.jsonrpc miner.node.getwork "
                                                 "miner.node.auxpow miner.node.fields miner.node.longpoll",
                                                 [*(set(IO) - {"http"}), *CLOCK, "miner._native"]),
-    "the engine knows no protocol": ("miner.engine miner.kernels miner.cpus miner.memory miner._native",
+    "the engine knows no protocol": ("miner.engine miner.engine.* miner._native",
                                      [*PROTOCOLS, *FRONTS, "miner.session"]),
     "the session parses nothing and prints nothing": ("miner.session miner.mining",
                                                       ["argparse", "logging", "getpass", *FRONTS]),
-    "sources know no engine": ("miner.stratum.* miner.node.* miner.sandbox miner.sandbox.* miner.net "
-                               "miner.failover miner.announced miner.event_queue",
+    "sources know no engine": ("miner.stratum.* miner.node.* miner.sandbox miner.sandbox.* miner.sources "
+                               "miner.sources.* miner.net miner.event_queue",
                                ["miner.engine", "miner.session", "miner.mining", "argparse", *FRONTS]),
     "the hub prints nothing": ("miner.hub miner.hub.*", ["argparse", "logging", *FRONTS]),
     "the command line knows no Spark": ("miner.cli miner.cli.*", ["miner.spark", "pyspark"]),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from miner.memory import MemoryLeft, huge_page_bytes, huge_pages_switched_off, memory_left, size_text
+from miner.engine.memory import MemoryLeft, huge_page_bytes, huge_pages_switched_off, memory_left, size_text
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc and control groups are Linux's")
 MIB = 1 << 20
@@ -134,8 +134,8 @@ from miner import _native
 from miner.config import EngineConfig
 from miner.core.algorithm import Algorithm
 from miner.core.errors import EngineError
-from miner.engine import Engine
-from miner.memory import memory_left
+from miner.engine.threads import Engine
+from miner.engine.memory import memory_left
 with open(sys.argv[1] + "/cgroup.procs", "w") as procs:
     procs.write("0")
 print(memory_left().where)
@@ -167,7 +167,7 @@ import sys
 from miner.config import EngineConfig
 from miner.core.algorithm import Algorithm
 from miner.core.errors import EngineError
-from miner.engine import Engine
+from miner.engine.threads import Engine
 with open(sys.argv[1] + "/cgroup.procs", "w") as procs:
     procs.write("0")
 try:

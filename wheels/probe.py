@@ -11,7 +11,7 @@ import threading
 
 from miner import _native
 from miner.core.algorithm import Algorithm
-from miner.kernels import candidates
+from miner.engine.kernels import candidates
 
 THREADS = 4
 

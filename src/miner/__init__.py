@@ -8,19 +8,19 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from miner._native import kernels as kernels
-    from miner.benchmarking import benchmark as benchmark
     from miner.config import EngineConfig as EngineConfig
     from miner.config import SourceConfig as SourceConfig
-    from miner.engine import Engine as Engine
+    from miner.engine.benchmarking import benchmark as benchmark
+    from miner.engine.threads import Engine as Engine
     from miner.mining import Mining as Mining
     from miner.mining import mine as mine
 
 # Loaded at first use, so that `import miner` costs an executor next to nothing.
 _PUBLIC = {
     "mine": "miner.mining",
-    "benchmark": "miner.benchmarking",
+    "benchmark": "miner.engine.benchmarking",
     "Mining": "miner.mining",
-    "Engine": "miner.engine",
+    "Engine": "miner.engine.threads",
     "EngineConfig": "miner.config",
     "SourceConfig": "miner.config",
     "kernels": "miner._native",

@@ -15,7 +15,7 @@ from miner.core.errors import UsageError
 from miner.core.events import Hashrate, MinerEvent, Trouble
 from miner.core.source import WorkSource
 from miner.session import Session
-from miner.sources import open_source
+from miner.sources.open import open_source
 
 _BACKLOG = 4096  # events that nobody has read yet; beyond it hashrates are dropped, nothing else
 

@@ -22,7 +22,7 @@ from miner.core.header import display_hash
 from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus, Work
 from miner.core.source import Disconnected, Finished, SourceEvent, WorkSource
 from miner.core.target import hash_value
-from miner.engine import NONCES, Engine, NonceRange
+from miner.engine.threads import NONCES, Engine, NonceRange
 
 _REPORT_SECONDS = 1.0
 _REST_SECONDS = 5.0  # after a block of ours: how long to wait for the next job before hashing on the old one

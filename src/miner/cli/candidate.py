@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from miner import _native
-from miner.benchmarking import benchmark
 from miner.config import EngineConfig
 from miner.core.algorithm import Algorithm
 from miner.core.errors import EngineError
-from miner.cpus import usable_threads
+from miner.engine.benchmarking import benchmark
+from miner.engine.cpus import usable_threads
+from miner.engine.kernels import candidates, first_that_fits
 from miner.front.console import Console
-from miner.kernels import candidates, first_that_fits
 
 HASHLIB = "hashlib"
 

@@ -14,7 +14,7 @@ from miner.front.process import stopping_on_signals
 from miner.front.report import work_line
 from miner.hub import HubConfig, HubThread
 from miner.hub.events import HubEvent, HubStopped
-from miner.sources import open_source
+from miner.sources.open import open_source
 
 _POLL_SECONDS = 0.2  # how soon a signal or the end of the time is noticed
 _DESCRIPTION = """\

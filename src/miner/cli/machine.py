@@ -6,7 +6,7 @@ from pathlib import Path
 
 from miner import _native
 from miner.core.algorithm import Algorithm
-from miner.cpus import usable_threads
+from miner.engine.cpus import usable_threads
 
 _SPIN_CYCLES, _SPINS = 500_000, 20
 

@@ -115,8 +115,8 @@ def run_benchmark(options: argparse.Namespace, console: Console) -> int:
     engine = engine_config(options, console.environ)
     if not _settle(options, console):
         return ExitStatus.OK
-    from miner.benchmarking import Round, benchmark
     from miner.core.events import Hashrate, Started
+    from miner.engine.benchmarking import Round, benchmark
     from miner.front.report import Report, khash
 
     report = Report(quiet=options.quiet, debug=options.debug)

@@ -4,8 +4,8 @@ import json
 import statistics
 from collections.abc import Iterator, Sequence
 
-from miner.benchmarking import measure_switches
 from miner.cli.candidate import Candidate
+from miner.engine.benchmarking import measure_switches
 from miner.front.console import Console
 from miner.front.report import table
 

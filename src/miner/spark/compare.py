@@ -6,12 +6,12 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from miner.benchmarking import benchmark
 from miner.core.errors import MinerError
+from miner.engine.benchmarking import benchmark
 from miner.front.console import Console, ExitStatus
 from miner.front.report import hashrate_text
 from miner.hub import HubThread
-from miner.sources import open_source
+from miner.sources.open import open_source
 from miner.spark.application import Application
 from miner.spark.driver import hub_config, lease, spark_settings
 from miner.spark.partition import Lease, LeaseResult

@@ -12,7 +12,7 @@ from miner.front.hub_report import HubReport, miner_table
 from miner.front.process import stopping_on_signals
 from miner.hub import HubThread
 from miner.hub.events import HubEvent, HubStopped, MinerJoined
-from miner.sources import open_source
+from miner.sources.open import open_source
 from miner.spark.application import Application
 from miner.spark.driver import hub_config, lease, prepared, require_pyspark, spark_settings
 from miner.spark.leases import Leases

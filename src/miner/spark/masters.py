@@ -3,7 +3,7 @@
 import re
 
 from miner.core.errors import UsageError
-from miner.cpus import usable_threads
+from miner.engine.cpus import usable_threads
 
 _LOCAL = re.compile(r"local(\[(\d+|\*)(,\d+)?\])?")
 _LOCAL_CLUSTER = re.compile(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from miner.cgroups import CGROUPS, groups_above
+from miner.engine.cgroups import CGROUPS, groups_above
 
 PROC = Path("/proc")
 HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")

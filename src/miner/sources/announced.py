@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from miner.config import SourceConfig
 from miner.core.model import MinerReport, Share, ShareResult
 from miner.core.source import MovedTo, Notice, SourceEvent, WorkSource
-from miner.failover import FailoverSource
 from miner.node.client import NodeSource
 from miner.node.getwork import StratumOfferedError
+from miner.sources.failover import FailoverSource
 from miner.stratum.client import StratumSource
 
 

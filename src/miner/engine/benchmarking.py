@@ -13,7 +13,7 @@ from miner.core.algorithm import Algorithm
 from miner.core.errors import EngineError
 from miner.core.events import Hashrate, Started
 from miner.core.model import Job
-from miner.engine import Engine, NonceRange
+from miner.engine.threads import Engine, NonceRange
 
 FIRST_ROUND_SECONDS = 0.5  # a first figure soon, then
 ROUND_SECONDS = 4.0  # shorter than the engine's own pace, so that each round is told once

@@ -16,7 +16,7 @@ def open_source(config: SourceConfig) -> WorkSource:
 
         return SandboxSource(config.algorithm)
     if config.backups:
-        from miner.failover import FailoverSource
+        from miner.sources.failover import FailoverSource
 
         each = (dataclasses.replace(config, backups=()), *config.backups)
         return FailoverSource([functools.partial(open_source, one) for one in each])
@@ -26,7 +26,7 @@ def open_source(config: SourceConfig) -> WorkSource:
 
         return StratumSource(config)
     if scheme in NODE_SCHEMES:
-        from miner.announced import AnnouncedSource
+        from miner.sources.announced import AnnouncedSource
 
         return AnnouncedSource(config)
     raise UsageError(f"URL scheme {scheme!r} is not known: use stratum+tcp://HOST:PORT or http://HOST:PORT/")

@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from miner.cgroups import CGROUPS, MEMBERSHIP, groups_above
-from miner.hostlock import LOCKS, try_lock
+from miner.engine.cgroups import CGROUPS, MEMBERSHIP, groups_above
+from miner.engine.hostlock import LOCKS, try_lock
 
 
 def allowed_cpus() -> tuple[int, ...]:

@@ -13,10 +13,10 @@ from miner.config import EngineConfig
 from miner.core.algorithm import Algorithm
 from miner.core.errors import EngineError
 from miner.core.model import Work
-from miner.cpus import CpuClaims, usable_threads
-from miner.hostlock import LOCKS, turn
-from miner.kernels import candidates, first_that_fits
-from miner.memory import huge_page_bytes, huge_pages_switched_off, size_text
+from miner.engine.cpus import CpuClaims, usable_threads
+from miner.engine.hostlock import LOCKS, turn
+from miner.engine.kernels import candidates, first_that_fits
+from miner.engine.memory import huge_page_bytes, huge_pages_switched_off, size_text
 
 NONCES = 1 << 32
 _CHUNK_SECONDS = 0.25  # how long one native call may take; new work interrupts it at once all the same

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from miner import _native
 from miner.core.algorithm import Algorithm
 from miner.core.errors import EngineError
-from miner.memory import MemoryLeft, memory_left, size_text
+from miner.engine.memory import MemoryLeft, memory_left, size_text
 
 # The trial takes the best of ROUNDS turns, or of fewer once BUDGET is spent; a turn takes SECONDS, or one batch.
 _TRIAL_KERNELS, _TRIAL_ROUNDS, _TRIAL_SECONDS, _TRIAL_BUDGET = 4, 3, 0.01, 0.1
