@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from miner.config import SourceConfig
 from miner.core.algorithm import Algorithm, sha256d
 from miner.core.model import Job, Share, ShareResult, ShareStatus
-from miner.core.source import SourceEvent, WorkSource
+from miner.core.source import SourceEvent, SourceKind, WorkSource
 from miner.core.target import MAX_TARGET, hash_value, target_to_nbits
 from miner.hub import Hub, HubConfig
 from miner.hub.events import HubEvent
@@ -34,7 +34,7 @@ def make_job(job_id: str = "a", tip: int = 1, *, clean: bool = True, hashes: int
 class ScriptedSource(WorkSource):
     """Gives the events that are pushed into it, and the verdicts that `verdict` says."""
 
-    label, payee, algorithm = "a script", "nobody", SHA256D
+    label, payee, algorithm, kind = "a script", "nobody", SHA256D, SourceKind.POOL
 
     def __init__(self, *events: SourceEvent) -> None:
         self._events: asyncio.Queue[SourceEvent | Exception | None] = asyncio.Queue()

@@ -9,7 +9,7 @@ from hub_players import TOKEN, solve
 from miner.config import SourceConfig
 from miner.core.algorithm import Algorithm
 from miner.core.model import Job, ShareStatus
-from miner.core.source import Connecting, MovedTo, Notice, SourceEvent
+from miner.core.source import Connecting, MovedTo, Notice, SourceEvent, SourceKind
 from miner.hub import Hub, HubConfig
 from miner.sandbox import SandboxSource
 from miner.sources.open import open_source
@@ -43,17 +43,17 @@ async def test_it_is_mined_at_by_stratum_and_by_getwork_again_when_that_is_gone(
         url = f"stratum+tcp://{host}:{port}"
         async with announcing(url) as node, open_source(config(node)) as source:
             events = source.events()
-            assert source.label == node.url
+            assert (source.label, source.kind) == (node.url, SourceKind.NODE)
             assert await next_of(Connecting, events) == Connecting("getwork", node.url)
             assert await anext(events) == Notice(f"{node.url} announces {url}: going over to it")
-            assert await next_of(MovedTo, events) == MovedTo(url, "pool user alice")
+            assert await next_of(MovedTo, events) == MovedTo(url, "pool user alice", SourceKind.POOL)
             job = await next_of(Job, events)
             result = await source.submit(await asyncio.to_thread(solve, job))
             assert (result.status, result.reason) == (ShareStatus.ACCEPTED, "")
             assert [row.accepted for row in hub.snapshot().miners] == [1]
             await hub.aclose()
-            assert source.payee == "pool user alice"
-            assert await next_of(MovedTo, events) == MovedTo(node.url, "the server's own: user alice")
+            assert (source.payee, source.kind) == ("pool user alice", SourceKind.POOL)
+            assert await next_of(MovedTo, events) == MovedTo(node.url, "the server's own: user alice", SourceKind.NODE)
             assert (await next_of(Job, events)).merkle_root is not None
 
 

@@ -12,7 +12,7 @@ import pytest
 from miner.config import SourceConfig
 from miner.core.errors import SourceError, UsageError
 from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
-from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, SourceEvent, WorkSource
+from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, SourceEvent, SourceKind, WorkSource
 from miner.sources.failover import FailoverSource
 from miner.sources.open import open_source
 from stratum_pool import Miner, Pool, within_limit
@@ -29,6 +29,7 @@ class Fake(WorkSource):
 
     def __init__(self, name: str) -> None:
         self.label, self.payee = name, f"payee of {name}"
+        self.kind = SourceKind.NODE if name == "B" else SourceKind.POOL
         self.says: asyncio.Queue[SourceEvent | Exception] = asyncio.Queue()
         self.shares: list[Share] = []
         self.reports: list[MinerReport] = []
@@ -102,10 +103,11 @@ async def test_the_first_is_mined_at_and_the_others_never_hear_of_us() -> None:
     both = Several("A", "B")
     async with both.source:
         assert (both.source.label, both.source.payee) == ("A, else B", "payee of A")
+        assert both.source.kind is SourceKind.POOL
         both["A"].says.put_nowait(Connecting("Stratum", "A"))
         both["A"].says.put_nowait(JOB)
         assert await both.next() == Connecting("Stratum", "A")
-        assert await both.next() == MovedTo("A", "payee of A")
+        assert await both.next() == MovedTo("A", "payee of A", SourceKind.POOL)
         assert (await both.next()).clean
         assert not both["B"].opened
     assert both["A"].closed
@@ -122,8 +124,9 @@ async def test_when_the_first_is_lost_the_next_one_takes_over_and_is_named() -> 
         assert await both.next() == LOST
         await both.until_opened("B")
         both["B"].says.put_nowait(JOB)
-        assert await both.next() == MovedTo("B", "payee of B")
+        assert await both.next() == MovedTo("B", "payee of B", SourceKind.NODE)
         second = await both.next()
+        assert both.source.kind is SourceKind.NODE
         assert second.clean, "another chain, perhaps"
         assert second.job_id != first.job_id, "the same id at two pools is two jobs"
         assert not both["A"].closed, "it tries to come back"
@@ -137,7 +140,7 @@ async def test_the_first_is_gone_back_to_once_it_is_steady() -> None:
         backup = both["B"]
         for event in (Connecting("Stratum", "A"), JOB, LOST, JOB, dataclasses.replace(JOB, job_id="newest")):
             both["A"].says.put_nowait(event)  # flaps, then stays
-        assert await both.next() == MovedTo("A", "payee of A")
+        assert await both.next() == MovedTo("A", "payee of A", SourceKind.POOL)
         job = await both.next()
         assert job.job_id.endswith("newest")
         assert job.clean
@@ -200,9 +203,9 @@ async def test_a_source_that_moves_by_itself_is_named_once_it_is_mined_at() -> N
     async with both.source:
         for times in (1, 2):
             both["A"].label = f"A{times}"
-            both["A"].says.put_nowait(MovedTo(both["A"].label, both["A"].payee))
+            both["A"].says.put_nowait(MovedTo(both["A"].label, both["A"].payee, SourceKind.POOL))
             both["A"].says.put_nowait(JOB)
-            assert await both.next() == MovedTo(f"A{times}", "payee of A")
+            assert await both.next() == MovedTo(f"A{times}", "payee of A", SourceKind.POOL)
             assert isinstance(await both.next(), Job)
             both["A"].says.put_nowait(LOST)
             await both.next(Disconnected)
@@ -243,7 +246,7 @@ async def test_a_source_that_gave_up_is_opened_again_after_a_while_and_gone_back
             await asyncio.sleep(0.001)
         await both.until_opened("A")
         both["A"].says.put_nowait(JOB)
-        assert await both.next() == MovedTo("A", "payee of A")
+        assert await both.next() == MovedTo("A", "payee of A", SourceKind.POOL)
 
 
 @within_limit
@@ -290,7 +293,7 @@ async def test_a_better_one_that_waits_to_be_steady_is_taken_at_once_in_need() -
         await asyncio.sleep(0)
         both["B"].says.put_nowait(LOST)
         assert await both.next() == LOST
-        assert await both.next() == MovedTo("A", "payee of A")
+        assert await both.next() == MovedTo("A", "payee of A", SourceKind.POOL)
 
 
 @within_limit

@@ -6,14 +6,14 @@ import pytest
 
 from miner.core.algorithm import Algorithm
 from miner.core.events import Hashrate, MinerEvent, NewJob, Started
-from miner.core.source import MovedTo
+from miner.core.source import MovedTo, SourceKind
 from miner.core.target import difficulty_to_target
 from miner.front.pace import Pace, duration
 from miner.front.report import Report
 from stratum_samples import REGTEST_JOB
 
 SCRYPT = Algorithm("scrypt", 1024)
-POOL = Started("stratum+tcp://h:1", "pool user u", "scrypt", "portable", 2, ())
+POOL = Started("stratum+tcp://h:1", "pool user u", "scrypt", "portable", 2, (), kind=SourceKind.POOL)
 
 
 def at(difficulty: float, *, block: bool = False) -> NewJob:
@@ -46,17 +46,18 @@ def test_beyond_a_pools_patience_the_way_out_is_named() -> None:
     assert line == "Difficulty 7200: a share every 2 hours on average"
     assert "10 minutes" in warning
     assert "--suggest-difficulty" in warning
+    assert len(told(dataclasses.replace(POOL, kind=SourceKind.HUB), at(7200), *RATES)) == 1  # it sets what suits us
 
 
 def test_where_each_share_is_a_block_it_is_told_once() -> None:
-    node = dataclasses.replace(POOL, source="http://h:1/")
+    node = dataclasses.replace(POOL, source="http://h:1/", kind=SourceKind.NODE)
     line, = told(node, at(1, block=True), *RATES, at(1, block=True), at(2))
     assert ": a block every " in line
 
 
 def test_another_source_is_told_of_anew() -> None:
-    node = dataclasses.replace(POOL, source="http://h:1/")
-    moved = MovedTo("stratum+tcp://h:1", "pool user u")
+    node = dataclasses.replace(POOL, source="http://h:1/", kind=SourceKind.NODE)
+    moved = MovedTo("stratum+tcp://h:1", "pool user u", SourceKind.POOL)
     assert told(node, at(1), *RATES, moved, at(1), at(2)) == [
         f"Difficulty {difficulty}: a share every {difficulty} seconds on average" for difficulty in "112"]
 

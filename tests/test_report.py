@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from miner.core.algorithm import Algorithm
 from miner.core.events import BlockFound, Hashrate, NewJob, ShareDone, Started, Totals, Trouble
 from miner.core.model import Job, ShareResult, ShareStatus
-from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice
+from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, SourceKind
 from miner.core.text import one_line
 from miner.front.hub_report import HubReport, miner_table
 from miner.front.report import Report, hashrate_text, khash, table
@@ -20,7 +20,8 @@ JOB = Job(job_id="j1", algorithm=Algorithm.parse("scrypt"), version=2, prev_hash
           extranonce1=b"", extranonce2_size=4, coinbase2=b"", merkle_branch=(), nbits=0x1E0FFFFF, ntime=1, clean=True,
           share_target=0xFFFF << 224, height=7)
 SHARE = JOB.work(bytes(4)).share(0)
-STARTED = Started("stratum+tcp://pool.example:3333", "pool user alice", "scrypt", "avx2", 2, (0, 1))
+STARTED = Started("stratum+tcp://pool.example:3333", "pool user alice", "scrypt", "avx2", 2, (0, 1),
+                  kind=SourceKind.POOL)
 MINER = MinerStats(name="executor-0", host="10.0.0.7", agent="sparkminer/0.1", kernel="", threads=0, hashes=4104,
                    hashrate=15000.0, estimated=False, accepted=3, rejected=1, stale=0, blocks=1, since=0.0,
                    connected=True)
@@ -66,13 +67,13 @@ def test_a_lost_connection_says_when_it_is_tried_again() -> None:
         ["Stratum connection failed: refused", "...retry after 30 seconds"]
 
 
-@pytest.mark.parametrize(("source", "line"), [
-    ("stratum+tcp://h:1", "Stratum requested work restart"), ("http://h:1/", "LONGPOLL detected new block"),
-    ("sandbox chain", "New work from sandbox chain"),
+@pytest.mark.parametrize(("kind", "line"), [
+    (SourceKind.POOL, "Stratum requested work restart"), (SourceKind.HUB, "Stratum requested work restart"),
+    (SourceKind.NODE, "LONGPOLL detected new block"), (SourceKind.SANDBOX, "New work from anywhere"),
 ])
-def test_a_restart_is_told_in_the_words_for_its_source(source: str, line: str) -> None:
+def test_a_restart_is_told_in_the_words_for_its_kind_of_source(kind: SourceKind, line: str) -> None:
     report = Report()
-    report.lines(dataclasses.replace(STARTED, source=source))
+    report.lines(dataclasses.replace(STARTED, source="anywhere", kind=kind))
     assert report.lines(NewJob(JOB, restart=True)) == ([] if "LONGPOLL" in line else [line])  # no news yet
     assert report.lines(NewJob(JOB, restart=True)) == [line]
     assert report.lines(NewJob(JOB, restart=False)) == []
@@ -80,7 +81,7 @@ def test_a_restart_is_told_in_the_words_for_its_source(source: str, line: str) -
 
 def test_a_node_that_is_only_asked_now_and_then_told_nothing_by_itself() -> None:
     report = Report(longpoll=False)
-    report.lines(dataclasses.replace(STARTED, source="http://h:1/"))
+    report.lines(dataclasses.replace(STARTED, source="http://h:1/", kind=SourceKind.NODE))
     report.lines(NewJob(JOB, restart=True))
     assert report.lines(NewJob(JOB, restart=True)) == ["New work from http://h:1/"]
 
@@ -97,7 +98,7 @@ def test_quiet_leaves_out_the_threads_hashrates_only() -> None:
 
 def test_a_block_names_its_height_chain_and_hash() -> None:
     report = Report()
-    report.lines(dataclasses.replace(STARTED, source="sandbox chain"))
+    report.lines(dataclasses.replace(STARTED, source="sandbox chain", kind=SourceKind.SANDBOX))
     line, = report.lines(BlockFound(ShareResult(SHARE, ShareStatus.ACCEPTED, block=True), "ab" * 32))
     assert "height 7" in line
     assert "sandbox chain" in line
@@ -107,7 +108,7 @@ def test_a_block_names_its_height_chain_and_hash() -> None:
 def test_a_block_names_the_source_that_it_is_of() -> None:
     report = Report()
     report.lines(dataclasses.replace(STARTED, source="a, else b"))
-    assert report.lines(MovedTo("stratum+tcp://b:2", "pool user bob")) == [
+    assert report.lines(MovedTo("stratum+tcp://b:2", "pool user bob", SourceKind.POOL)) == [
         "Work from stratum+tcp://b:2, paid to pool user bob"]
     assert "stratum+tcp://b:2: ab" in report.lines(
         BlockFound(ShareResult(SHARE, ShareStatus.ACCEPTED, block=True), "ab" * 32))[0]
@@ -155,14 +156,14 @@ def test_text_from_a_pool_is_one_bounded_printable_line(event: object) -> None:
     HubBlock(EVIL, ShareResult(SHARE, ShareStatus.ACCEPTED, block=True), EVIL), Notice(EVIL), Finished(EVIL),
 ])
 def test_text_from_a_miner_is_one_bounded_printable_line(event: object) -> None:
-    for line in HubReport("stratum+tcp://h:1").lines(event):  # type: ignore[arg-type]
+    for line in HubReport("stratum+tcp://h:1", SourceKind.POOL).lines(event):  # type: ignore[arg-type]
         assert line.isprintable()
         assert len(line) < 1000
 
 
 class TestHub:
     def test_a_miner_is_introduced_once_it_has_told_its_kernel(self) -> None:
-        report = HubReport("stratum+tcp://h:1")
+        report = HubReport("stratum+tcp://h:1", SourceKind.POOL)
         assert report.lines(MinerJoined(MINER)) == ["executor-0 joined from 10.0.0.7 (sparkminer/0.1)"]
         told = dataclasses.replace(MINER, kernel="avx512", threads=2, hashrate=0.0)
         assert report.lines(MinerReported(told)) == ["executor-0 on 10.0.0.7: 2 threads, kernel 'avx512'"]
@@ -170,7 +171,7 @@ class TestHub:
 
     def test_hashrates_come_every_few_seconds_for_each_miner(self) -> None:
         now = 0.0
-        report = HubReport("stratum+tcp://h:1", clock=lambda: now)
+        report = HubReport("stratum+tcp://h:1", SourceKind.POOL, clock=lambda: now)
         other = dataclasses.replace(MINER, name="executor-1")
         assert report.lines(MinerReported(MINER)) == ["executor-0: 4104 hashes, 15.00 khash/s"]
         now = 1.0
@@ -178,15 +179,16 @@ class TestHub:
         assert report.lines(MinerReported(other)) == ["executor-1: 4104 hashes, 15.00 khash/s"]
         now = 6.0
         assert report.lines(MinerReported(MINER)) == ["executor-0: 4104 hashes, 15.00 khash/s"]
-        assert HubReport("", quiet=True).lines(MinerReported(MINER)) == []
+        assert HubReport("", SourceKind.POOL, quiet=True).lines(MinerReported(MINER)) == []
 
     def test_shares_are_minerds_line_with_the_miners_name(self) -> None:
         share = HubShare("executor-0", ShareStatus.ACCEPTED, "", False, True, SHARE, 3, 0, 0, 60110.0)
-        assert HubReport("").lines(share) == ["accepted: 3/3 (100.00%), 60.11 khash/s (yay!!!) executor-0"]
+        assert HubReport("", SourceKind.POOL).lines(share) == [
+            "accepted: 3/3 (100.00%), 60.11 khash/s (yay!!!) executor-0"]
 
     def test_blocks_name_the_miner(self) -> None:
         block = HubBlock("executor-0", ShareResult(SHARE, ShareStatus.ACCEPTED, block=True), "ab" * 32)
-        line, = HubReport("sandbox chain").lines(block)
+        line, = HubReport("sandbox chain", SourceKind.SANDBOX).lines(block)
         assert line == f"BLOCK found at height 7, sandbox chain: {'ab' * 32} executor-0"
 
     def test_the_summary_adds_up(self) -> None:

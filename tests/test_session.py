@@ -16,7 +16,7 @@ from miner.core.algorithm import Algorithm
 from miner.core.errors import SourceError, UsageError
 from miner.core.events import BlockFound, MinerEvent, ShareDone, Started, Totals, Trouble
 from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
-from miner.core.source import Connecting, Disconnected, Finished, SourceEvent, WorkSource
+from miner.core.source import Connecting, Disconnected, Finished, SourceEvent, SourceKind, WorkSource
 from miner.core.target import MAX_TARGET, hash_value
 
 SCRYPT = Algorithm("scrypt", 16)
@@ -34,7 +34,7 @@ class Scripted(WorkSource):
     """Plays events in order, pauses, and waits for what must be true first; then stays silent. `verdict` answers
     shares."""
 
-    algorithm, label, payee = SCRYPT, "scripted", "nobody"
+    algorithm, label, payee, kind = SCRYPT, "scripted", "nobody", SourceKind.SANDBOX
 
     def __init__(self, *script: SourceEvent | float | Exception | Callable[[], bool],
                  verdict: ShareStatus | Callable[[Share], ShareStatus] = ShareStatus.ACCEPTED) -> None:

@@ -79,7 +79,8 @@ class Session:
         started = time.monotonic()
         try:
             self._emit(Started(self._source.label, self._source.payee, str(self._source.algorithm),
-                               self._engine.kernel, self._engine.threads, self._engine.cpus, self._engine.remarks))
+                               self._engine.kernel, self._engine.threads, self._engine.cpus, self._engine.remarks,
+                               self._source.kind))
             async with self._source:
                 await self._mine_until_done()
                 await asyncio.to_thread(self._engine.close)  # the last report and the totals count the same hashes

@@ -43,7 +43,7 @@ class OpenHub:
         self._loop = asyncio.new_event_loop()
         self._source = ScriptedSource()
         self._floor = Floor(HubConfig(token=TOKEN), Judge(self._source), self._read)
-        self._report = HubReport("a script")
+        self._report = HubReport("a script", self._source.kind)
         self._tips = itertools.count()
 
     def __call__(self, data: bytes) -> None:

@@ -31,7 +31,7 @@ def hub(args: list[str], console: Console) -> int:
     host, port = _listen_address(options.listen)
     token = _token(options, console)
     console.messages(notices(options))
-    report = HubReport(source.label, quiet=options.quiet, longpoll=options.longpoll)
+    report = HubReport(source.label, source.kind, quiet=options.quiet, longpoll=options.longpoll)
     stop = threading.Event()
     with stopping_on_signals(stop.set), HubThread(source, HubConfig(host=host, port=port, token=token)) as running:
         console.message(work_line(source.label, source.payee))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from miner.core.model import Job, ShareResult
-from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, Traffic
+from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, SourceKind, Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class Started:
     threads: int
     cpus: tuple[int, ...]
     remarks: tuple[str, ...] = ()
+    kind: SourceKind | None = None  # of the source; None where there is none, as in a benchmark
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """WorkSource: whatever gives jobs and takes shares. A pool, a node, the sandbox chain: all look like this."""
 
+import enum
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -8,6 +9,20 @@ from typing import Self
 
 from miner.core.algorithm import Algorithm
 from miner.core.model import Job, MinerReport, Share, ShareResult
+
+
+class SourceKind(enum.Enum):
+    """What is at the other end of a source of work."""
+
+    POOL = "pool"  # stratum, run by somebody else
+    HUB = "hub"  # stratum, from a hub of this package that was named as one
+    NODE = "node"  # JSON-RPC: getblocktemplate or getwork
+    SANDBOX = "sandbox"  # the chain inside this process
+
+    @property
+    def is_stratum(self) -> bool:
+        """Whether work comes by stratum: from a pool or from a hub."""
+        return self in (SourceKind.POOL, SourceKind.HUB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +50,12 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class MovedTo:
-    """Of several sources, work comes from this one from now on. `label` and `payee` are its own."""
+    """Of several sources, work comes from this one from now on. `label`, `payee` and `kind` are that source's own, as
+    WorkSource has them."""
 
     label: str
     payee: str
+    kind: SourceKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +87,7 @@ class WorkSource(ABC):
     algorithm: Algorithm
     label: str  # where the work comes from, e.g. "stratum+tcp://127.0.0.1:3333"
     payee: str  # who is paid, in words: "pool user alice", "address rltc1…", "nobody (sandbox chain)"
+    kind: SourceKind  # of several sources, the kind of the one that was mined at last (at first: of the preferred one)
 
     @abstractmethod
     def events(self) -> AsyncIterator[SourceEvent]:

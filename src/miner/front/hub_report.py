@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from miner.core.model import Job
-from miner.core.source import MovedTo
+from miner.core.source import MovedTo, SourceKind
 from miner.core.text import one_line
 from miner.front.report import (
     block_line,
@@ -23,12 +23,13 @@ _METER_SECONDS = 5.0
 
 
 class HubReport:
-    """The lines for what a hub and its miners do. `quiet` and `longpoll` as for Report. A miner's hashrate is told at
-    most every few seconds of `clock`."""
+    """The lines for what a hub and its miners do. `source` and `kind` are the label and kind of its source of work;
+    `quiet` leaves out each miner's hashrate, `longpoll` is whether a node is asked to tell of new blocks by itself. A
+    miner's hashrate is told at most every few seconds of `clock`."""
 
-    def __init__(self, source: str, quiet: bool = False, longpoll: bool = True,
+    def __init__(self, source: str, kind: SourceKind, quiet: bool = False, longpoll: bool = True,
                  clock: Callable[[], float] = time.monotonic) -> None:
-        self._source, self._quiet, self._longpoll, self._clock = source, quiet, longpoll, clock
+        self._source, self._kind, self._quiet, self._longpoll, self._clock = source, kind, quiet, longpoll, clock
         self._metered: dict[str, float] = {}
         self._introduced: set[str] = set()
 
@@ -59,10 +60,10 @@ class HubReport:
                 yield f"Hub stopped: {one_line(event.reason)}"
             case Job():
                 if event.clean:
-                    yield restart_line(self._source, self._longpoll)
+                    yield restart_line(self._source, self._kind, self._longpoll)
             case _:
                 if isinstance(event, MovedTo):
-                    self._source = event.label
+                    self._source, self._kind = event.label, event.kind
                 yield from source_lines(event)
 
     def _introduce(self, miner: MinerStats) -> Iterator[str]:

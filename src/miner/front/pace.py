@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from miner.core.events import Hashrate, NewJob, Started
-from miner.core.source import MovedTo
+from miner.core.source import MovedTo, SourceKind
 from miner.core.target import expected_hashes, target_to_difficulty
 
 PATIENCE_SECONDS = 600.0  # after so long without a share many a pool hangs up: NOMP and its kin by default
@@ -16,7 +16,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._threads = 0
-        self._at_pool = False
+        self._kind: SourceKind | None = None
         self._hashrates: dict[int, float] = {}  # by thread
         self._job: NewJob | None = None
         self._told = 0  # the target that a time was told for
@@ -24,9 +24,9 @@ class Pace:
     def lines(self, event: Started | MovedTo | NewJob | Hashrate) -> Iterator[str]:
         match event:
             case Started():
-                self._threads, self._at_pool = event.threads, event.source.startswith("stratum")
+                self._threads, self._kind = event.threads, event.kind
             case MovedTo():
-                self._at_pool, self._job, self._told = event.label.startswith("stratum"), None, 0
+                self._kind, self._job, self._told = event.kind, None, 0
             case NewJob():
                 self._job = event
             case Hashrate():
@@ -38,14 +38,14 @@ class Pace:
     def _tell(self, event: NewJob, hashrate: float) -> Iterator[str]:
         job = event.job
         target = max(job.share_target, job.network_target)
-        if target == self._told or self._told and not self._at_pool:
+        if target == self._told or self._told and not (self._kind and self._kind.is_stratum):
             return  # a node's difficulty changes all the time, and what a block is worth waiting for hardly does
         self._told = target
         seconds = expected_hashes(target) / hashrate
         noun = "share" if target > job.network_target else "block"
         yield (f"Difficulty {target_to_difficulty(target, job.algorithm):.6g}: "
                f"a {noun} every {duration(seconds)} on average")
-        if self._at_pool and seconds > PATIENCE_SECONDS:
+        if self._kind is SourceKind.POOL and seconds > PATIENCE_SECONDS:
             yield (f"That is longer than many pools wait ({duration(PATIENCE_SECONDS)}): ask for easier shares with "
                    "--suggest-difficulty, or with a password such as d=N where the pool's help says so")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from miner.core.events import BlockFound, Hashrate, MinerEvent, NewJob, ShareDone, Started, Totals, Trouble
 from miner.core.model import Job, ShareStatus
-from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, Traffic
+from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, SourceKind, Traffic
 from miner.core.target import target_to_difficulty
 from miner.core.text import one_line
 from miner.front.pace import Pace
@@ -64,6 +64,7 @@ class Report:
     def __init__(self, quiet: bool = False, debug: bool = False, longpoll: bool = True) -> None:
         self._quiet, self._debug, self._longpoll = quiet, debug, longpoll
         self._source = ""
+        self._kind: SourceKind | None = None
         self._started = False
         self._pace = Pace()
 
@@ -77,7 +78,7 @@ class Report:
     def _lines(self, event: MinerEvent) -> Iterator[str]:
         match event:
             case Started():
-                self._source = event.source
+                self._source, self._kind = event.source, event.kind
                 if event.source:
                     yield work_line(event.source, event.payee)
                 yield f"Kernel '{event.kernel}'"
@@ -101,12 +102,12 @@ class Report:
                 yield totals_line(event)
             case _:
                 if isinstance(event, MovedTo):
-                    self._source = event.label
+                    self._source, self._kind = event.label, event.kind
                 yield from source_lines(event)
 
     def _job_lines(self, job: Job, restart: bool) -> Iterator[str]:
-        if restart and (self._started or not self._source.startswith("http")):
-            yield restart_line(self._source, self._longpoll)
+        if restart and (self._started or self._kind is not SourceKind.NODE):
+            yield restart_line(self._source, self._kind, self._longpoll)
         self._started = True
         if self._debug:
             yield f"DEBUG: job {one_line(job.job_id, 64)}{at_height(job)}, share difficulty " \
@@ -114,11 +115,11 @@ class Report:
                   f"network difficulty {target_to_difficulty(job.network_target, job.algorithm):.6g}"
 
 
-def restart_line(source: str, longpoll: bool) -> str:
+def restart_line(source: str, kind: SourceKind | None, longpoll: bool) -> str:
     """Why the threads drop what they had, in minerd's words where it knows this kind of source."""
-    if source.startswith("stratum"):
+    if kind and kind.is_stratum:
         return "Stratum requested work restart"
-    if source.startswith("http") and longpoll:
+    if kind is SourceKind.NODE and longpoll:
         return "LONGPOLL detected new block"
     return f"New work from {one_line(source)}"
 

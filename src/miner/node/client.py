@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from miner.config import SourceConfig
 from miner.core.errors import MinerError, SourceError
 from miner.core.model import Job, Share, ShareResult, ShareStatus
-from miner.core.source import Connecting, Disconnected, Notice, SourceEvent, WorkSource
+from miner.core.source import Connecting, Disconnected, Notice, SourceEvent, SourceKind, WorkSource
 from miner.event_queue import EventQueue
 from miner.net import Route
 from miner.node.feed import Feed
@@ -25,6 +25,8 @@ _MAX_RETRY_PAUSE = 60.0  # a node has few clients, and one that is well again sh
 class NodeSource(WorkSource):
     """The frame around a feed: its events, its troubles, and the other feed where the node doesn't know the first's
     method."""
+
+    kind = SourceKind.NODE
 
     def __init__(self, config: SourceConfig) -> None:
         self.algorithm = config.algorithm

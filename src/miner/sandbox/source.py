@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from miner.core.algorithm import Algorithm, sha256d
 from miner.core.header import build_header, fold_branch, merkle_branch
 from miner.core.model import Job, Share, ShareResult, ShareStatus
-from miner.core.source import Connecting, SourceEvent, WorkSource
+from miner.core.source import Connecting, SourceEvent, SourceKind, WorkSource
 from miner.core.target import MAX_TARGET, hash_value, nbits_to_target
 from miner.sandbox.chain import EXTRANONCE_SIZE, VERSION, Chain, Template
 from miner.verify import proof_hash
@@ -32,6 +32,7 @@ class SandboxSource(WorkSource):
 
     label = "sandbox chain (embedded test chain, no value)"
     payee = "nobody (sandbox chain)"
+    kind = SourceKind.SANDBOX
 
     def __init__(self, algorithm: Algorithm, *, clock: Callable[[], float] = time.time,
                  rng: random.Random | None = None, refresh_seconds: float = REFRESH_SECONDS) -> None:

@@ -20,6 +20,7 @@ class AnnouncedSource(WorkSource):
         self._config = config
         self._source: WorkSource = NodeSource(config)
         self.algorithm, self.label, self.payee = self._source.algorithm, self._source.label, self._source.payee
+        self.kind = self._source.kind
         self._closed = False
 
     async def events(self) -> AsyncIterator[SourceEvent]:
@@ -39,7 +40,7 @@ class AnnouncedSource(WorkSource):
         self._source = FailoverSource([lambda: StratumSource(elsewhere), lambda: NodeSource(at_home)])
         async for event in self._source.events():
             if isinstance(event, MovedTo):
-                self.label, self.payee = event.label, event.payee
+                self.label, self.payee, self.kind = event.label, event.payee, event.kind
             yield event
 
     async def submit(self, share: Share) -> ShareResult:

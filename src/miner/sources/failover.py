@@ -37,7 +37,7 @@ class FailoverSource(WorkSource):
         self._unused = dict(enumerate(opener() for opener in openers))  # opened to see that they can be
         self.algorithm = self._unused[0].algorithm
         self.label = ", else ".join(source.label for source in self._unused.values())
-        self.payee = self._unused[0].payee
+        self.payee, self.kind = self._unused[0].payee, self._unused[0].kind
         self._named = -1  # rank of the source that people were told of last
         self._numbers = itertools.count(1)
         self._feeds: dict[int, _Feed] = {}  # by rank
@@ -131,6 +131,9 @@ class FailoverSource(WorkSource):
                 pass  # one that tries to come back, while another is mined at
             case MovedTo() if feed is not self._active:  # it consists of several itself: told once it is mined at
                 self._named = -1 if self._named == feed.rank else self._named
+            case MovedTo():
+                self.kind = event.kind
+                self._events.put(event)
             case _:
                 self._events.put(event)
 
@@ -150,9 +153,10 @@ class FailoverSource(WorkSource):
         self._active = feed
         for worse in [other for other in self._feeds.values() if other.rank > feed.rank]:
             self._retire(worse)
+        self.kind = feed.source.kind
         if feed.rank != self._named:
             self._named = feed.rank
-            self._events.put(MovedTo(feed.source.label, feed.source.payee))
+            self._events.put(MovedTo(feed.source.label, feed.source.payee, feed.source.kind))
         self._events.put(dataclasses.replace(feed.latest, clean=True))
 
     def _go_elsewhere(self, rank: int) -> None:

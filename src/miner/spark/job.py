@@ -53,7 +53,7 @@ class Job:
         self._settings, self._source, self._directory = settings, source, directory
         self._stop, self._console = stop, console
         self._application = Application(spark_settings(settings, directory), directory / "spark.log", settings.debug)
-        self._report = HubReport(source.label, quiet=settings.quiet, longpoll=settings.source.longpoll)
+        self._report = HubReport(source.label, source.kind, quiet=settings.quiet, longpoll=settings.source.longpoll)
         self._failures: Counter[str] = Counter()
         self._joined = 0
         self._deadline = float("inf")

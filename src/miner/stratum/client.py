@@ -11,7 +11,7 @@ from miner import __version__
 from miner.config import SourceConfig
 from miner.core.errors import SourceError
 from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
-from miner.core.source import Connecting, Disconnected, Finished, Notice, SourceEvent, Traffic, WorkSource
+from miner.core.source import Connecting, Disconnected, Finished, Notice, SourceEvent, SourceKind, Traffic, WorkSource
 from miner.event_queue import EventQueue
 from miner.net import CONNECT_SECONDS, Route, words_of
 from miner.stratum import messages
@@ -50,6 +50,7 @@ class StratumSource(WorkSource):
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self.label = str(self._address)
+        self.kind = SourceKind.HUB if config.hub else SourceKind.POOL
         named = f"pool user {self._address.username}" if self._address.username else "whom the pool chooses"
         self.payee = "the hub's payee" if config.hub else named
 
