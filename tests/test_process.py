@@ -1,6 +1,9 @@
 """Passwords off the process list, and ending when told to."""
 
 import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -8,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from miner.front.process import hide_secrets, secret_spans, stopping_on_signals
+from commands import interrupt, wait_for
+from miner.front.process import ONE_WISH_SECONDS, hide_secrets, secret_spans, stopping_on_signals
 
 SECRET = "hunter2-is-secret"
 
@@ -65,30 +69,33 @@ def test_where_there_is_no_proc_it_says_so(tmp_path: Path) -> None:
 
 
 SIGNALLED = """
-import os, signal, sys, threading
+import os, signal, sys, threading, time
 from miner.front.process import stopping_on_signals
 stopped = threading.Event()
 with stopping_on_signals(stopped.set):
     os.kill(os.getpid(), signal.{first})
     stopped.wait(30)
     print("stopping", flush=True)
-    if {again}:
+    for pause in {more}:
+        time.sleep(pause)
         os.kill(os.getpid(), signal.SIGINT)
-        threading.Event().wait(30)
+os.kill(os.getpid(), signal.{first})
 print("ended", flush=True)
 """
 
 
-@pytest.mark.parametrize("first", ["SIGINT", "SIGTERM"])
-def test_a_first_signal_stops_in_order(first: str) -> None:
-    done = subprocess.run([sys.executable, "-c", SIGNALLED.format(first=first, again=False)], timeout=60,
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+@pytest.mark.parametrize("first", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_signals_that_come_at_once_are_one_wish_until_the_process_has_ended(first: str) -> None:
+    done = subprocess.run([sys.executable, "-c", SIGNALLED.format(first=first, more=[0, 0])], timeout=60,
                           capture_output=True, check=False)
     assert (done.returncode, done.stdout.split()) == (0, [b"stopping", b"ended"])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a signal's exit status is POSIX")
 def test_a_second_one_ends_at_once() -> None:
-    done = subprocess.run([sys.executable, "-c", SIGNALLED.format(first="SIGINT", again=True)], timeout=60,
+    more = [ONE_WISH_SECONDS + 0.1]
+    done = subprocess.run([sys.executable, "-c", SIGNALLED.format(first="SIGINT", more=more)], timeout=60,
                           capture_output=True, check=False)
     assert (done.returncode, done.stdout.split()) == (-2, [b"stopping"])
 
@@ -104,3 +111,44 @@ def test_in_another_thread_signals_are_left_to_their_owner() -> None:
     thread.start()
     thread.join(30)
     assert ran.is_set()
+
+
+NOHUP = """
+import os, signal
+from miner.front.process import stopping_on_signals
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+with stopping_on_signals(lambda: print("stopping", flush=True)):
+    os.kill(os.getpid(), signal.SIGHUP)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGHUP")
+def test_under_nohup_a_hang_up_is_no_wish_to_end() -> None:
+    done = subprocess.run([sys.executable, "-c", NOHUP], timeout=60, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize(("args", "words", "number", "closing"), [
+    (("--sandbox", "-a", "scrypt:16", "-t", "1"), "accepted: 1/1", "SIGTERM", "Done: .*"),
+    (("--sandbox", "-a", "scrypt:16", "-t", "1"), "accepted: 1/1", "SIGINT", "Done: .*"),
+    (("--sandbox", "-a", "scrypt:16", "-t", "1"), "accepted: 1/1", "SIGHUP", "Done: .*"),
+    (("--benchmark", "-a", "sha256d", "-t", "1"), "Total: ", "SIGTERM", ""),
+    (("hub", "--sandbox", "-a", "scrypt:16"), "New work from", "SIGTERM", "total .*"),
+    (("bench", "-a", "sha256d", "-t", "1", "--seconds", "0.05", "--rounds", "1000"), "Round 1 of", "SIGTERM",
+     "sha256d +hashlib .*"),
+    (("bench", "-a", "sha256d", "-t", "1", "--switches", "10000"), "switches: ", "SIGINT", "Stopped after 0 of .*"),
+])
+def test_timeout_signals_twice_and_the_end_is_in_order(args: tuple[str, ...], words: str, number: str,
+                                                       closing: str) -> None:
+    """`timeout` passes a signal on to its command and then to its process group: the command has it twice at once."""
+    program = shutil.which("timeout")
+    if program is None:
+        pytest.skip("needs the program timeout (coreutils)")
+    with subprocess.Popen([program, "600", sys.executable, "-m", "miner", *args], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as process:
+        wait_for(process, words)
+        done = interrupt(process, signal.Signals[number])
+    assert done.status == (130 if "--switches" in args else 0)
+    assert not closing or [line for line in done.out + done.lines if re.fullmatch(closing, line)], (done.out, done.err)
+    assert not [line for line in done.err if "Traceback" in line or "KeyboardInterrupt" in line]

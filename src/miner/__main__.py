@@ -5,19 +5,20 @@ import sys
 
 def main() -> int:
     try:
-        from miner.front.process import hide_secrets
-
-        args = sys.argv[1:]
-        hide_secrets(args)
-        if args[:1] == ["spark"]:
-            from miner.spark import main as spark
-
-            return spark(args[1:])
-        from miner.cli import main as cli
-
-        return cli(args)
-    except KeyboardInterrupt:  # before there was anything to stop
+        from miner.front.process import run_process
+    except KeyboardInterrupt:
         return 130
+    return run_process(_command, sys.argv[1:])
+
+
+def _command(args: list[str]) -> int:
+    if args[:1] == ["spark"]:
+        from miner.spark import main as spark
+
+        return spark(args[1:])
+    from miner.cli import main as cli
+
+    return cli(args)
 
 
 if __name__ == "__main__":

@@ -169,12 +169,14 @@ def parent_with(pid: int, words: str) -> int:
 
 
 def test_ctrl_c_leaves_nothing(environ: dict[str, str], tmp_path: Path) -> None:
+    """Twice at once, as `timeout` does it."""
     environ = environ | {"TMPDIR": str(tmp_path)}
     with job("--sandbox", "--seconds", "0", environ=environ) as running:
         running.wait_for(JOINED)
         running.wait_for(METER)
         processes = running.processes()
         assert len(processes) >= 5, "driver's JVM, two executors, their Python"
+        running.interrupt()
         running.interrupt()
         assert running.finish(30) == 0
         assert not alive(processes)

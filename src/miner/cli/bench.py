@@ -6,6 +6,7 @@ shown is each one's median.
 
 import json
 import statistics
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,15 +47,19 @@ def bench(args: list[str], console: Console) -> int:
     algorithms = options.algo or [Algorithm.parse("sha256d"), Algorithm.parse("scrypt")]
     candidates = list(kernel_candidates(algorithms, options.kernel, options.threads, console))
     if options.switches:
-        switches.measure(candidates, options.switches, options.pin, options.json, console)
-        return ExitStatus.OK
+        return switches.measure(candidates, options.switches, options.pin, options.json, console)
     candidates += [Candidate(algorithm, HASHLIB, 1) for algorithm in dict.fromkeys(algorithms)
                    if algorithm.n <= HASHLIB_N]
     candidates.sort(key=lambda candidate: (algorithms.index(candidate.algorithm), candidate.kernel != HASHLIB))
-    measured, clock = _measure(candidates, options.rounds, options.seconds, options.pin, console)
+    stop = threading.Event()
+    with console.stopping(stop.set):
+        rounds, clock = _measure(candidates, options.rounds, options.seconds, options.pin, stop, console)
+    if not rounds:
+        return ExitStatus.INTERRUPTED
+    measured = {candidate: [rates[candidate] for rates in rounds] for candidate in candidates}
     results = [_figures(candidate, measured, clock) for candidate in candidates]
     if options.json:
-        console.result(json.dumps(_as_json(results, clock, options.rounds, options.seconds), indent=2))
+        console.result(json.dumps(_as_json(results, clock, len(rounds), options.seconds), indent=2))
     else:
         for line in _as_text(results, clock):
             console.result(line)
@@ -64,20 +69,30 @@ def bench(args: list[str], console: Console) -> int:
     return ExitStatus.OK
 
 
-def _measure(candidates: Sequence[Candidate], rounds: int, seconds: float, pin: bool,
-             console: Console) -> tuple[dict[Candidate, list[float]], float | None]:
-    """Each candidate's H/s in each round, and the clock's median, if it can be told."""
+def _measure(candidates: Sequence[Candidate], rounds: int, seconds: float, pin: bool, stop: threading.Event,
+             console: Console) -> tuple[list[dict[Candidate, float]], float | None]:
+    """Each candidate's H/s in each round that was done before `stop` was set, and the clock's median, if it can be
+    told."""
     console.message(f"Measuring {len(candidates)} candidates in {rounds} rounds: "
                     f"about {len(candidates) * rounds * seconds:.0f} seconds")
-    measured: dict[Candidate, list[float]] = {candidate: [] for candidate in candidates}
-    clocks = []
+    done: list[dict[Candidate, float]] = []
+    clocks: list[float | None] = []
     for number in range(rounds):
-        for candidate, rates in measured.items():
-            rates.append(candidate.measure(seconds, pin))
+        rates = {}
+        for candidate in candidates:
+            rates[candidate] = candidate.measure(seconds, pin, stop)
+            if stop.is_set():
+                console.message(f"Stopped after {number} of {rounds} rounds")
+                return done, _median(clocks)
+        done.append(rates)
         clocks.append(clock_hertz())
         console.message(f"Round {number + 1} of {rounds} done")
+    return done, _median(clocks)
+
+
+def _median(clocks: Sequence[float | None]) -> float | None:
     known = [clock for clock in clocks if clock]
-    return measured, statistics.median(known) if known else None
+    return statistics.median(known) if known else None
 
 
 def _parser() -> Parser:

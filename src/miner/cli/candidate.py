@@ -1,6 +1,7 @@
 """What `miner bench` compares."""
 
 import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,11 +32,11 @@ class Candidate:
     def engine(self, pin: bool) -> EngineConfig:
         return EngineConfig(threads=self.threads, kernel=self.kernel, pin=pin, nice=None)
 
-    def measure(self, seconds: float, pin: bool) -> float:
-        """H/s over so many seconds."""
+    def measure(self, seconds: float, pin: bool, stop: threading.Event) -> float:
+        """H/s over a number of seconds, or until `stop` is set."""
         if self.kernel == HASHLIB:
-            return _measure_hashlib(self.algorithm, seconds)
-        return benchmark(self.algorithm, seconds=seconds, engine=self.engine(pin)).hashrate
+            return _measure_hashlib(self.algorithm, seconds, stop)
+        return benchmark(self.algorithm, seconds=seconds, engine=self.engine(pin), stop=stop).hashrate
 
 
 def kernel_candidates(algorithms: Sequence[Algorithm], kernel: str, threads: int,
@@ -53,9 +54,9 @@ def kernel_candidates(algorithms: Sequence[Algorithm], kernel: str, threads: int
                     yield Candidate(algorithm, name, count)
 
 
-def _measure_hashlib(algorithm: Algorithm, seconds: float) -> float:
+def _measure_hashlib(algorithm: Algorithm, seconds: float, stop: threading.Event) -> float:
     header, hashes, started = os.urandom(76), 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - started) < seconds or not hashes:
+    while (elapsed := time.perf_counter() - started) < seconds and not stop.is_set() or not hashes:
         algorithm.hash(header + hashes.to_bytes(4, "little"))
         hashes += 1
     return hashes / elapsed

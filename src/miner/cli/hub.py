@@ -10,7 +10,6 @@ from miner.front.argparser import Parser, read_secret
 from miner.front.console import Console, ExitStatus
 from miner.front.hub_report import HubReport, miner_table
 from miner.front.options import add_run_options, add_source_options, notices, source_config
-from miner.front.process import stopping_on_signals
 from miner.front.report import work_line
 from miner.hub import HubConfig, HubThread
 from miner.hub.events import HubEvent, HubStopped
@@ -33,7 +32,7 @@ def hub(args: list[str], console: Console) -> int:
     console.messages(notices(options))
     report = HubReport(source.label, source.kind, quiet=options.quiet, longpoll=options.longpoll)
     stop = threading.Event()
-    with stopping_on_signals(stop.set), HubThread(source, HubConfig(host=host, port=port, token=token)) as running:
+    with console.stopping(stop.set), HubThread(source, HubConfig(host=host, port=port, token=token)) as running:
         console.message(work_line(source.label, source.payee))
         _tell_how_to_join(options, running, made_up=not token, console=console)
         _follow(running, report, stop, options.seconds, console)

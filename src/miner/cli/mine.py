@@ -16,7 +16,6 @@ from miner.front.options import (
     notices,
     source_config,
 )
-from miner.front.process import go_to_background, stopping_on_signals
 
 _DESCRIPTION = """\
 Mine with this machine's CPUs for a pool, on a node, or on an embedded test chain.
@@ -65,8 +64,12 @@ environment:
   MINER_AUX_PASSWORD  the same for the node of --aux
   MINER_KERNEL        a kernel's name, as --kernel takes it
 
-Ctrl-C or SIGTERM ends a run in order, a second Ctrl-C at once.
-Exit status: 0 ended as told, 1 gave up, 2 wrong usage."""
+signals:
+  Ctrl-C, SIGTERM or SIGHUP ends a run in order, a second one at once (within a second of the first it is the same one).
+  In the background SIGHUP opens the file that messages go to anew, for logrotate and its kin.
+
+exit status:
+  0 ended as told, 1 gave up, or the output could not be written, 2 wrong usage"""
 
 
 def parser() -> Parser:
@@ -101,7 +104,7 @@ def mine(args: list[str], console: Console) -> int:
 
     report = Report(quiet=options.quiet, debug=options.debug, longpoll=options.longpoll)
     mining = mine(source, engine, seconds=options.seconds)
-    with stopping_on_signals(mining.stop), mining:
+    with console.stopping(mining.stop), mining:
         try:
             for event in mining:
                 console.messages(report.lines(event))
@@ -128,17 +131,18 @@ def run_benchmark(options: argparse.Namespace, console: Console) -> int:
             console.messages(report.lines(event))
 
     stop = threading.Event()
-    with stopping_on_signals(stop.set):
+    with console.stopping(stop.set):
         benchmark(options.algo, seconds=options.seconds, engine=engine, stop=stop, on_event=tell)
     return ExitStatus.OK
 
 
 def _settle(options: argparse.Namespace, console: Console) -> bool:
     """Go where -S and -B say. False in the process that is left behind by -B."""
+    child = console.go_to_background() if options.background else 0
     if options.syslog:
         console.use_syslog()
-    console.messages(notices(options))
-    if options.background and (child := go_to_background()):
+    if child:
         console.message(f"Running in the background as process {child}")
         return False
+    console.messages(notices(options))
     return True

@@ -2,20 +2,21 @@
 
 import json
 import statistics
+import threading
 from collections.abc import Iterator, Sequence
 
 from miner.cli.candidate import Candidate
 from miner.engine.benchmarking import measure_switches
-from miner.front.console import Console
+from miner.front.console import Console, ExitStatus
 from miner.front.report import table
 
 
-def measure(candidates: Sequence[Candidate], count: int, pin: bool, as_json: bool, console: Console) -> None:
-    """Measure each candidate and print a table, or JSON for programs."""
-    taken: dict[Candidate, list[float]] = {}
-    for candidate in candidates:
-        console.message(f"{count} switches: {candidate}")
-        taken[candidate] = sorted(measure_switches(candidate.algorithm, candidate.engine(pin), count))
+def measure(candidates: Sequence[Candidate], count: int, pin: bool, as_json: bool, console: Console) -> int:
+    """Measure each candidate and print a table, or JSON for programs, of those that were done before a signal to stop.
+    Returns the exit status."""
+    taken = _measure(candidates, count, pin, console)
+    if candidates and not taken:
+        return ExitStatus.INTERRUPTED
     if as_json:
         console.result(json.dumps({"switches": count, "results": [{
             "algorithm": str(candidate.algorithm), "kernel": candidate.kernel, "threads": candidate.threads,
@@ -24,6 +25,22 @@ def measure(candidates: Sequence[Candidate], count: int, pin: bool, as_json: boo
     else:
         for line in _as_text(taken, count):
             console.result(line)
+    return ExitStatus.OK
+
+
+def _measure(candidates: Sequence[Candidate], count: int, pin: bool, console: Console) -> dict[Candidate, list[float]]:
+    """Seconds that each candidate's switches took, in order of size."""
+    stop = threading.Event()
+    taken: dict[Candidate, list[float]] = {}
+    with console.stopping(stop.set):
+        for candidate in candidates:
+            console.message(f"{count} switches: {candidate}")
+            seconds = measure_switches(candidate.algorithm, candidate.engine(pin), count, stop)
+            if stop.is_set():
+                console.message(f"Stopped after {len(taken)} of {len(candidates)} candidates")
+                break
+            taken[candidate] = sorted(seconds)
+    return taken
 
 
 def percentile_99(ordered: Sequence[float]) -> float:

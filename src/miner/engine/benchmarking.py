@@ -97,11 +97,15 @@ def _tell_round(figures: "queue.SimpleQueue[Hashrate]", threads: int, wait: floa
         on_event(Round(sum(hashes), sum(done / took for done, took in zip(hashes, seconds, strict=True) if took)))
 
 
-def measure_switches(algorithm: Algorithm, engine: EngineConfig, count: int) -> list[float]:
-    """Seconds from new work to the last thread that goes over to it, `count` times, at any moment of a hash."""
+def measure_switches(algorithm: Algorithm, engine: EngineConfig, count: int,
+                     stop: threading.Event | None = None) -> list[float]:
+    """Seconds from new work to the last thread that goes over to it, `count` times or until `stop` is set, at any
+    moment of a hash."""
     switches, ranges = [], _ranges(algorithm)
     with Engine(algorithm, engine, on_hit=lambda work, nonce, digest: None) as running:
         for _ in range(count):
+            if stop is not None and stop.is_set():
+                break
             started = time.perf_counter()
             running.assign(ranges)
             while (last := running.went_over()) is None:

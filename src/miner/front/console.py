@@ -1,17 +1,26 @@
 """Where a command's lines go (results to stdout, messages to stderr or the system log), and how it ends."""
 
+import contextlib
 import enum
+import math
 import os
+import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TextIO
+from pathlib import Path
+from typing import TextIO
 
 from miner.core.errors import MinerError, UsageError
+from miner.core.text import one_line
+from miner.front.process import file_behind, go_to_background, is_journal, reopen_file, stopping_on_signals
+from miner.front.writer import MAX_WAITING, LineStream, StreamFile, Writer
 
-if TYPE_CHECKING:
-    from logging.handlers import SysLogHandler
+_IN_ORDER_SECONDS = 0.2  # how long a line for one stream waits for those before it on the other
+_LAST_WORDS_SECONDS = 3.0  # how long the end waits for a reader that has stopped
+_MAX_FAULT = 300  # characters of an unexpected error's own text
 
 
 class ExitStatus(enum.IntEnum):
@@ -23,63 +32,180 @@ class ExitStatus(enum.IntEnum):
 
 @dataclass(slots=True)
 class Console:
-    """The outside of a command. Tests bring their own streams, environment and clock."""
+    """The outside of a command: its streams and signals. Tests bring their own streams, environment and clock.
 
-    out: TextIO = field(default_factory=lambda: sys.stdout)
-    err: TextIO = field(default_factory=lambda: sys.stderr)
+    Nothing here waits for a reader, and what can't be written stops nobody: messages that are lost are counted, and the
+    count is told where they are missing; a result that is lost makes the exit status 1. Only a reader that has gone,
+    such as the other end of a pipe, ends a command, in order; in the background not even that.
+    """
+
+    out: TextIO | None = field(default_factory=lambda: sys.stdout)  # None: closed when the process was started
+    err: TextIO | None = field(default_factory=lambda: sys.stderr)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     clock: Callable[[], float] = time.time
     syslog_address: str = "/dev/log"
-    _syslog: "SysLogHandler | None" = None
+    _results: Writer = field(init=False)
+    _lines: Writer = field(init=False)  # to stderr
+    _syslog: Writer | None = None
+    _log_files: dict[int, str] | None = None  # in the background: descriptors and the files that they were opened on
+    _stop: Callable[[], None] | None = None
+    _told_to_end: bool = False
+    _reader_gone: bool = False
+
+    def __post_init__(self) -> None:
+        self._results = Writer(StreamFile(self.out).write, on_gone=lambda: self._on_gone(self.out))
+        self._lines = Writer(StreamFile(self.err).write, limit=MAX_WAITING, missing=self._missing,
+                             on_gone=lambda: self._on_gone(self.err))
 
     def use_syslog(self) -> None:
-        """From now on messages go to the system log. Raises UsageError if there is none."""
-        import socket
-        from logging import LogRecord
-        from logging.handlers import SysLogHandler
-
-        class Log(SysLogHandler):
-            ident = "miner: "
-
-            def handleError(self, record: LogRecord) -> None:
-                """A log that has gone away is no reason to stop mining, and there is nobody left to tell."""
+        """From now on messages go to the system log; where there is none, still to stderr, with a notice."""
+        from miner.front.syslog import open_syslog
 
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
-                probe.connect(self.syslog_address)
-        except (OSError, AttributeError) as error:
-            reason = getattr(error, "strerror", None) or "this system has none"
-            raise UsageError(f"-S/--syslog: no system log at {self.syslog_address}: {reason}") from None
-        self._syslog = Log(self.syslog_address, SysLogHandler.LOG_USER)
+            log = open_syslog(self.syslog_address)
+        except OSError as error:
+            self.message(f"-S/--syslog: no system log at {self.syslog_address}, so messages go to stderr: "
+                         f"{error.strerror or error}")
+            return
+        self._syslog = Writer(log, limit=MAX_WAITING, missing=_missing_words)
+
+    def go_to_background(self) -> int:
+        """Go on in a child that no terminal controls: 0 there, and the child's process number in the parent. To be
+        called before anything is said. Raises MinerError where the system can't or won't."""
+        child = go_to_background()
+        if not child:
+            self._log_files = {}
+            for stream in (self.out, self.err):
+                if stream is not None and (path := file_behind(stream)):
+                    self._log_files[stream.fileno()] = path
+        return child
 
     def result(self, text: str) -> None:
         """A line that was asked for."""
-        print(text, file=self.out, flush=True)
+        self._lines.drain(_IN_ORDER_SECONDS)
+        self._results.put(f"{text}\n")
 
     def message(self, text: str) -> None:
         """A line about what is going on."""
+        self._results.drain(_IN_ORDER_SECONDS)
         if self._syslog is not None:
-            from logging import INFO, LogRecord
-
-            self._syslog.emit(LogRecord("miner", INFO, "", 0, text, None, None))
-            return
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.clock()))
-        print(f"[{stamp}] {text}", file=self.err, flush=True)
+            self._syslog.put(text)
+        else:
+            self._lines.put(self._stamped(text))
 
     def messages(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.message(line)
 
+    def error(self, text: str) -> None:
+        """Why the command ends: without a time, for a person who has just typed it."""
+        self._results.drain(_IN_ORDER_SECONDS)
+        if self._syslog is not None:
+            self._syslog.put(text)
+        self._lines.put(f"{text}\n")
+
+    @contextlib.contextmanager
+    def stopping(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Call `stop` when the process is told to end: by SIGINT, SIGTERM or SIGHUP, or since the reader of its lines
+        has gone. In the background SIGHUP opens the log anew instead."""
+        def end() -> None:
+            self._told_to_end = True
+            stop()
+
+        self._stop = end
+        if self._reader_gone:
+            end()
+        try:
+            with stopping_on_signals(end, self._reopen_logs if self._log_files is not None else None):
+                yield
+        finally:
+            self._stop = None
+
+    @contextlib.contextmanager
+    def taking_streams(self) -> Iterator[None]:
+        """What others print meanwhile, such as argparse its help and a thread its traceback, goes the same way."""
+        out, err = LineStream(self._results.put, self.out), LineStream(self._lines.put, self.err)
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                yield
+            finally:
+                out.flush()
+                err.flush()
+
+    def close(self, name: str, status: int) -> int:
+        """Wait for the last lines to be written, as long as that makes sense: messages for a few seconds, results until
+        they are read or somebody wants the process to end. The exit status, in which a lost result counts."""
+        error: OSError | None = None
+        if not self._results.drain(_LAST_WORDS_SECONDS if self._told_to_end else math.inf):
+            error = TimeoutError("nobody reads it")
+        error = error or self._results.error
+        if error is not None:
+            if not isinstance(error, BrokenPipeError):  # whose reader wanted no more
+                self.error(f"{name}: can't write to standard output: {error.strerror or error}")
+            status = status or ExitStatus.FAILED
+        if self._syslog is not None:
+            self._syslog.drain(_LAST_WORDS_SECONDS)
+        self._lines.drain(_LAST_WORDS_SECONDS)
+        return ExitStatus.FAILED if self._reader_gone and not status else status
+
+    def _stamped(self, text: str) -> str:
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.clock()))
+        return f"[{stamp}] {text}\n"
+
+    def _missing(self, count: int) -> str:
+        return self._stamped(_missing_words(count))
+
+    def _on_gone(self, stream: TextIO | None) -> None:
+        if self._log_files is not None or self._reader_gone or stream is None or is_journal(stream):
+            return
+        self._reader_gone = True
+        if self._stop is not None:
+            self._stop()
+
+    def _reopen_logs(self) -> None:
+        for descriptor, path in (self._log_files or {}).items():
+            try:
+                reopen_file(descriptor, path)
+            except OSError as error:
+                self.message(f"SIGHUP: can't open {path!r} anew: {error.strerror}")
+            else:
+                self.message(f"SIGHUP: {path} opened anew")
+        if not self._log_files:
+            self.message("SIGHUP: no file to open anew")
+
 
 def run_command(name: str, command: Callable[[list[str], Console], int], args: list[str], console: Console) -> int:
-    """Run a command; errors that are meant for people become one line on stderr and an exit status."""
-    try:
-        return command(args, console)
-    except MinerError as error:
-        print(f"{name}: {error}", file=console.err, flush=True)
-        return ExitStatus.USAGE if isinstance(error, UsageError) else ExitStatus.FAILED
-    except KeyboardInterrupt:
-        return ExitStatus.INTERRUPTED
-    except BrokenPipeError:  # whoever read our lines has gone, and Python would complain once more on its way out
-        os.dup2(os.open(os.devnull, os.O_WRONLY), console.err.fileno())
-        return ExitStatus.FAILED
+    """Run a command and return its exit status. Errors that are meant for people become one line on stderr; what
+    nobody expected does so, too, as a fault of ours."""
+    with console.taking_streams():
+        try:
+            status = command(args, console)
+        except MinerError as error:
+            console.error(f"{name}: {error}")
+            status = ExitStatus.USAGE if isinstance(error, UsageError) else ExitStatus.FAILED
+        except KeyboardInterrupt:
+            status = ExitStatus.INTERRUPTED
+        except SystemExit as end:  # argparse's, after --help and --version
+            status = end.code if isinstance(end.code, int) else ExitStatus.OK
+        except Exception as error:
+            console.error(f"{name}: {_fault(error)}")
+            if any(re.fullmatch(r"--debug|-[PSBq]*D.*", arg) for arg in args):
+                for line in "".join(traceback.format_exception(error)).splitlines():
+                    console.error(line)
+            status = ExitStatus.FAILED
+    return console.close(name, status)
+
+
+def _fault(error: BaseException) -> str:
+    """One line for whoever is to mend it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
+    said = one_line(str(error), _MAX_FAULT)
+    return (f"unexpected {type(error).__name__}{place}{f': {said}' if said else ''}. This is a fault in sparkminer: "
+            "please report it, with the traceback that -D shows")
+
+
+def _missing_words(count: int) -> str:
+    return f"{count} line{' is' if count == 1 else 's are'} missing here: they could not be written"

@@ -4,14 +4,22 @@ import contextlib
 import os
 import re
 import signal
+import stat
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any, TextIO, TypeAlias
 
-from miner.core.errors import UsageError
+from miner.core.errors import MinerError, UsageError
 
+ONE_WISH_SECONDS = 1.0  # within which signals to end are one wish; a person's second Ctrl-C may come soon after
+_SIGHUP: int | None = getattr(signal, "SIGHUP", None)  # Windows has none, but SIGBREAK where a console is closed
+ENDING_SIGNALS = tuple(number for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+                       if (number := getattr(signal, name, None)) is not None)
+_Handler: TypeAlias = Any  # a function, a signal.Handlers or a number
 _SHORT = re.compile(r"-[DPSBq]*([pOox])(.*)", re.DOTALL)  # -p, also as in -qp: flags may stand before it
 _KINDS = {"-p": "all", "--pass": "all", "--password": "all", "--token": "all",
           "-O": "userpass", "--userpass": "userpass", "-o": "url", "--url": "url",
@@ -73,37 +81,149 @@ def hide_secrets(args: Sequence[str], proc: Path = Path("/proc/self")) -> bool:
     return True
 
 
+class _Ending:
+    """A signal handler. The first signal is the wish to end; so is whatever else comes within ONE_WISH_SECONDS. A later
+    one is left to the handlers that were there before, or, while the end is still under way, to the system's own."""
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
+        self._wished: float | None = None  # on time.monotonic's clock
+        self._before: dict[int, _Handler] = {}
+        self._over = False
+
+    def install(self, number: int) -> None:
+        self._before[number] = signal.signal(number, self._handle) or signal.SIG_DFL
+
+    def leave(self) -> None:
+        """The end is no longer under way. Where a wish has come, the handler stays: the wish may come a second time
+        while the process is on its way out."""
+        self._over = True
+        if self._wished is None:
+            self._restore()
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._wished is None:
+            self._wished = now
+            self._stop()
+        elif now - self._wished >= ONE_WISH_SECONDS:
+            self._restore()
+            signal.raise_signal(number)
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            if signal.getsignal(number) == self._handle:
+                signal.signal(number, handler if self._over else signal.SIG_DFL)
+
+
 @contextlib.contextmanager
-def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` on the first SIGINT or SIGTERM; a second one ends the process at once."""
+def stopping_on_signals(stop: Callable[[], None], hang_up: Callable[[], None] | None = None,
+                        numbers: Sequence[int] = ENDING_SIGNALS) -> Iterator[None]:
+    """Call `stop` on the first of these signals. `timeout` sends its signal to a process and to the process's group,
+    which makes two at once: within ONE_WISH_SECONDS all are one wish. A later one ends the process at once.
+
+    hang_up  called for each SIGHUP instead. Without it SIGHUP is one of the signals that end, unless it is ignored
+             already, as under nohup.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    ending = _Ending(stop)
+    for number in numbers:
+        if number != _SIGHUP or hang_up is None and signal.getsignal(number) != signal.SIG_IGN:
+            ending.install(number)
+    try:
+        with _hearing_hang_up(hang_up):
+            yield
+    finally:
+        ending.leave()
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        stop()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+@contextlib.contextmanager
+def _hearing_hang_up(hang_up: Callable[[], None] | None) -> Iterator[None]:
+    if hang_up is None or _SIGHUP is None:
+        yield
+        return
+    before = signal.signal(_SIGHUP, lambda number, frame: hang_up())
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.signal(_SIGHUP, before)
+
+
+def run_process(main: Callable[[list[str]], int], args: list[str]) -> int:
+    """Run `main` as this process's only purpose: with its three standard streams open, so that no connection can be
+    taken for one of them, with passwords off the process list, and with a Ctrl-C before there is anything to stop as
+    status 130. Returns the exit status."""
+    _open_standard_streams()
+    hide_secrets(args)
+    try:
+        with stopping_on_signals(_interrupt, numbers=(signal.SIGINT,)):
+            return main(args)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def _open_standard_streams() -> None:
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
 
 
 def go_to_background() -> int:
     """Go on in a child that no terminal controls. Returns 0 there, and the child's process number in the parent, which
-    should end. Call it before any thread is started. Raises UsageError where the system can't."""
+    should end. Call it before any thread is started. Raises UsageError where the system has no such thing, and
+    MinerError where it refuses."""
     if not hasattr(os, "fork"):
         raise UsageError("-B/--background: this system has no fork")
-    sys.stdout.flush()
-    sys.stderr.flush()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError as error:
+        raise MinerError(f"-B/--background: the system refuses another process: {error.strerror}") from None
     if child == 0:
-        os.setsid()
+        with contextlib.suppress(OSError):  # refused: then the terminal's SIGHUP comes here, and ends nothing
+            os.setsid()
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.close(nothing)
     return child
+
+
+def file_behind(stream: TextIO) -> str:
+    """The path of the regular file that a stream writes to; "" where it is none, or the system doesn't tell."""
+    try:
+        descriptor = stream.fileno()
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return ""
+        if sys.platform == "darwin":
+            import fcntl
+
+            return os.fsdecode(fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
+        return str(Path(f"/proc/self/fd/{descriptor}").readlink())
+    except (OSError, AttributeError):
+        return ""
+
+
+def reopen_file(descriptor: int, path: str) -> None:
+    """Make the descriptor write to the end of the file that has this path now, which is made with the old one's mode if
+    there is none: somebody may have moved the old one away, as logrotate does. Raises OSError, and changes nothing
+    then."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY | os.O_NOFOLLOW
+    new = os.open(path, flags, stat.S_IMODE(os.fstat(descriptor).st_mode))
+    os.dup2(new, descriptor)
+    os.close(new)
+
+
+def is_journal(stream: TextIO) -> bool:
+    """Whether the stream goes to systemd's journal, whose end is no wish that the service ends (systemd.exec(5))."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"

@@ -9,7 +9,6 @@ from miner.core.source import WorkSource
 from miner.core.text import one_line
 from miner.front.console import Console, ExitStatus
 from miner.front.hub_report import HubReport, miner_table
-from miner.front.process import stopping_on_signals
 from miner.hub import HubThread
 from miner.hub.events import HubEvent, HubStopped, MinerJoined
 from miner.sources.open import open_source
@@ -36,7 +35,7 @@ def spark(args: list[str], console: Console) -> int:
     require_pyspark()
     console.messages(settings.notices)
     stop = threading.Event()
-    with stopping_on_signals(stop.set), prepared(settings) as directory:
+    with console.stopping(stop.set), prepared(settings) as directory:
         if settings.compare:
             from miner.spark.compare import compare
 

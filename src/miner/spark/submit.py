@@ -14,8 +14,7 @@ if __name__ == "__main__":
     above = Path(__file__).resolve().parents[2]
     if (above / "miner" / "spark" / "submit.py").exists():
         sys.path[0] = str(above)
-    from miner.front.process import hide_secrets
+    from miner.front.process import run_process
     from miner.spark import main
 
-    hide_secrets(sys.argv[1:])
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_process(main, sys.argv[1:]))

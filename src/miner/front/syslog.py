@@ -1,0 +1,24 @@
+"""The system log of Unix."""
+
+import socket
+from collections.abc import Callable
+from logging import INFO, LogRecord
+from logging.handlers import SysLogHandler
+
+
+def open_syslog(address: str) -> Callable[[str], None]:
+    """What writes one message to the system log at this socket. Raises OSError where there is none; so does each
+    message while it is away, and goes to the new one when it is back."""
+    if not hasattr(socket, "AF_UNIX"):
+        raise OSError("this system has none")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+        probe.connect(address)
+    log = _Log(address, SysLogHandler.LOG_USER)
+    return lambda text: log.emit(LogRecord("miner", INFO, "", 0, text, None, None))
+
+
+class _Log(SysLogHandler):
+    ident = "miner: "
+
+    def handleError(self, record: LogRecord) -> None:
+        raise  # the error that is just being handled, which kept the message from the log

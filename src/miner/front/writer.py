@@ -1,0 +1,149 @@
+"""Lines on their way out of the process. Whoever says one never waits for whoever reads it."""
+
+import io
+import os
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TextIO
+
+MAX_WAITING = 1000  # messages that wait for a reader; beyond it the oldest gives way
+_LOOK_SECONDS = 1.0  # between two looks: on Windows nothing else lets a Ctrl-C through
+
+
+class Writer:
+    """Writes texts one after the other, in a thread of its own. A reader that has stopped (a terminal after Ctrl-S, a
+    pipe that nobody empties) or a disk that hangs holds up that thread and nothing else.
+
+    write    puts one text out, however long that takes; raises OSError where that can't be done
+    limit    texts that may wait at most, of which the oldest gives way to a new one; 0 for any number
+    missing  the text for a number of texts that were lost. It is written as soon as something can be written again
+    on_gone  called from the writing thread when nobody will ever read again (BrokenPipeError)
+    """
+
+    def __init__(self, write: Callable[[str], None], *, limit: int = 0, missing: Callable[[int], str] | None = None,
+                 on_gone: Callable[[], None] | None = None) -> None:
+        self.error: OSError | None = None  # why a text was lost, for the last one that was
+        self._write, self._limit, self._missing, self._on_gone = write, limit, missing, on_gone
+        self._waiting: deque[str] = deque()
+        self._lost = 0  # and not told yet
+        self._began: float | None = None  # the write in progress, on time.monotonic's clock
+        self._thread: threading.Thread | None = None
+        self._changed = threading.Condition()  # re-entrant: a signal's handler may say something, too
+
+    def put(self, text: str) -> None:
+        """Have it written soon. Returns at once."""
+        with self._changed:
+            self._waiting.append(text)
+            if self._limit and len(self._waiting) > self._limit:
+                self._waiting.popleft()
+                self._lost += 1
+            self._changed.notify_all()
+            if self._thread is None:
+                self._start()
+
+    def drain(self, patience: float) -> bool:
+        """Wait until all is written. False where that takes more than `patience` seconds, or one text has taken that
+        long already."""
+        deadline = time.monotonic() + patience
+        with self._changed:
+            while self._waiting or self._began is not None:
+                now = time.monotonic()
+                left = min(deadline, deadline if self._began is None else self._began + patience) - now
+                if left <= 0:
+                    return False
+                self._changed.wait(min(left, _LOOK_SECONDS))
+        return True
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="miner-writer", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:  # this process may have no more threads
+            self._thread = None
+            while self._waiting:
+                self._write_one(self._waiting.popleft())
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._began = None
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._waiting)
+                text = self._waiting.popleft()
+                self._began = time.monotonic()
+            self._write_one(text)
+
+    def _write_one(self, text: str) -> None:
+        lost = self._lost
+        try:
+            if lost and self._missing is not None:
+                self._write(self._missing(lost))
+                with self._changed:
+                    self._lost -= lost
+            self._write(text)
+        except OSError as error:
+            self.error = error
+            with self._changed:
+                self._lost += 1
+            if isinstance(error, BrokenPipeError) and self._on_gone is not None:
+                self._on_gone()
+
+
+class StreamFile:
+    """The file below a text stream. It is written without the stream's buffer, whose lock Python needs at its end: a
+    thread that was held up inside it would end the process with a fatal error. Characters that the stream's encoding
+    lacks are written as escapes."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream  # None: the process was started with this stream closed
+        buffer = getattr(stream, "buffer", None)
+        self._raw: io.RawIOBase | None = getattr(buffer, "raw", buffer)
+        self._torn = False  # a text was written in part
+
+    def write(self, text: str) -> None:
+        """Write all of it. Raises OSError; what comes next then starts on a new line."""
+        if self._stream is None:
+            raise OSError("it was closed when this process started")
+        if self._raw is None:  # not a file, but something in memory
+            self._stream.write(text)
+            return
+        whole = f"\n{text}" if self._torn else text
+        data = whole.replace("\n", os.linesep).encode(self._stream.encoding or "utf-8", "backslashreplace")
+        while data:
+            written = self._raw.write(data)
+            if written is None:  # another process that has this file made it non-blocking
+                select.select([], [self._raw], [])
+                continue
+            self._torn = True
+            data = data[written:]
+        self._torn = False
+
+
+class LineStream(io.TextIOBase):
+    """A text stream that hands on whole lines, in place of sys.stdout or sys.stderr."""
+
+    def __init__(self, put: Callable[[str], None], stream: TextIO | None) -> None:
+        self._put, self._stream = put, stream
+        self._begun = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            self._put(f"{line}\n")
+        return len(text)
+
+    def flush(self) -> None:
+        if begun := self._begun:
+            self._begun = ""
+            self._put(begun)
+
+    def fileno(self) -> int:
+        if self._stream is None:
+            raise io.UnsupportedOperation("fileno")
+        return self._stream.fileno()
