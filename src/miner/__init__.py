@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+if sys.version_info < (3, 11):  # noqa: UP036 - a zip on an executor's path has no pip to refuse it
+    raise ImportError(f"sparkminer needs Python 3.11 or later, and this is Python {sys.version_info[0]}."
+                      f"{sys.version_info[1]} ({sys.executable}): name another, on Spark as spark.pyspark.python")
+
 if TYPE_CHECKING:
     from miner._native import kernels as kernels
     from miner.config import EngineConfig as EngineConfig

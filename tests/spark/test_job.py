@@ -1,5 +1,6 @@
 """The whole job on real Spark: what a user sees, what a node gets, and what is left when it ends."""
 
+import json
 import os
 import re
 import shutil
@@ -133,6 +134,20 @@ def test_at_a_real_pool(cluster: Cluster) -> None:
             assert not [share for share in pool.shares if share["kind"] == "invalid"]
         check_headers(node, first, node.height)
         assert node.height >= first + 4
+
+
+def test_no_more_executors_than_asked_for(cluster: Cluster) -> None:
+    """The rest of the cluster stays free for others. Its people see by name what runs, and in its log what it does."""
+    with job(*on(cluster), "--executors", "1", "--sandbox", "--seconds", "6",
+             environ=cluster.environment) as running:
+        running.wait_for(JOINED)
+        state = json.loads(fetch(f"{cluster.ui}/json/"))
+        assert [(app["name"], app["cores"]) for app in state["activeapps"]] == [("sparkminer", 1)]
+        assert state["coresused"] == 1
+        assert running.finish() == 0, running.lines
+    assert set(summary(running.out)) == {"executor-0", "total"}
+    logs = "".join(log.read_text(errors="replace") for log in cluster.work.rglob("stderr"))
+    assert re.search(r"INFO sparkminer: executor-0\.\d+ at stratum\+tcp://\S+: scrypt, kernel '\w+', 1 threads", logs)
 
 
 def test_a_killed_executor_is_replaced(cluster: Cluster) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from miner.core.errors import MinerError
-from miner.spark.masters import executor_cores, patient
+from miner.spark.masters import executor_cores, is_standalone, patient
+from miner.spark.obstacles import reach_master
 from miner.spark.processes import child_sessions, end_session
 from miner.spark.words import exception_words, last_log_error
 
@@ -31,6 +32,10 @@ DEFAULTS = {
     "spark.app.name": "sparkminer",
     "spark.ui.showConsoleProgress": "false",
     "spark.locality.wait": "0s",
+    # A resource manager that doesn't answer is told of after seconds; Hadoop would ask it for a quarter of an hour.
+    "spark.hadoop.yarn.resourcemanager.connect.max-wait.ms": "3000",
+    "spark.hadoop.yarn.resourcemanager.connect.retry-interval.ms": "1000",
+    "spark.hadoop.ipc.client.connect.max.retries": "1",
 }
 _REDACTION = "spark.redaction.regex"
 _REDACTED = "(?i)secret|password|passwd|token|access[.]?key|sun[.]java[.]command"  # the last: -p and -O of spark-submit
@@ -71,7 +76,9 @@ class Application:
             self._launch()
             if self._stopped.is_set():
                 return
-            self._context = SparkContext(conf=self._conf(), gateway=self._gateway)
+            conf = self._conf()
+            reach_master(conf.get("spark.master", ""))
+            self._context = SparkContext(conf=conf, gateway=self._gateway)
         except (PySparkException, Py4JError, OSError) as error:
             raise MinerError(f"Spark did not start: {self.explain(error)}") from error
         if self._context._jsc.sc().isStopped():  # a standalone master that never answered
@@ -133,7 +140,9 @@ class Application:
         if self._stopped.is_set():
             return
         options: dict[str, Any] = {"start_new_session": True}
-        conf = SparkConf(loadDefaults=False).setAll(list(self._settings.items()))
+        # The launcher's own name and mode would win over what is set later, and over spark-defaults.conf.
+        first = {"spark.app.name": DEFAULTS["spark.app.name"], **self._settings, "spark.submit.deployMode": "client"}
+        conf = SparkConf(loadDefaults=False).setAll(list(first.items()))
         if self._log is None:
             self._gateway = launch_gateway(conf, options)
             return
@@ -148,9 +157,13 @@ class Application:
             conf.set(name, value)
         for name, value in DEFAULTS.items():
             conf.setIfMissing(name, value)
-        wanted = conf.get(_REDACTION, "")
-        conf.set(_REDACTION, f"{wanted}|{_REDACTED}" if wanted else _REDACTED)
+        redacted = conf.get(_REDACTION, "")
+        conf.set(_REDACTION, f"{redacted}|{_REDACTED}" if redacted else _REDACTED)
         master = conf.get("spark.master", "")
+        if (wanted := self._settings.get("spark.executor.instances")) and is_standalone(master):
+            # A standalone cluster knows no number of executors, only one of cores.
+            conf.setIfMissing("spark.executor.cores", "1")
+            conf.setIfMissing("spark.cores.max", str(int(wanted) * int(conf.get("spark.executor.cores") or 1)))
         if cores := executor_cores(master) or conf.get("spark.executor.cores", ""):
             conf.setIfMissing("spark.task.cpus", str(cores))  # one task an executor; see also Leases
         conf.set("spark.master", patient(master, MAX_FAILURES))
@@ -160,6 +173,9 @@ class Application:
 
     def explain(self, error: BaseException | None = None) -> str:
         """Why Spark failed, as far as the error and Spark's log say it."""
+        if error is not None and "ConnectException" in str(error) and ".deploy.yarn." in str(error):
+            where = os.environ.get("HADOOP_CONF_DIR") or os.environ.get("YARN_CONF_DIR", "")
+            return f"no YARN ResourceManager answers; is it running, and does {where or 'HADOOP_CONF_DIR'} name it?"
         log = self._log.read_text(errors="replace") if self._log is not None and self._log.exists() else ""
         said = last_log_error(log)
         return "; ".join(part for part in (exception_words(error) if error else "", said and f"Spark's log: {said}")

@@ -15,6 +15,7 @@ from miner.sources.open import open_source
 from miner.spark.application import Application
 from miner.spark.driver import hub_config, lease, prepared, require_pyspark, spark_settings
 from miner.spark.leases import Leases
+from miner.spark.obstacles import refuse_obstacles
 from miner.spark.settings import JobSettings, parser, read_settings, script
 from miner.spark.ship import ship
 from miner.spark.summary import by_executor
@@ -33,6 +34,7 @@ def spark(args: list[str], console: Console) -> int:
     settings = read_settings(options, console)
     source = open_source(settings.source)
     require_pyspark()
+    refuse_obstacles()
     console.messages(settings.notices)
     stop = threading.Event()
     with console.stopping(stop.set), prepared(settings) as directory:

@@ -32,6 +32,11 @@ def is_local_cluster(master: str) -> bool:
     return _LOCAL_CLUSTER.fullmatch(master) is not None
 
 
+def is_standalone(master: str) -> bool:
+    """A cluster of Spark's own."""
+    return master.startswith("spark://")
+
+
 def executor_cores(master: str) -> int:
     """How many cores each executor has, where the master's name says it; else 0."""
     if cluster := _LOCAL_CLUSTER.fullmatch(master):

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -58,14 +59,16 @@ class Lease:
         with watchdog():
             try:
                 yield self._mine(threads)
-            except Exception:
+            except Exception as error:
+                _log(f"{type(error).__name__}: {error}")
                 time.sleep(_ERROR_PAUSE)
                 raise
 
     def _mine(self, threads: int) -> LeaseResult:
         import miner
         from miner.core.algorithm import Algorithm
-        from miner.core.events import Totals
+        from miner.core.events import Started, Totals
+        from miner.front.report import totals_line
 
         name = miner_name()
         source = miner.SourceConfig(
@@ -75,11 +78,21 @@ class Lease:
         totals = None
         with miner.mine(source, engine, seconds=self.seconds) as mining:
             for event in mining:
-                if isinstance(event, Totals):
+                if isinstance(event, Started):
+                    _log(f"{name} at {self.hub}: {event.algorithm}, kernel '{event.kernel}', {event.threads} threads"
+                         + (f" on CPUs {', '.join(map(str, event.cpus))}" if event.cpus else ""))
+                elif isinstance(event, Totals):
                     totals = event
+                    _log(f"{name}: {totals_line(event)}")
         assert totals is not None  # mining ends with its totals, or raises
         return LeaseResult(name, socket.gethostname(), threads, totals.hashes, totals.seconds, totals.accepted,
                            totals.rejected, totals.stale, totals.blocks)
+
+
+def _log(text: str) -> None:
+    """A line in the executor's own log, which Spark's UI shows."""
+    sys.stderr.write(f"{time.strftime('%y/%m/%d %H:%M:%S')} INFO sparkminer: {text}\n")
+    sys.stderr.flush()
 
 
 def miner_name() -> str:

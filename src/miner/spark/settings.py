@@ -58,6 +58,8 @@ def parser() -> Parser:
     add("--master", metavar="URL",
         help="local[N], local-cluster[EXECUTORS,CORES,MB], spark://HOST:PORT, yarn, k8s://…; spark-submit has its own")
     add("--executors", type=integer(1, 10000), metavar="N", help="how many to ask for (default: 2 without --master)")
+    add("--executor-cores", type=integer(1, 10000), metavar="N",
+        help="cores of each executor (default: Spark's; 1 on a standalone cluster with --executors, else all)")
     add("--conf", action="append", default=[], metavar="KEY=VALUE", help="a setting of Spark's")
     add("--hub-host", default="", metavar="HOST",
         help="this machine's address that executors can reach (default: the one Spark's driver uses)")
@@ -108,6 +110,10 @@ def _cluster(options: argparse.Namespace) -> tuple[str, dict[str, str]]:
     if options.executors and not is_local(master):
         spark.setdefault("spark.executor.instances", str(options.executors))
         spark.setdefault("spark.dynamicAllocation.maxExecutors", str(options.executors))
+    if options.executor_cores:
+        if is_local(master):
+            raise UsageError(f"--executor-cores: the master {master!r} says how many cores there are")
+        spark.setdefault("spark.executor.cores", str(options.executor_cores))
     return master, spark
 
 

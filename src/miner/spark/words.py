@@ -3,11 +3,18 @@
 import re
 
 _MAX = 300
+_VERSIONS = re.compile(r"PYTHON_VERSION_MISMATCH\]\s+Python in worker has different version:? \(?([\d., ]+?)\)? "
+                       r"than that in driver:? \(?([\d., ]+?)\)?, PySpark")
 _NOISE = re.compile(r"(Traceback \(|During handling of|The above exception|\s|$)")
 
 
 def task_failure(message: str) -> str:
     """A failed task's message: of a Python traceback, which Spark wraps in its own, the error; else the first line."""
+    if versions := _VERSIONS.search(message):
+        worker, driver = (version.replace(", ", ".") for version in versions.groups())
+        return (f"the executors' Python is {worker} and the driver's is {driver}, and Spark wants one minor version "
+                f"on both: name a Python {driver} that executors have (--conf spark.pyspark.python=…), or start the "
+                f"driver with a Python {worker}")
     ours, traceback, rest = message.partition("Traceback (most recent call last):")
     if traceback:
         python = rest.partition("\n\tat ")[0]
