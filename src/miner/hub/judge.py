@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from miner.core.model import Job, Share, ShareStatus
 from miner.core.source import WorkSource
 from miner.core.target import hash_value
+from miner.core.tip import Tip
 from miner.stratum.reject import Reject
 from miner.verify import proof_hash
 
@@ -47,8 +48,7 @@ class Judge:
         self._source = source
         self._live: OrderedDict[Job, None] = OrderedDict()  # not by id: a pool may send one again with a new difficulty
         self._seen: set[bytes] = set()  # headers of good shares on the current previous hash
-        self._prev_hash = b""
-        self._solved: bytes | None = None  # the previous hash on which a block was accepted last
+        self._tip = Tip()
         self._one_block = asyncio.Lock()
         self._waiting = asyncio.Semaphore(CHECKS_WAITING)
         self._pool = ThreadPoolExecutor(CHECK_THREADS, thread_name_prefix="hub-check")
@@ -57,9 +57,8 @@ class Judge:
         """The source issued this. A clean one voids all before it, and says that its previous hash needs a block."""
         if job.clean:
             self._live.clear()
-            self._solved = None
-        if job.prev_hash != self._prev_hash:
-            self._prev_hash = job.prev_hash
+            self._tip.reopen()
+        if self._tip.move(job.prev_hash):
             self._seen.clear()
         self._live[job] = None
         while len(self._live) > LIVE_JOBS:
@@ -75,7 +74,7 @@ class Judge:
             return "the hub has lost its source of work"
         if job not in self._live:
             return "job not found: the chain moved on"
-        return "a block on this previous hash was found already" if job.prev_hash == self._solved else ""
+        return "a block on this previous hash was found already" if self._tip.is_solved(job.prev_hash) else ""
 
     async def judge(self, share: Share, target: int) -> Verdict:
         """Check a share that was to meet `target` at least; where its hash meets the source's too, ask the source."""
@@ -103,7 +102,7 @@ class Judge:
                 return refused(Reject.STALE, reason, share)
             verdict = await self._submit(share)
             if verdict.status is ShareStatus.ACCEPTED and share.job in self._live:
-                self._solved = share.job.prev_hash
+                self._tip.solve(share.job.prev_hash)
             return dataclasses.replace(verdict, block=True)
 
     async def _submit(self, share: Share) -> Verdict:

@@ -8,6 +8,7 @@ from miner.config import AuxConfig, SourceConfig
 from miner.core.errors import MinerError, ProtocolError, SourceError
 from miner.core.model import Share, ShareStatus
 from miner.core.source import Notice, SourceEvent
+from miner.core.tip import Tip
 from miner.net import Route
 from miner.node.auxpow import AuxBlock, parse_aux_block, proof
 from miner.node.jsonrpc import JsonRpcError
@@ -34,7 +35,7 @@ class AuxChain:
         self.block: AuxBlock | None = None
         self._checked = False
         self._trouble = ""
-        self._spent: bytes | None = None  # previous hash on which the node has a block of ours
+        self._tip = Tip()
         self._submitting = asyncio.Lock()
         self._again = asyncio.Event()
 
@@ -44,7 +45,7 @@ class AuxChain:
         if self.block is not None and parent_version >> 16 == self.block.chain_id:
             raise SourceError(f"--aux {self._rpc.label}: this chain can't be mined along with itself: "
                               f"the parent's blocks carry its chain id {self.block.chain_id}")
-        return None if self.block is None or self.block.prev_hash == self._spent else self.block
+        return self.block if self.block is not None and self._tip.takes(self.block.prev_hash) else None
 
     async def follow(self) -> None:
         """Keep `block` the newest, for ever."""
@@ -65,6 +66,7 @@ class AuxChain:
             if not self._checked:
                 await payout_script(self._rpc.call, self._address, "--aux-addr")
             self.block = parse_aux_block(await self._rpc.call("createauxblock", self._address))
+            self._tip.move(self.block.prev_hash)
             self._checked = True
             if self._trouble:
                 self._notice("is well again")
@@ -84,11 +86,11 @@ class AuxChain:
     async def submit(self, block: AuxBlock, share: Share) -> tuple[ShareStatus, str]:
         """Hand in a share that meets the block's target. The verdict, and the reason where it is no yes."""
         async with self._submitting:  # one by one: a tip takes one block
-            if block.prev_hash == self._spent or (self.block and block.prev_hash != self.block.prev_hash):
+            if not self._tip.takes(block.prev_hash):
                 return ShareStatus.STALE, "the aux chain moved on"
             status, reason = await self._hand_in(block, share)
             if status is ShareStatus.ACCEPTED:
-                self._spent = block.prev_hash
+                self._tip.solve(block.prev_hash)
                 self._notice(f"accepted its block at height {block.height}: {block.id}")
             else:
                 self._notice(f"{'refused' if status is ShareStatus.REJECTED else 'did not take'} its block at height "

@@ -14,6 +14,7 @@ from miner.core.model import Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, Notice, SourceEvent
 from miner.core.target import hash_value
 from miner.core.text import one_line
+from miner.core.tip import Tip
 from miner.node import polling
 from miner.node.aux_chain import AuxChain
 from miner.node.auxpow import COMMITMENT_SIZE, AuxBlock
@@ -60,7 +61,7 @@ class TemplateFeed(Feed):
         self._issued: dict[str, _Issued] = {}  # by job id, all on the current tip
         self._latest: _Issued | None = None  # None: the next job is a fresh start
         self._issued_at = 0.0
-        self._spent: bytes | None = None  # previous hash on which the node has a block of ours
+        self._tip = Tip()
         self._asked = self._told_payee = False
         self._submitting = asyncio.Lock()
 
@@ -154,9 +155,7 @@ class TemplateFeed(Feed):
         if (latest is not None and latest.template.same_work(template) and latest.aux == aux
                 and now - self._issued_at < polling.REFRESH_SECONDS):
             return
-        clean = latest is None or latest.template.prev_hash != template.prev_hash
-        if clean and template.prev_hash == self._spent:
-            self._spent = None  # the chain went back: our block is no longer on it
+        clean = self._tip.move(template.prev_hash) or latest is None
         self._issued = {key: old for key, old in self._issued.items() if old.template.prev_hash == template.prev_hash}
         self._latest, self._issued_at = _Issued(template, aux), now
         assert self._payout is not None
@@ -172,11 +171,11 @@ class TemplateFeed(Feed):
 
     async def _submit_block(self, share: Share, template: Template) -> ShareResult:
         async with self._submitting:  # one by one: the second block on a tip must know of the first
-            if template.prev_hash == self._spent:
+            if self._tip.is_solved(template.prev_hash):
                 return ShareResult(share, ShareStatus.STALE, "the chain moved on", block=True)
             result = dataclasses.replace(await self._hand_in(share, template), block=True)
             if result.status is ShareStatus.ACCEPTED:
-                self._spent = template.prev_hash
+                self._tip.solve(template.prev_hash)
             if result.status is not ShareStatus.REJECTED:
                 self._poller.wake()
             return result

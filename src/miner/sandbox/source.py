@@ -11,6 +11,7 @@ from miner.core.header import build_header, fold_branch, merkle_branch
 from miner.core.model import Job, Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, SourceEvent, SourceKind, WorkSource
 from miner.core.target import MAX_TARGET, hash_value, nbits_to_target
+from miner.core.tip import Tip
 from miner.sandbox.chain import EXTRANONCE_SIZE, VERSION, Chain, Template
 from miner.verify import proof_hash
 
@@ -41,6 +42,7 @@ class SandboxSource(WorkSource):
         self._random = rng or random.SystemRandom()
         self._refresh_seconds = refresh_seconds
         self._chain = Chain(algorithm, clock(), self._random)
+        self._tip = Tip()
         self._extranonce1 = self._random.randbytes(EXTRANONCE1_SIZE)
         self._issued: dict[str, _Issued] = {}
         self._count = 0
@@ -81,6 +83,7 @@ class SandboxSource(WorkSource):
             merkle_branch=merkle_branch([sha256d(transaction) for transaction in template.transactions]),
             nbits=template.nbits, ntime=max(int(self._clock()), template.min_ntime), clean=clean,
             share_target=min(network_target * SHARES_PER_BLOCK, MAX_TARGET), height=template.height)
+        self._tip.move(job.prev_hash)
         self._issued[job.job_id] = _Issued(job, template)
         while len(self._issued) > KNOWN_JOBS:
             del self._issued[next(iter(self._issued))]
@@ -121,12 +124,13 @@ class SandboxSource(WorkSource):
         if reason:
             return refused(reason)
         if block:
+            self._tip.solve(job.prev_hash)
             self._seen.clear()
             self._news.set()
         return ShareResult(share, ShareStatus.ACCEPTED, block=block)
 
     def _stale(self, job: Job) -> str:
-        if job.prev_hash != self._chain.tip:
+        if not self._tip.takes(job.prev_hash):
             return f"block {job.height} was found already"
         return "" if job.nbits == self._chain.nbits else f"block {job.height} got another target"
 
