@@ -1,5 +1,6 @@
 """The pure core against known blocks, hashlib, and the rules of nodes."""
 
+import dataclasses
 import hashlib
 import math
 import struct
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from miner.core.algorithm import Algorithm, sha256d
-from miner.core.errors import UsageError
+from miner.core.errors import ProtocolError, UsageError
 from miner.core.header import build_header, display_hash, fold_branch, merkle_branch, merkle_root, with_nonce
 from miner.core.model import Job
 from miner.core.target import (
@@ -134,6 +135,23 @@ def test_a_job_takes_no_extranonce2_of_another_size() -> None:
     job = Job("1", SCRYPT, 1, bytes(32), b"a", b"b", 4, b"c", (), 0x1D00FFFF, 1, True, 0)
     with pytest.raises(ValueError, match="3 bytes"):
         job.work(bytes(3))
+
+
+@pytest.mark.parametrize(("field", "value"), [
+    ("extranonce2_size", 17), ("extranonce2_size", -1), ("ntime", 1 << 32), ("ntime", -1), ("max_roll", -1),
+    ("version", -1), ("version", 1 << 32), ("version_mask", 1 << 32), ("prev_hash", bytes(31)),
+    ("merkle_branch", (bytes(32), bytes(33))), ("merkle_root", b""), ("merkle_root", bytes(32)), ("nbits", 0),
+    ("nbits", 1 << 32), ("share_target", -1), ("share_target", MAX_TARGET + 1)])
+def test_a_job_whose_headers_can_not_be_made_is_refused(field: str, value: object) -> None:
+    job = Job("1", SCRYPT, 1, bytes(32), b"a", b"b", 4, b"c", (), 0x1D00FFFF, 1, True, 0)
+    with pytest.raises(ProtocolError, match="^job 1: "):
+        dataclasses.replace(job, **{field: value})
+
+
+def test_no_time_is_past_the_end_of_its_field() -> None:
+    job = Job("1", SCRYPT, 1, bytes(32), b"a", b"b", 0, b"c", (), 0x1D00FFFF, 0xFFFFFFFE, True, 0, max_roll=600)
+    assert job.last_ntime == 0xFFFFFFFF
+    assert len(job.work(b"", job.last_ntime).header) == 80
 
 
 def plain_scrypt(header: bytes, n: int) -> bytes:

@@ -107,7 +107,8 @@ def test_which_offers_of_stratum_are_followed(offered: str, settings: dict[str, 
 def test_time_never_rolls_over_the_end_of_its_field() -> None:
     data = bytearray.fromhex(DATA)
     data[68:72] = b"\xff\xff\xff\xfe"
-    assert parse_getwork(WORK | {"data": data.hex()}).job("1", SHA256D, clean=True, max_roll=600).max_roll == 1
+    job = parse_getwork(WORK | {"data": data.hex()}).job("1", SHA256D, clean=True, max_roll=600)
+    assert job.last_ntime == 0xFFFFFFFF
 
 
 @given(st.dictionaries(st.sampled_from(["x-long-polling", "x-roll-ntime", "x-stratum", "x-reject-reason"]), st.text()))

@@ -55,11 +55,11 @@ def test_a_job_survives_the_wire() -> None:
     assert job.clean
 
 
-def test_the_share_target_is_never_harder_than_the_networks() -> None:
-    message = Notify.parse(notify(nbits="207fffff"))
-    assert message.to_job(SCRYPT, b"", 4, 1e300).share_target == nbits_to_target(0x207FFFFF)
-    easier = Notify.parse(notify(nbits="1c2ac4af")).to_job(SCRYPT, b"", 4, 0.5)
-    assert easier.share_target == difficulty_to_target(0.5, SCRYPT)
+@pytest.mark.parametrize("nbits", ["207fffff", "1c2ac4af"])
+def test_the_share_target_is_the_pools_own_also_where_blocks_are_easier(nbits: str) -> None:
+    job = Notify.parse(notify(nbits=nbits)).to_job(SCRYPT, b"", 4, 0.5)
+    assert job.share_target == difficulty_to_target(0.5, SCRYPT)
+    assert job.network_target == nbits_to_target(int(nbits, 16))
 
 
 def test_notify_with_eight_ten_and_eleven_parameters() -> None:

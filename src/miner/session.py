@@ -154,7 +154,7 @@ class Session:
         target = max(job.share_target, job.network_target)
         part = -(-NONCES // self._engine.threads)
         size = job.extranonce2_size
-        rounds = 256**size if size else 1 + job.max_roll * self._rolls_time
+        rounds = 256**size if size else 1 + (job.last_ntime - job.ntime) * self._rolls_time
         for step in range(rounds):
             if size:
                 extranonce2, ntime = (self._extranonce2 % rounds).to_bytes(size, "little"), job.ntime

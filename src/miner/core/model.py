@@ -5,14 +5,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from miner.core.algorithm import Algorithm, sha256d
+from miner.core.errors import ProtocolError
 from miner.core.header import build_header, fold_branch, with_nonce
-from miner.core.target import nbits_to_target
+from miner.core.target import MAX_TARGET, nbits_to_target
+from miner.core.text import one_line
+
+MAX_EXTRANONCE2 = 16  # bytes
+_MAX_UINT32 = (1 << 32) - 1
+_HASH_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """What a source issued. The coinbase is coinbase1 + extranonce1 + extranonce2 + coinbase2; its sha256d, folded with
-    the merkle branch, is the merkle root. All hashes are in header order (32 bytes, least significant first)."""
+    the merkle branch, is the merkle root. All hashes are in header order (32 bytes, least significant first).
+
+    Raises ProtocolError where a field is out of its bounds, so that every header of a job can be made."""
 
     job_id: str
     algorithm: Algorithm
@@ -20,17 +28,41 @@ class Job:
     prev_hash: bytes
     coinbase1: bytes
     extranonce1: bytes
-    extranonce2_size: int  # bytes, 0 to 16
+    extranonce2_size: int  # bytes, 0 to MAX_EXTRANONCE2
     coinbase2: bytes
     merkle_branch: tuple[bytes, ...]
     nbits: int
     ntime: int  # seconds since 1970; the earliest that the source allows us to put into a header
     clean: bool  # the chain moved on: work on earlier jobs is wasted
-    share_target: int
+    share_target: int  # the source's own; may be harder than the network target
     height: int | None = None  # where the source says it
     version_mask: int = 0  # bits of the version that the miner may choose (BIP 310)
     merkle_root: bytes | None = None  # where the source keeps the coinbase to itself (getwork); extranonce2_size is 0
     max_roll: int = 600  # how many seconds later than `ntime` a header's time may be, if nothing else is left to vary
+
+    def __post_init__(self) -> None:
+        for name, least, most in (("version", 0, _MAX_UINT32), ("version_mask", 0, _MAX_UINT32),
+                                  ("ntime", 0, _MAX_UINT32), ("max_roll", 0, _MAX_UINT32),
+                                  ("extranonce2_size", 0, MAX_EXTRANONCE2), ("share_target", 0, MAX_TARGET)):
+            if not least <= (value := getattr(self, name)) <= most:
+                raise self._broken(f"{name} {value}: must be from {least} to {most}")
+        hashes = [self.prev_hash, *self.merkle_branch, *([] if self.merkle_root is None else [self.merkle_root])]
+        if any(len(digest) != _HASH_SIZE for digest in hashes):
+            raise self._broken(f"its previous hash, merkle root and branch must have {_HASH_SIZE} bytes each")
+        if self.merkle_root is not None and self.extranonce2_size:
+            raise self._broken("an extranonce2 changes nothing where the merkle root is given")
+        try:
+            nbits_to_target(self.nbits)
+        except ValueError as error:
+            raise self._broken(str(error)) from None
+
+    def _broken(self, text: str) -> ProtocolError:
+        return ProtocolError(f"job {one_line(self.job_id, 40)}: {text}")
+
+    @property
+    def last_ntime(self) -> int:
+        """The latest time that a header may have: `max_roll` seconds after `ntime`, as far as 32 bits go."""
+        return min(self.ntime + self.max_roll, _MAX_UINT32)
 
     @property
     def network_target(self) -> int:

@@ -80,8 +80,8 @@ SourceEvent = Job | Connecting | Disconnected | MovedTo | Notice | Traffic | Fin
 class WorkSource(ABC):
     """One consumer opens it as an async context manager, reads `events()` to their end and calls `submit` meanwhile.
 
-    `label` and `payee` are safe to print: they never hold a password. The share target of a job is never harder than
-    its network target, so that no block is missed.
+    `label` and `payee` are safe to print: they never hold a password. A job's share target may be harder
+    than its network target, as some pools have it: see `miner.core.offer`.
     """
 
     algorithm: Algorithm

@@ -44,7 +44,7 @@ class Getwork:
         return Job(
             job_id=job_id, algorithm=algorithm, version=version, prev_hash=prev_hash, coinbase1=b"", extranonce1=b"",
             extranonce2_size=0, coinbase2=b"", merkle_branch=(), nbits=nbits, ntime=ntime, clean=clean,
-            share_target=self.target, merkle_root=merkle_root, max_roll=min(max_roll, 0xFFFFFFFF - ntime))
+            share_target=self.target, merkle_root=merkle_root, max_roll=max_roll)
 
     def submission(self, share: Share) -> str:
         """The parameter that hands a share of this work's job in."""

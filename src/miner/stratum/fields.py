@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 
 from miner.core.errors import ProtocolError
+from miner.core.model import MAX_EXTRANONCE2
 from miner.core.text import one_line
 
 MAX_EXTRANONCE1 = 32
-MAX_EXTRANONCE2 = 16
 MAX_NAME = 512
 
 _HEX_U32 = re.compile(r"[0-9a-fA-F]{1,8}")

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
+from miner.core.model import MAX_EXTRANONCE2
 from miner.core.text import one_line
 from miner.stratum.fields import (
-    MAX_EXTRANONCE2,
     MAX_NAME,
     hex_bytes,
     hex_u32,

@@ -141,13 +141,13 @@ class Notify:
 
     def to_job(self, algorithm: Algorithm, extranonce1: bytes, extranonce2_size: int, difficulty: float,
                version_mask: int = 0) -> Job:
-        """The core's Job. Its share target is the difficulty's, but never harder than the network's."""
+        """The core's Job; its share target is the difficulty's. Raises ProtocolError where it can't be mined."""
         return Job(
             job_id=self.job_id, algorithm=algorithm, version=self.version, prev_hash=self.prev_hash,
             coinbase1=self.coinbase1, extranonce1=extranonce1, extranonce2_size=extranonce2_size,
             coinbase2=self.coinbase2, merkle_branch=self.merkle_branch,
             nbits=self.nbits, ntime=self.ntime, clean=self.clean, version_mask=version_mask,
-            share_target=max(difficulty_to_target(difficulty, algorithm), nbits_to_target(self.nbits)),
+            share_target=difficulty_to_target(difficulty, algorithm),
         )
 
 

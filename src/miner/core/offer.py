@@ -1,0 +1,42 @@
+"""Which shares are worth a submit where a source's share target is harder than its network target.
+
+Some pools take such blocks and hand them to their node (node-stratum-pool), others refuse whatever misses their own
+share target (ckpool). So blocks are offered; once a few in a row were refused, only the source's own target counts.
+"""
+
+from miner.core.model import Job, ShareResult, ShareStatus
+from miner.core.target import hash_value
+
+REFUSALS = 3  # in a row, of blocks that miss the share target
+
+
+class Offer:
+    """What a source has made of such blocks so far. `refused`: it takes none, so none is searched for."""
+
+    def __init__(self) -> None:
+        self.refused = False
+        self._in_a_row = 0
+
+    def target(self, job: Job) -> int:
+        """What a hash must meet to be handed in."""
+        return job.share_target if self.refused else max(job.share_target, job.network_target)
+
+    def learn(self, result: ShareResult, digest: bytes) -> bool:
+        """The verdict on a share with this hash (32 bytes, header order). Returns True when it is what settles that the
+        source takes no block that misses its share target: tell people by `notice`, and search by the new `target`."""
+        if self.refused or not result.share.job.share_target < hash_value(digest) <= result.share.job.network_target:
+            return False
+        if result.status is not ShareStatus.STALE:
+            self._in_a_row = self._in_a_row + 1 if result.status is ShareStatus.REJECTED else 0
+        self.refused = self._in_a_row >= REFUSALS
+        return self.refused
+
+    def forget(self) -> None:
+        """Another source, or another connection: it may take them."""
+        self.refused, self._in_a_row = False, 0
+
+
+def notice(result: ShareResult) -> str:
+    """For people, when the verdict `result` has settled it."""
+    return (f"{REFUSALS} blocks in a row that miss the source's own share target, which is harder than the network's, "
+            f"were refused ({result.reason or 'no reason given'}): from now on only what meets its own counts")
