@@ -73,14 +73,17 @@ class Scripted(WorkSource):
         self.closed = True
 
 
-def run(source: WorkSource, *, seconds: float = 20.0, threads: int = 1,
-        until: Callable[[MinerEvent], bool] = lambda event: False) -> list[MinerEvent]:
-    events = []
+def run(source: WorkSource, *, seconds: float = 60.0, threads: int = 1,
+        until: Callable[[MinerEvent], bool] | None = None) -> list[MinerEvent]:
+    """Mine until an event for which `until` is true, and fail if none comes; without it, until the source's end."""
+    events, reached = [], until is None
     with miner.mine(source, seconds=seconds, threads=threads, pin=False, nice=None) as mining:
         for event in mining:
             events.append(event)
-            if until(event):
+            if until is not None and until(event):
+                reached = True
                 mining.stop()
+    assert reached, f"what the test waits for has not come in {seconds} s: {events[-5:]}"
     return events
 
 
@@ -126,22 +129,24 @@ def test_when_the_nonces_are_used_up_versions_are_rolled_then_time(monkeypatch: 
 @pytest.mark.parametrize("reason", ["ntime out of range", "Invalid time rolling"])
 def test_a_source_that_refuses_rolled_times_gets_none_any_more(reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "NONCES", 8)
-    first, second = (dataclasses.replace(job(share_target=MAX_TARGET, extranonce2_size=0), max_roll=9) for _ in "12")
-    rolled: dict[str, list[int]] = {first.job_id: [], second.job_id: []}
+    issued = [dataclasses.replace(job(share_target=MAX_TARGET, extranonce2_size=0), max_roll=9) for _ in range(6)]
+    rolled: dict[str, list[int]] = {job.job_id: [] for job in issued}
+    to_come = iter(issued[1:])
 
     class Strict(Scripted):
         async def submit(self, share: Share) -> ShareResult:
             late = share.work.ntime - share.job.ntime
-            rolled[share.job.job_id].append(late)
-            if rolled[first.job_id].count(late) == late == 1:
-                asyncio.get_running_loop().call_later(0.1, self._more.put_nowait, second)
+            times = rolled[share.job.job_id]
+            times.append(late)
+            if (times.count(1) == late == 1) if share.job is issued[0] else times == [0] * 8:
+                for following in itertools.islice(to_come, 1):
+                    self._more.put_nowait(following)
             return ShareResult(share, ShareStatus.REJECTED if late else ShareStatus.ACCEPTED, reason if late else "")
 
-    events = run(Strict(first), until=lambda event: (
-        isinstance(event, Trouble) and bool(rolled[second.job_id])))
+    events = run(Strict(issued[0]), until=lambda event: len(rolled[issued[-1].job_id]) == 8)
     assert sum("takes no other time" in trouble.message for trouble in of(Trouble, events)) == 1
-    assert any(rolled[first.job_id])
-    assert rolled[second.job_id] == [0] * 8
+    assert any(rolled[issued[0].job_id])
+    assert [rolled[job.job_id] for job in issued[1:]] == [[0] * 8] * 5
 
 
 def test_the_same_job_sent_again_is_not_hashed_again() -> None:
