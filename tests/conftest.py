@@ -1,4 +1,5 @@
-"""What all tests share: what happens where a counterpart is missing, and that no test leaves a process behind.
+"""What all tests share: what they start, what happens where a counterpart is missing, and that no test leaves a process
+behind.
 
 Tests import `require` from `counterparts`. A test that needs minerd is marked `@pytest.mark.minerd`: nobody packages
 minerd, so CI deselects those tests by design when there is none; everything else must be there in CI.
@@ -11,22 +12,58 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import counterparts
+
+# What the tests of a folder or file start. Each is a mark, and `make quick` leaves all of them out. pytest-xdist hands
+# them out in this order: who takes longest begins first.
+STARTS = {
+    "spark": ("spark", "test_readme.py"),
+    "compilers": ("test_csrc.py", "test_fuzz.py"),
+    "packaging": ("test_packaging.py",),
+    "nodes": ("node", "test_pool.py", "test_hub_node.py"),
+}
+# A cluster takes memory and CPUs for its own: never two at once. Else what is in one file stays together, since much of
+# it shares what it has started.
+ALONE = ("spark",)
+TESTS = Path(__file__).parent
+
+# On a busy machine the first example alone may take as long as Hypothesis would have all take.
+hypothesis.settings.register_profile("miner", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("miner")
 
 # Every process that a test starts inherits this mark, however it forks. A test that makes an environment of its own
 # starts from os.environ, or passes the mark on.
 MARK = "MINER_TEST_RUN"
 PROC = Path("/proc")
-GRACE = 10.0  # seconds for processes that are already on their way out
+GRACE = 30.0  # seconds for processes that are already on their way out
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    os.environ[MARK] = uuid.uuid4().hex
+    if not of_a_worker(config):     # pytest-xdist's workers inherit it
+        os.environ[MARK] = uuid.uuid4().hex
+    for name in STARTS:
+        config.addinivalue_line("markers", f"{name}: starts {name}; set by tests/conftest.py, from where the test is")
+    config.addinivalue_line("markers", "xdist_group(name): what pytest-xdist runs in one process, in order")
 
 
+def of_a_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    places = {place: name for name, places in STARTS.items() for place in places}
+    for item in items:
+        place = item.path.relative_to(TESTS)
+        if name := places.get(place.parts[0]):
+            item.add_marker(name)
+        item.add_marker(pytest.mark.xdist_group(name if name in ALONE else str(place)))
+    order = list(STARTS)
+    items.sort(key=lambda item: min((order.index(mark.name) for mark in item.iter_markers() if mark.name in order),
+                                    default=len(order)))
     if not counterparts.IN_CI or counterparts.minerd():
         return
     left_out = [item for item in items if item.get_closest_marker("minerd")]
@@ -38,6 +75,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the run if a process that it started is still there, and end that process."""
+    if of_a_worker(session.config):
+        return
     deadline = time.monotonic() + GRACE
     while (left := dict(_survivors())) and time.monotonic() < deadline:
         time.sleep(0.1)
