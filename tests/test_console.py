@@ -335,6 +335,21 @@ class TestFaults:
         assert run_command("miner", command, ["-qD"], Console(out=io.StringIO(), err=err)) == 1
         assert "Traceback (most recent call last):" in err.getvalue().splitlines()
 
+    @pytest.mark.parametrize(("args", "words"), [
+        (("--sandbox", "-B"), "-B/--background: the system refuses another process: Resource temporarily unavailable"),
+        (("--sandbox",), r"the system refuses at threading.py:\d+ in \w+: can't start new thread"),
+        (("hub", "--sandbox"), r"the system refuses at threading.py:\d+ in \w+: can't start new thread"),
+    ])
+    def test_a_system_that_refuses_processes_and_threads_is_named(self, args: tuple[str, ...], words: str) -> None:
+        """As where a container's limit on processes is reached. It binds root only without these capabilities."""
+        limits = ["prlimit", "--nproc=1"]
+        if os.getuid() == 0:
+            limits = ["setpriv", "--ruid", "65534", "--bounding-set=-sys_resource,-sys_admin", *limits]
+        done = subprocess.run([*limits, *MINER, *args], capture_output=True, text=True, timeout=commands.LIMIT,
+                              check=False)
+        assert done.returncode == 1
+        assert re.fullmatch(rf"miner( hub)?: {words}\n", done.stderr)
+
     def test_an_error_for_people_goes_to_the_system_log_too(self, tmp_path: Path) -> None:
         def command(args: list[str], console: Console) -> int:
             console.use_syslog()

@@ -188,7 +188,7 @@ def run_command(name: str, command: Callable[[list[str], Console], int], args: l
         except SystemExit as end:  # argparse's, after --help and --version
             status = end.code if isinstance(end.code, int) else ExitStatus.OK
         except Exception as error:
-            console.error(f"{name}: {_fault(error)}")
+            console.error(f"{name}: {_unexpected(error)}")
             if any(re.fullmatch(r"--debug|-[PSBq]*D.*", arg) for arg in args):
                 for line in "".join(traceback.format_exception(error)).splitlines():
                     console.error(line)
@@ -196,13 +196,15 @@ def run_command(name: str, command: Callable[[list[str], Console], int], args: l
     return console.close(name, status)
 
 
-def _fault(error: BaseException) -> str:
-    """One line for whoever is to mend it."""
+def _unexpected(error: BaseException) -> str:
+    """One line: what the system refused, or, for whoever is to mend it, where we were wrong."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
     said = one_line(str(error), _MAX_FAULT)
+    if isinstance(error, OSError | MemoryError) or "can't start new thread" in said:
+        return f"the system refuses{place}: {said or 'out of memory'}"
     return (f"unexpected {type(error).__name__}{place}{f': {said}' if said else ''}. This is a fault in sparkminer: "
             "please report it, with the traceback that -D shows")
 

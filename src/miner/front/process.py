@@ -187,6 +187,7 @@ def go_to_background() -> int:
     except OSError as error:
         raise MinerError(f"-B/--background: the system refuses another process: {error.strerror}") from None
     if child == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until somebody listens to it
         with contextlib.suppress(OSError):  # refused: then the terminal's SIGHUP comes here, and ends nothing
             os.setsid()
         nothing = os.open(os.devnull, os.O_RDONLY)

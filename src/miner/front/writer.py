@@ -84,8 +84,8 @@ class Writer:
                 with self._changed:
                     self._lost -= lost
             self._write(text)
-        except OSError as error:
-            self.error = error
+        except (OSError, ValueError) as error:  # ValueError: somebody closed the stream
+            self.error = error if isinstance(error, OSError) else OSError(str(error))
             with self._changed:
                 self._lost += 1
             if isinstance(error, BrokenPipeError) and self._on_gone is not None:
@@ -128,20 +128,23 @@ class LineStream(io.TextIOBase):
     def __init__(self, put: Callable[[str], None], stream: TextIO | None) -> None:
         self._put, self._stream = put, stream
         self._begun = ""
+        self._lock = threading.RLock()  # re-entrant for a signal's handler
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
-        *lines, self._begun = (self._begun + text).split("\n")
-        for line in lines:
-            self._put(f"{line}\n")
+        with self._lock:
+            *lines, self._begun = (self._begun + text).split("\n")
+            for line in lines:
+                self._put(f"{line}\n")
         return len(text)
 
     def flush(self) -> None:
-        if begun := self._begun:
-            self._begun = ""
-            self._put(begun)
+        with self._lock:
+            begun, self._begun = self._begun, ""
+            if begun:
+                self._put(begun)
 
     def fileno(self) -> int:
         if self._stream is None:
