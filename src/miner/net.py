@@ -2,9 +2,13 @@
 
     route = Route.of(config)                                      # raises UsageError: settings that won't do
     reader, writer = await route.open(host, port, tls=True)       # raises OSError: `words_of` says why
+    speech = await route.speech_at(host, port)                    # where what answers there makes no sense
+
+Callers get a stream of bytes, whatever secures it.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import os
@@ -18,12 +22,15 @@ from urllib.parse import unquote, urlsplit
 from miner.config import SourceConfig
 from miner.core.errors import UsageError
 from miner.core.text import one_line
+from miner.wrong_door import Speech, speech_in_page, speech_of
 
 if TYPE_CHECKING:
     import socket
 
 CONNECT_SECONDS = 30.0
+KNOCK_SECONDS = 1.5  # to find out what is spoken at a port
 PROXY_PORT = 1080  # curl's, and with it minerd's
+_FIRST_BYTES = 4096
 _SECOND_ADDRESS_SECONDS = 0.25  # a name's other addresses get their turn so soon (RFC 8305)
 
 # scheme -> python-socks' name of the type, whether the proxy looks names up
@@ -82,15 +89,9 @@ class Route:
 
     async def open(self, host: str, port: int, *, tls: bool = False,
                    timeout: float = CONNECT_SECONDS) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect, within so many seconds. Raises OSError, TimeoutError among them."""
+        """Connect, within `timeout` seconds. Raises OSError, TimeoutError among them."""
         async with asyncio.timeout(timeout):
-            settings: dict[str, Any] = {"ssl": self._tls_context() if tls else None}
-            if self.proxy:
-                settings |= {"sock": await _through(self.proxy, host, port, timeout),
-                             "server_hostname": host if tls else None}
-            else:
-                settings |= {"host": host, "port": port, "happy_eyeballs_delay": _SECOND_ADDRESS_SECONDS}
-            reader, writer = await asyncio.open_connection(**settings)
+            reader, writer = await self._connect(host, port, self._tls_context() if tls else None, timeout)
         if tls and self.fingerprint:
             shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True) or b""
             if not hmac.compare_digest(hashlib.sha256(shown).digest(), self.fingerprint):
@@ -98,6 +99,43 @@ class Route:
                 raise ConnectionError("the other end's certificate has not the --tls-fingerprint: "
                                       f"its SHA-256 is {hashlib.sha256(shown).hexdigest()}")
         return reader, writer
+
+    async def speech_at(self, host: str, port: int) -> Speech | None:
+        """What is spoken at a port that hung up without a word, or where a TLS handshake failed: found out within
+        KNOCK_SECONDS on connections of their own, which say nothing of who asks and trust nobody. None where that
+        stays unclear."""
+        with contextlib.suppress(OSError):
+            async with asyncio.timeout(KNOCK_SECONDS):
+                if await self._speaks_tls(host, port):
+                    return Speech.TLS
+                reader, writer = await self._connect(host, port, None, KNOCK_SECONDS)
+                try:
+                    writer.write(b"GET / HTTP/1.0\r\n\r\n")
+                    first = await reader.read(_FIRST_BYTES)
+                    return speech_in_page(first) or speech_of(first)
+                finally:
+                    writer.transport.abort()
+        return None
+
+    async def _speaks_tls(self, host: str, port: int) -> bool:
+        anybody = ssl.create_default_context()
+        anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+        try:
+            _, writer = await self._connect(host, port, anybody, KNOCK_SECONDS)
+        except ssl.SSLError as error:
+            return not is_no_tls(error)  # it has its own reasons to refuse us, and says them in TLS
+        except ConnectionError:
+            return False
+        writer.transport.abort()
+        return True
+
+    async def _connect(self, host: str, port: int, context: ssl.SSLContext | None,
+                       timeout: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if not self.proxy:
+            return await asyncio.open_connection(host, port, ssl=context,
+                                                 happy_eyeballs_delay=_SECOND_ADDRESS_SECONDS)
+        sock = await _through(self.proxy, host, port, timeout)
+        return await asyncio.open_connection(sock=sock, ssl=context, server_hostname=host if context else None)
 
     def _tls_context(self) -> ssl.SSLContext:
         """A pinned certificate needs nobody to vouch for it, unless --cert names somebody who must."""
@@ -112,6 +150,11 @@ class Route:
         return context
 
 
+def is_no_tls(error: OSError) -> bool:
+    """Whether a TLS handshake failed because the other end answered with something that is no TLS."""
+    return isinstance(error, ssl.SSLError) and error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST")
+
+
 def words_of(error: OSError) -> str:
     """Why the operating system, the resolver, TLS or a proxy says no, without their numbers."""
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -119,7 +162,7 @@ def words_of(error: OSError) -> str:
                 "(a private authority is named with --cert, a single certificate with --tls-fingerprint)")
     if isinstance(error, ssl.SSLError):
         reason = (error.reason or "").replace("_", " ").lower()
-        return f"TLS failed: {'the other end does not speak it' if 'wrong version' in reason else one_line(reason)}"
+        return f"TLS failed: {'the other end does not speak it' if is_no_tls(error) else one_line(reason)}"
     words = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
     return one_line(words) or type(error).__name__
 

@@ -10,6 +10,7 @@ from miner.core.text import one_line
 from miner.hub.floor import Floor
 from miner.hub.miner import GoneError, HubMiner
 from miner.stratum.server_protocol import Authorizing, Reported, ServerEvent, ServerProtocol, Submitting, Subscribing
+from miner.wrong_door import WrongDoorError
 
 READ_SIZE = 1 << 14
 REPORTS_STOPPED = 60.0  # seconds of silence of a miner that reports each second: its host is gone
@@ -21,10 +22,11 @@ class Connection:
     """From the first byte to the last. `run` ends with the connection, and raises only what is our own fault."""
 
     def __init__(self, floor: Floor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._config, self._reader, self._writer = floor.config, reader, writer
+        self._floor, self._config, self._reader, self._writer = floor, floor.config, reader, writer
         peer = writer.get_extra_info("peername")
+        self._host = str(peer[0]) if peer else ""
         self._protocol = ServerProtocol()
-        self.miner = HubMiner(floor, self._protocol, str(peer[0]) if peer else "")
+        self.miner = HubMiner(floor, self._protocol, self._host)
         self._judging: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(SHARES_AT_ONCE)
         self._reason = ""  # why it ended
@@ -49,6 +51,9 @@ class Connection:
         is what came of it."""
         try:
             yield
+        except WrongDoorError as error:
+            self._floor.wrong_door(self._host, error.speech)
+            self.end(str(error))
         except (GoneError, ProtocolError) as error:
             self.end(str(error))
         except OSError as error:

@@ -11,6 +11,7 @@ from miner.hub.judge import Judge
 from miner.hub.roster import Roster
 from miner.hub.slices import Layout, Slices
 from miner.hub.vardiff import ShareTarget, Vardiff, share_target, start_hashes
+from miner.wrong_door import Speech
 
 
 class Floor:
@@ -39,10 +40,19 @@ class Floor:
         return anew
 
     def refused_login(self, host: str) -> None:
-        """Somebody without the token. Told at most once a second: whoever tries a lot must not fill the log."""
+        """Somebody came without the token."""
+        self._notice(f"refused a miner from {host}: it doesn't know the hub's token")
+
+    def wrong_door(self, host: str, speech: Speech) -> None:
+        """Somebody came with another protocol."""
+        self._notice(f"refused somebody from {host} who speaks {speech.value}: the hub speaks stratum, without TLS, "
+                     "at stratum+tcp://")
+
+    def _notice(self, text: str) -> None:
+        """Told at most once a second: whoever tries a lot must not fill the log."""
         if (now := time.monotonic()) - self._last_notice >= 1.0:
             self._last_notice = now
-            self.emit(Notice(f"refused a miner from {host}: it doesn't know the hub's token"))
+            self.emit(Notice(text))
 
     def source_lost(self) -> None:
         """Jobs so far are void, until the next one comes."""

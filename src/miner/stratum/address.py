@@ -46,5 +46,9 @@ class PoolAddress:
         return POOL_SCHEMES[self.scheme]
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{place(self.host, self.port)}"
+
+
+def place(host: str, port: int) -> str:
+    """HOST:PORT as a URL has it, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -13,12 +13,13 @@ from miner.core.errors import SourceError
 from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, Disconnected, Finished, Notice, SourceEvent, SourceKind, Traffic, WorkSource
 from miner.event_queue import EventQueue
-from miner.net import CONNECT_SECONDS, Route, words_of
+from miner.net import CONNECT_SECONDS, Route
 from miner.stratum import messages
-from miner.stratum.address import PoolAddress
+from miner.stratum.address import PoolAddress, place
 from miner.stratum.client_events import Authorized, ClientEvent, Ignored, LoginRefused
 from miner.stratum.client_protocol import ClientProtocol, State
-from miner.stratum.connection import LostError, PoolConnection
+from miner.stratum.connection import LostError, PoolConnection, connect
+from miner.wrong_door import Speech, right_url
 
 USER_AGENT = f"sparkminer/{__version__}"
 MAX_PAUSE = 300.0  # between two tries, unless the configured pause is longer
@@ -45,6 +46,7 @@ class StratumSource(WorkSource):
         self._unwelcome: set[str] = set()  # offers that this pool may have hung up on
         self._session = ""
         self._was_in = False  # the pool has taken our login before
+        self._asked = False  # what is spoken at its port
         self._connection: PoolConnection | None = None
         self._events = EventQueue()
         self._task: asyncio.Task[None] | None = None
@@ -99,11 +101,26 @@ class StratumSource(WorkSource):
                 if lost.wait is None and not lost.had_jobs:
                     self._place = self._home
                 reason = self._masked(str(lost))
+                if not self._was_in and (url := await self._right_url(lost)):
+                    raise SourceError(f"{self.label}: {url}") from None
                 if 0 <= self._config.retries < failures:
                     raise SourceError(f"{self.label}: {reason}; gave up after {self._config.retries} retries") from None
                 pause = self._pause(failures) if lost.wait is None else lost.wait + self._pause(0)
             self._events.put(Disconnected(reason, pause))
             await asyncio.sleep(pause)
+
+    async def _right_url(self, lost: LostError) -> str:
+        """In words, the URL to use where something else is spoken than ours says; "" where nothing tells that. A pool
+        that hangs up without a word, or doesn't speak TLS, is asked once what it speaks."""
+        speech = lost.speech
+        if (lost.mute or lost.no_tls) and not self._asked:
+            self._asked = True
+            speech = await self._route.speech_at(*self._place)
+        if lost.no_tls:
+            speech = speech or Speech.STRATUM
+        if speech is None or speech is (Speech.TLS if self._address.tls else Speech.STRATUM):
+            return ""
+        return right_url(Speech.STRATUM, speech, place(*self._place))
 
     def _pause(self, failures: int) -> float:
         """Full jitter: anything from 0 to a ceiling that doubles with each failure. A pool that asked us to come back
@@ -116,13 +133,8 @@ class StratumSource(WorkSource):
     async def _converse(self) -> None:
         """One connection, from the first byte to the last. Returns where it was a hub that has ended its job; every
         other end raises LostError, or SourceError where there is no use in coming back."""
-        try:
-            reader, writer = await self._route.open(*self._place, tls=self._address.tls,
-                                                    timeout=min(CONNECT_SECONDS, self._config.timeout))
-        except TimeoutError:
-            raise LostError("no answer to the connection attempt") from None
-        except OSError as error:
-            raise LostError(words_of(error)) from None
+        reader, writer = await connect(self._route, self._place, tls=self._address.tls,
+                                       timeout=min(CONNECT_SECONDS, self._config.timeout))
         protocol = ClientProtocol(self.algorithm, self._address.username, self._address.password,
                                   user_agent=self._config.user_agent or USER_AGENT, hub=self._config.hub,
                                   session=self._session, unwelcome=self._unwelcome,

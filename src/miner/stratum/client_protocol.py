@@ -33,6 +33,7 @@ from miner.stratum.client_events import (
 )
 from miner.stratum.reject import Reject, classify
 from miner.stratum.wire import LineBuffer, Request, Response, decode, encode_request, encode_response
+from miner.wrong_door import Speech, WrongDoorError, speech_of
 
 MAX_LINE = 512 << 10  # a notify with a coinbase that pays thousands has some 100 kB
 MAX_UNANSWERED = 512  # shares without a verdict
@@ -105,7 +106,8 @@ class ClientProtocol:
 
     def receive_data(self, data: bytes) -> Iterator[ClientEvent]:
         """Take what came in and give what it means, event by event; iterate to the end. The iterator raises
-        ProtocolError when the pool is beyond patience or refuses the subscription: close the connection."""
+        ProtocolError when the pool is beyond patience or refuses the subscription: close the connection. The error is a
+        WrongDoorError where the first that came is HTTP or TLS."""
         self._lines.feed(data)
         return self._events()
 
@@ -163,6 +165,7 @@ class ClientProtocol:
                 message = decode(line)
                 events = list(self._on_request(message) if isinstance(message, Request) else self._on_response(message))
             except ProtocolError as error:
+                self._check_door(line)
                 self._senseless += 1
                 if self._senseless >= PATIENCE or self.state is State.REFUSED:
                     raise
@@ -171,6 +174,13 @@ class ClientProtocol:
             self._senseless = 0
             self.heard += 1
             yield from events
+        self._check_door(self._lines.head)
+
+    def _check_door(self, data: bytes) -> None:
+        """Raise WrongDoorError where the first that the other end says is no stratum."""
+        speech = None if self.heard else speech_of(data)
+        if speech is not None and speech is not Speech.STRATUM:
+            raise WrongDoorError(speech)
 
     def _on_request(self, request: Request) -> Iterator[ClientEvent]:
         """Unknown methods are passed over in silence, with an id or without: pools invent notifications, put ids on

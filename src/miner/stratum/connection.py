@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from miner.core.errors import ProtocolError
 from miner.core.model import Job, MinerReport, Share, ShareStatus
 from miner.core.source import Traffic
-from miner.net import words_of
+from miner.net import Route, is_no_tls, words_of
 from miner.stratum.client_events import Answered, ClientEvent
 from miner.stratum.client_protocol import MAX_LINE, ClientProtocol, State
 from miner.stratum.dump import Dump
+from miner.wrong_door import Speech, WrongDoorError
 
 HANDSHAKE_SECONDS = 60.0  # from the connection to the login
 ANSWER_SECONDS = 60.0  # for a share's verdict
@@ -20,12 +21,26 @@ MAX_NOTICES = 100  # from one connection: a person reads them
 
 
 class LostError(Exception):
-    """The connection is gone. `wait`: how long the pool asked us to stay away."""
+    """The connection is gone. `wait`: the seconds that the pool asked us to stay away; None where it didn't ask.
+    `had_jobs`: a job came on it. `speech`: what the other end speaks in place of stratum, where it said so. `mute`: it
+    hung up without a word. `no_tls`: it answered a TLS handshake with something else."""
 
-    def __init__(self, reason: str, wait: float | None = None) -> None:
+    def __init__(self, reason: str, wait: float | None = None, *, speech: Speech | None = None, mute: bool = False,
+                 no_tls: bool = False) -> None:
         super().__init__(reason)
-        self.wait = wait
+        self.wait, self.speech, self.mute, self.no_tls = wait, speech, mute, no_tls
         self.had_jobs = False
+
+
+async def connect(route: Route, place: tuple[str, int], *, tls: bool,
+                  timeout: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A stream to the pool at `place` (host, port). Raises LostError."""
+    try:
+        return await route.open(*place, tls=tls, timeout=timeout)
+    except TimeoutError:
+        raise LostError("no answer to the connection attempt") from None
+    except OSError as error:
+        raise LostError(words_of(error), no_tls=is_no_tls(error)) from None
 
 
 class PoolConnection:
@@ -35,6 +50,7 @@ class PoolConnection:
                  timeout: float, on_traffic: Callable[[Traffic], None] | None = None) -> None:
         """`on_traffic`: told every message, passwords left out."""
         self.had_jobs = False
+        self._spoke = False  # a byte has come
         self._protocol = protocol
         self._reader = reader
         self._writer = writer
@@ -68,6 +84,8 @@ class PoolConnection:
                     self._settle(event)
                 else:
                     yield event
+        except WrongDoorError as error:
+            raise LostError(str(error), speech=error.speech) from None
         except ProtocolError as error:
             raise LostError(str(error)) from None
         if self._protocol.state is State.READY and self._protocol.heard > heard:
@@ -131,10 +149,11 @@ class PoolConnection:
             what = "is silent" if self._protocol.state is State.READY else "does not let us in"
             raise LostError(f"the pool {what}: gave it {self._patience:g} seconds") from None
         except OSError as error:
-            raise LostError(self._fault or words_of(error)) from None
+            raise LostError(self._fault or words_of(error), mute=not self._spoke) from None
         if not data:
             words = "" if self._protocol.heard else " without a word"
-            raise LostError(self._fault or f"the pool closed the connection{words}")
+            raise LostError(self._fault or f"the pool closed the connection{words}", mute=not self._spoke)
+        self._spoke = True
         return data
 
     def _flush(self) -> None:

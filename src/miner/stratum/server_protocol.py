@@ -18,11 +18,16 @@ from miner.core.text import one_line
 from miner.stratum import messages
 from miner.stratum.reject import Reject
 from miner.stratum.wire import LineBuffer, Request, RequestId, RpcError, decode, encode_request, encode_response
+from miner.wrong_door import Speech, WrongDoorError, speech_of
 
 MAX_LINE = 16 << 10  # what a miner has to say is short
 MAX_UNANSWERED = 512  # requests that wait for an answer
 MAX_USERS = 64  # workers that log in on one connection
 PATIENCE = 32  # broken messages in a row before the connection is given up
+
+_WRONG_DOOR = "this port speaks stratum, without TLS: point a miner at it with stratum+tcp://HOST:PORT"
+_HTTP_ANSWER = ("HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+                f"Content-Length: {len(_WRONG_DOOR) + 1}\r\n\r\n{_WRONG_DOOR}\n").encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,7 @@ class ServerProtocol:
         self._unanswered: dict[int, Asking] = {}
         self._serial = 0
         self._broken = 0  # broken messages in a row
+        self._heard = False  # a well-formed message has come
         self._methods: dict[str, Callable[[Request], ServerEvent | None]] = {
             messages.Configure.METHOD: self._configure,
             messages.Subscribe.METHOD: self._subscribing,
@@ -115,7 +121,8 @@ class ServerProtocol:
 
     def receive_data(self, data: bytes) -> Iterator[ServerEvent]:
         """Take what came in and give what it means, event by event; iterate to the end. The iterator raises
-        ProtocolError when the miner is beyond patience: send what is left to send and close the connection."""
+        ProtocolError when the miner is beyond patience, WrongDoorError where it begins with HTTP or TLS: send what is
+        left to send, which tells that in words the other end understands, and close the connection."""
         self._lines.feed(data)
         return self._events()
 
@@ -198,11 +205,22 @@ class ServerProtocol:
             event = self._read(line)
             if event is not None:
                 yield event
+        self._check_door(self._lines.head)
+
+    def _check_door(self, data: bytes) -> None:
+        """Raise WrongDoorError where the first that the other end says is no stratum, and answer in its own way."""
+        speech = None if self._heard else speech_of(data)
+        if speech is None or speech is Speech.STRATUM:
+            return
+        self._out += (_HTTP_ANSWER if speech is Speech.HTTP  # and a TLS client says of whatever else that it is no TLS
+                      else encode_response(None, None, RpcError(Reject.OTHER, _WRONG_DOOR)))
+        raise WrongDoorError(speech)
 
     def _read(self, line: bytes) -> ServerEvent | None:
         request_id: RequestId = None
         try:
             message = decode(line)
+            self._heard = True
             if not isinstance(message, Request):
                 return None  # an answer to something that we said, e.g. client.get_version
             request_id = message.id
@@ -213,6 +231,7 @@ class ServerProtocol:
             self._refuse(request_id, refused.code, str(refused))
             return None
         except ProtocolError as error:
+            self._check_door(line)
             self._refuse(request_id, Reject.OTHER, str(error))
             self._broken += 1
             if self._broken >= PATIENCE:

@@ -26,6 +26,11 @@ class LineBuffer:
     def feed(self, data: bytes) -> None:
         self._buffer += data
 
+    @property
+    def head(self) -> bytes:
+        """The first bytes (up to 4096) of the line that has begun but not ended yet."""
+        return bytes(self._buffer[:4096])
+
     def next_line(self) -> bytes | None:
         """The next line that isn't blank, without its end; None until more bytes come.
         Raises ProtocolError when a line gets too long."""
