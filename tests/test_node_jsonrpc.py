@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 import recordings
 from miner.core.errors import MinerError, ProtocolError
 from miner.core.text import one_line
-from miner.node.jsonrpc import HttpError, JsonRpcError, basic_authorization, decode_answer, encode_request
+from miner.node.http_answer import AnswerParser
+from miner.node.jsonrpc import HttpError, JsonRpcError, Reply, basic_authorization, decode_answer, encode_request
 
 
 def http(body: bytes | str, status: str = "200 OK", length: int | None = None) -> bytes:
@@ -20,12 +21,21 @@ def http(body: bytes | str, status: str = "200 OK", length: int | None = None) -
             f"Content-Length: {len(body) if length is None else length}\r\n\r\n").encode() + body
 
 
+def decode(data: bytes, request_id: int, step: int = 1 << 16) -> Reply:
+    """An answer as it comes in, `step` bytes at a time, on a connection that is closed in the end."""
+    parser, answer = AnswerParser(), None
+    for start in range(0, len(data), step):
+        assert answer is None
+        answer = parser.feed(data[start:start + step])
+    return decode_answer(answer or parser.end(), request_id)
+
+
 def test_request() -> None:
     authorization = basic_authorization("u", "p:ä")
     request = encode_request("[::1]:19332", "/wallet/x", authorization, 7, "validateaddress", ("addr",))
     head, _, body = request.partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
-    assert lines[:3] == ["POST /wallet/x HTTP/1.1", "Host: [::1]:19332", "Connection: close"]
+    assert lines[:2] == ["POST /wallet/x HTTP/1.1", "Host: [::1]:19332"] and "close" not in head.decode()
     assert f"Content-Length: {len(body)}" in lines
     assert "Authorization: Basic " + base64.b64encode("u:p:ä".encode()).decode() in lines
     assert json.loads(body) == {"jsonrpc": "1.0", "id": 7, "method": "validateaddress", "params": ["addr"]}
@@ -35,21 +45,28 @@ def test_request_without_credentials_has_no_authorization() -> None:
     assert b"Authorization" not in encode_request("h", "/", "", 1, "m", ())
 
 
+@pytest.mark.parametrize("size", [0, 1, 4_000_000])
+def test_bytes_are_written_as_hexadecimal_digits(size: int) -> None:
+    data = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    body = encode_request("h", "/", "", 1, "m", (data, {"data": data, "é": ["x", None, 1.5]})).partition(b"\r\n\r\n")[2]
+    assert json.loads(body)["params"] == [data.hex(), {"data": data.hex(), "é": ["x", None, 1.5]}]
+
+
 def test_result() -> None:
-    assert decode_answer(http('{"result":{"a":[1]},"error":null,"id":3}'), 3).result == {"a": [1]}
-    assert decode_answer(http('{"result":null,"error":null,"id":3}'), 3).result is None
-    assert decode_answer(http('{"jsonrpc":"2.0","result":5,"id":3}'), 3).result == 5
+    assert decode(http('{"result":{"a":[1]},"error":null,"id":3}'), 3).result == {"a": [1]}
+    assert decode(http('{"result":null,"error":null,"id":3}'), 3).result is None
+    assert decode(http('{"jsonrpc":"2.0","result":5,"id":3}'), 3).result == 5
 
 
 @pytest.mark.parametrize("head", [b"Content-Length: " + b"7" * 30, b"Transfer-Encoding: chunked"])
 def test_lengths_beyond_any_memory(head: bytes) -> None:
     with pytest.raises((ProtocolError, ConnectionError)):
-        decode_answer(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n" + b"f" * 30 + b"\r\n{}", 1)
+        decode(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n" + b"f" * 30 + b"\r\n{}", 1)
 
 
 def test_headers_come_along_in_lower_case() -> None:
     answer = b'HTTP/1.1 200 OK\r\nX-Long-Polling: /LP\r\nX-Roll-NTime: expire=12\r\n\r\n{"result":1,"id":3}'
-    headers = decode_answer(answer, 3).headers
+    headers = decode(answer, 3).headers
     assert (headers["x-long-polling"], headers["x-roll-ntime"]) == ("/LP", "expire=12")
 
 
@@ -61,14 +78,14 @@ def test_extensions_are_said_in_a_header() -> None:
 def test_chunked_answer_and_one_that_the_connections_end_ends() -> None:
     chunks = b'11\r\n{"result":1,"id":\r\n2\r\n3}\r\n0\r\n\r\n'
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
-    assert decode_answer(chunked, 3).result == 1
-    assert decode_answer(b'HTTP/1.0 200 OK\r\n\r\n{"result":1,"id":3}', 3).result == 1
+    assert decode(chunked, 3).result == 1
+    assert decode(b'HTTP/1.0 200 OK\r\n\r\n{"result":1,"id":3}', 3).result == 1
 
 
 def test_refusal_keeps_the_nodes_code_and_words() -> None:
     answer = json.dumps(recordings.recording("dogecoin/getblocktemplate-no-peers.json"))
     with pytest.raises(JsonRpcError) as caught:
-        decode_answer(http(answer, "500 Internal Server Error"), 0)
+        decode(http(answer, "500 Internal Server Error"), 0)
     assert (caught.value.code, caught.value.message) == (-9, "Dogecoin is not connected!")
     assert str(caught.value) == "Dogecoin is not connected! (error -9)"
 
@@ -81,20 +98,20 @@ def test_refusal_keeps_the_nodes_code_and_words() -> None:
 ])
 def test_refusals_of_any_form_are_shown_on_one_line(error: object, code: int, message: str) -> None:
     with pytest.raises(JsonRpcError) as caught:
-        decode_answer(http(json.dumps({"result": None, "error": error, "id": 1}), "500 Error"), 1)
+        decode(http(json.dumps({"result": None, "error": error, "id": 1}), "500 Error"), 1)
     assert (caught.value.code, caught.value.message) == (code, message)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 502, 503])
 def test_status_without_json(status: int) -> None:
     with pytest.raises(HttpError, match=f"^HTTP status {status} Sorry$") as caught:
-        decode_answer(http("<html>", f"{status} Sorry"), 1)
+        decode(http("<html>", f"{status} Sorry"), 1)
     assert caught.value.status == status
 
 
 def test_401_counts_whatever_the_body_says() -> None:
     with pytest.raises(HttpError):
-        decode_answer(http('{"result":1,"error":null,"id":1}', "401 Unauthorized"), 1)
+        decode(http('{"result":1,"error":null,"id":1}', "401 Unauthorized"), 1)
 
 
 @pytest.mark.parametrize(("data", "complaint"), [
@@ -105,21 +122,21 @@ def test_401_counts_whatever_the_body_says() -> None:
 ])
 def test_what_is_no_answer(data: bytes, complaint: str) -> None:
     with pytest.raises(ProtocolError, match=complaint):
-        decode_answer(data, 1)
+        decode(data, 1)
 
 
 @pytest.mark.parametrize("data", [b"", http('{"result":1,"id":1}', length=50),
                                   b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"])
 def test_a_connection_that_ended_early_is_told_from_a_wrong_answer(data: bytes) -> None:
     with pytest.raises(ConnectionError, match="closed"):
-        decode_answer(data, 1)
+        decode(data, 1)
 
 
 @given(st.binary(max_size=300) | st.binary(max_size=200).map(http)
        | st.binary(max_size=99).map(b"HTTP/1.1 200 OK\r\n".__add__))
 def test_any_bytes_are_an_answer_or_a_clear_error(data: bytes) -> None:
     with contextlib.suppress(MinerError, ConnectionError):
-        decode_answer(data, 1)
+        decode(data, 1)
 
 
 @given(st.text())

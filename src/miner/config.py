@@ -18,12 +18,18 @@ class AuxConfig:
     coinbase_addr   who is paid for blocks of that chain
     username        RPC user
     password        never shown: repr leaves it out
+    cookie_file     in place of both: the file that the node writes them into, or its data directory
     """
 
     url: str
     coinbase_addr: str
     username: str = ""
     password: str = field(default="", repr=False)
+    cookie_file: str = ""
+
+    def __post_init__(self) -> None:
+        if self.cookie_file and (self.username or self.password):
+            raise UsageError("--aux-cookie-file takes the place of user and password: leave one of them out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,7 @@ class SourceConfig:
                     http(s)://host:port/ (node)
     username        pool user, or RPC user
     password        never shown: repr leaves it out
+    cookie_file     in place of both, at a node: the file that it writes them into (.cookie), or its data directory
     anonymous       log in at the pool without a user name
     hub             the pool is our own hub: ask it for the extension that tells when its job ends
     coinbase_addr   who is paid for blocks mined on a node
@@ -60,6 +67,7 @@ class SourceConfig:
     url: str = ""
     username: str = ""
     password: str = field(default="", repr=False)
+    cookie_file: str = ""
     anonymous: bool = False
     hub: bool = False
     coinbase_addr: str = ""
@@ -100,6 +108,10 @@ class SourceConfig:
         if self.backups and self.sandbox:
             raise UsageError("--sandbox never fails, so it takes no pools or nodes for a backup")
         node = self.url.partition(":")[0].lower() in NODE_SCHEMES
+        if self.cookie_file and not node:
+            raise UsageError("--cookie-file is for a node: --url http://HOST:PORT/")
+        if self.cookie_file and (self.username or self.password):
+            raise UsageError("--cookie-file takes the place of user and password: leave one of them out")
         if self.aux and not (node and self.gbt):
             raise UsageError("--aux needs a node that gives block templates: --url http://HOST:PORT/, without --no-gbt")
         if node and not (self.gbt or self.getwork):

@@ -10,6 +10,7 @@ from miner.core.errors import MinerError, ProtocolError
 from miner.core.model import Job
 from miner.node.auxpow import parse_aux_block, proof
 from miner.node.getwork import parse_getwork, parse_offers
+from miner.node.http_answer import AnswerParser
 from miner.node.jsonrpc import decode_answer
 from miner.node.payout import script_from_answer
 from miner.node.refusals import explain, failed_submit, rejected_getwork
@@ -22,7 +23,8 @@ ADDRESS = "mfWxJ45yp2SFn7UciZyNpvDKrzbhyfKrY8"
 def node(data: bytes) -> None:
     """Whatever is wrong with it has words for a person."""
     try:
-        reply = decode_answer(data, 1)
+        parser = AnswerParser()
+        reply = decode_answer(parser.feed(data) or parser.end(), 1)
     except (MinerError, ConnectionError) as error:
         trouble = explain(error, "http://127.0.0.1:8332/", "getblocktemplate").text
         assert trouble.isprintable()

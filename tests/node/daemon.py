@@ -44,7 +44,7 @@ rpcallowip=127.0.0.1
 rpcport={rpc_port}
 rpcuser={username}
 rpcpassword={password}
-rpcthreads=8
+rpcthreads={rpc_threads}
 keypool=5
 """
 
@@ -60,6 +60,7 @@ class Daemon:
     """`peer=False`: no peer, so that the node refuses to give templates until `connect_peer()`."""
 
     config_name = "bitcoin.conf"
+    rpc_threads = 8
 
     def __init__(self, program: Path, *, chain: str = "regtest", peer: bool = True) -> None:
         self._program = program
@@ -80,7 +81,7 @@ class Daemon:
 
     def common_config(self, own: str) -> str:
         """A coin's own lines, which may open a section and name this node's settings in braces, and what all have."""
-        return (own + _COMMON).format(**vars(self))
+        return (own + _COMMON).format(**vars(self), rpc_threads=self.rpc_threads)
 
     def prepare(self) -> None:
         """What is to be done as soon as it runs: see to it that there is an address."""

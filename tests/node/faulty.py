@@ -21,7 +21,7 @@ def refusal(code: int, message: str) -> bytes:
 
 
 def http(body: str, status: str = "200 OK") -> bytes:
-    return f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {len(body.encode())}\r\n\r\n{body}".encode()
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body.encode())}\r\n\r\n{body}".encode()
 
 
 class ScriptedNode(HttpServer):

@@ -7,7 +7,10 @@ from loopback_server import LoopbackServer
 
 
 class HttpServer(LoopbackServer):
-    """One request a connection. `respond` gives the whole answer; b"" closes the connection without a word."""
+    """`respond` gives the whole answer; b"" closes the connection without a word, and an answer that says so after it.
+    `connections` counts those that were opened."""
+
+    connections = 0
 
     async def respond(self, head: str, body: bytes) -> bytes:
         raise NotImplementedError
@@ -17,7 +20,11 @@ class HttpServer(LoopbackServer):
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        size = re.search(r"(?i)content-length: *(\d+)", head)
-        writer.write(await self.respond(head, await reader.readexactly(int(size[1]) if size else 0)))
-        await writer.drain()
+        self.connections += 1
+        answer = b"x"
+        while answer and b"Connection: close" not in answer:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            size = re.search(r"(?i)content-length: *(\d+)", head)
+            answer = await self.respond(head, await reader.readexactly(int(size[1]) if size else 0))
+            writer.write(answer)
+            await writer.drain()

@@ -76,7 +76,7 @@ def test_refuses_addresses_of_other_coins() -> None:
         run(config_for(node, algorithm=SHA256D, coinbase_addr=address), play)
 
 
-def test_long_poll_tells_of_others_blocks(no_refresh: None) -> None:
+def test_others_blocks_are_seen(no_refresh: None) -> None:
     with BitcoinSV() as node:
         async def play(source: NodeSource, events: Events) -> None:
             tip = b""
@@ -89,7 +89,7 @@ def test_long_poll_tells_of_others_blocks(no_refresh: None) -> None:
         run(config_for(node, algorithm=SHA256D, scan_time=NEVER), play)
 
 
-def test_block_that_lost_the_race_is_stale(no_refresh: None) -> None:
+def test_block_that_lost_the_race_is_stale(no_news: None) -> None:
     with BitcoinSV() as node:
         async def play(source: NodeSource, events: Events) -> None:
             job = await next_job(events)
@@ -97,7 +97,7 @@ def test_block_that_lost_the_race_is_stale(no_refresh: None) -> None:
             result = await source.submit(solve(job))
             assert (result.status, result.reason) == (ShareStatus.STALE, "inconclusive")
 
-        run(config_for(node, algorithm=SHA256D, longpoll=False, scan_time=NEVER), play)
+        run(config_for(node, algorithm=SHA256D, scan_time=NEVER), play)
 
 
 def test_waits_for_a_node_without_peers_and_says_why() -> None:

@@ -13,7 +13,7 @@ from miner.core.algorithm import Algorithm
 from miner.core.errors import SourceError
 from miner.core.model import Job, ShareStatus
 from miner.core.source import Connecting, Disconnected
-from miner.node import client, transport
+from miner.node import client, handing_in, http_answer
 from miner.node.client import NodeSource
 from node.faulty import ScriptedNode, http, ok, refusal
 from node.mining import WAIT, Events, next_event, next_job, solve
@@ -45,7 +45,7 @@ def run(answers: dict[str, Any], play: Callable[[NodeSource, Events, ScriptedNod
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "_ATTEMPT_PAUSE", 0.01)
+    monkeypatch.setattr(handing_in, "_FIRST_PAUSE", 0.01)
 
 
 @pytest.mark.parametrize("name", recordings.TEMPLATES)
@@ -100,10 +100,10 @@ def test_block_whose_answer_was_lost_is_handed_in_again(said: str | None) -> Non
     async def play(source: NodeSource, events: Events, node: ScriptedNode) -> None:
         result = await source.submit(solve(await next_job(events)))
         assert (result.status, result.block) == (ShareStatus.ACCEPTED, True)
-        assert node.count("submitblock") == 3
+        assert node.count("submitblock") in (3, 4)
 
     run({"getblocktemplate": [ok(TEMPLATE), silence],
-         "submitblock": [b"", refusal(-28, "Loading wallet..."), ok(said)]}, play)
+         "submitblock": [b"", b"", refusal(-28, "Loading wallet..."), ok(said)]}, play)
 
 
 def test_duplicate_at_the_first_time_is_no_success() -> None:
@@ -119,9 +119,9 @@ def test_share_without_a_verdict_is_stale_and_says_why() -> None:
         result = await source.submit(solve(await next_job(events)))
         assert result.status is ShareStatus.STALE
         assert result.reason == f"no answer: {node.url}: the connection was closed without an answer"
-        assert node.count("submitblock") == 3
+        assert node.count("submitblock") in (3, 4)  # a connection that rested may have been closed: that is no try
 
-    run({"getblocktemplate": [ok(TEMPLATE), silence], "submitblock": b""}, play)
+    run({"getblocktemplate": [ok(TEMPLATE), silence], "submitblock": b""}, play, retries=2)
 
 
 def test_error_instead_of_a_verdict_is_shown() -> None:
@@ -150,7 +150,8 @@ def test_job_from_before_a_lost_contact_still_makes_a_block_on_the_same_tip() ->
         assert again.clean and again.prev_hash == job.prev_hash
         assert (await source.submit(solve(job))).status is ShareStatus.ACCEPTED
 
-    run({"getblocktemplate": [ok(POLLED), b"", ok(POLLED), silence], "submitblock": ok(None)}, play, scan_time=0.05)
+    run({"getblocktemplate": [ok(POLLED), b"", b"", ok(POLLED), silence], "submitblock": ok(None)}, play,
+        scan_time=0.05)
 
 
 def test_says_how_far_the_initial_download_is() -> None:
@@ -178,7 +179,7 @@ def test_pauses_between_tries_grow_to_a_limit(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("answer", [
     refusal(-28, "Loading block index..."), http("Work queue depth exceeded", "503 Service Unavailable"),
-    b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{", b""])
+    b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\nConnection: close\r\n\r\n{", b""])
 def test_passing_troubles_pass(answer: bytes) -> None:
     async def play(source: NodeSource, events: Events, node: ScriptedNode) -> None:
         assert isinstance(await anext(events), Connecting)
@@ -186,7 +187,8 @@ def test_passing_troubles_pass(answer: bytes) -> None:
         assert isinstance(trouble, Disconnected) and trouble.retry_seconds < 1
         assert (await next_job(events)).clean
 
-    run({"getblocktemplate": [answer, ok(TEMPLATE), silence]}, play)
+    # A connection that is closed without a word is tried once more: it may have rested for too long.
+    run({"getblocktemplate": [answer] * (1 + (not answer)) + [ok(TEMPLATE), silence]}, play)
 
 
 @pytest.mark.parametrize(("answer", "complaint"), [
@@ -207,7 +209,7 @@ def test_troubles_that_no_waiting_cures(answer: bytes, complaint: str) -> None:
 
 
 def test_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "MAX_ANSWER_SIZE", 1 << 20)
+    monkeypatch.setattr(http_answer, "MAX_ANSWER_SIZE", 1 << 20)
 
     async def play(source: NodeSource, events: Events, node: ScriptedNode) -> None:
         with pytest.raises(SourceError, match="the answer is longer than 1 MiB"):

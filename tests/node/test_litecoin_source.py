@@ -11,18 +11,23 @@ import pytest
 
 from miner.core.errors import SourceError, UsageError
 from miner.core.model import Job, ShareStatus
-from miner.core.source import Connecting, Disconnected
+from miner.core.source import Connecting, Disconnected, Notice
 from miner.node import client, polling
 from miner.node.client import NodeSource
 from node.litecoind import Litecoind
 from node.mining import NEVER, WAIT, Events, config_for, mine, next_event, next_job, run, solve
 
 
-def test_long_poll_tells_of_others_blocks(no_refresh: None) -> None:
+def rights(username: str, password: str, methods: str) -> str:
+    """Lines for a user who may call these methods alone."""
+    proof = hmac.new(b"salt", password.encode(), "sha256").hexdigest()
+    return f"rpcauth={username}:salt${proof}\nrpcwhitelist={username}:{methods}\nrpcwhitelistdefault=0\n"
+
+
+def test_others_blocks_are_seen(no_refresh: None) -> None:
     with Litecoind(mweb=False) as node:
         async def play(source: NodeSource, events: Events) -> None:
             assert await anext(events) == Connecting("getblocktemplate", node.url)
-            assert await anext(events) == Connecting("long-polling", node.url)
             first = await next_job(events)
             assert first.clean and first.height == 1
             for height in (2, 3):
@@ -33,23 +38,26 @@ def test_long_poll_tells_of_others_blocks(no_refresh: None) -> None:
         run(config_for(node, scan_time=NEVER), play)
 
 
-def test_without_long_poll_it_asks_again_after_scan_time(no_refresh: None) -> None:
-    with Litecoind(mweb=False) as node:
+def test_user_who_may_not_ask_for_the_newest_block_gets_templates_every_scan_time(no_refresh: None) -> None:
+    methods = "getblocktemplate,submitblock,validateaddress"
+    with Litecoind(mweb=False, more=rights("guest", "sesame", methods)) as node:
         async def play(source: NodeSource, events: Events) -> None:
+            notice = await next_event(events, lambda event: isinstance(event, Notice))
+            assert re.search("not permit getbestblockhash.*-rpcwhitelist.*every 0.1 seconds", notice.text)
             first = await next_job(events)
             await asyncio.to_thread(node.generate, 1)
-            second = await next_event(events, lambda event: not isinstance(event, Connecting))
+            second = await anext(events)
             assert isinstance(second, Job) and second.clean and second.prev_hash != first.prev_hash
 
-        run(config_for(node, longpoll=False, scan_time=0.1), play)
+        run(config_for(node, username="guest", password="sesame", scan_time=0.1), play)
 
 
-def test_new_template_at_once_after_a_block_of_ours(no_refresh: None) -> None:
+def test_new_template_at_once_after_a_block_of_ours(no_news: None) -> None:
     with Litecoind(mweb=False) as node:
         async def play(source: NodeSource, events: Events) -> None:
             await mine(source, events, 5)
 
-        run(config_for(node, longpoll=False, scan_time=NEVER), play)
+        run(config_for(node, scan_time=NEVER), play)
         assert node.height == 5
 
 
@@ -73,7 +81,7 @@ def test_new_transactions_and_a_later_time_make_jobs_that_restart_nobody(monkeyp
         assert node.height == 102
 
 
-def test_second_block_on_a_tip_is_stale_and_never_handed_in(no_refresh: None) -> None:
+def test_second_block_on_a_tip_is_stale_and_never_handed_in(no_news: None) -> None:
     with Litecoind(mweb=False) as node:
         async def play(source: NodeSource, events: Events) -> None:
             job = await next_job(events)
@@ -89,7 +97,7 @@ def test_second_block_on_a_tip_is_stale_and_never_handed_in(no_refresh: None) ->
         assert len(node.rpc("getchaintips")) == 1  # the node has seen one block
 
 
-def test_node_says_what_is_wrong_with_a_block(no_refresh: None) -> None:
+def test_node_says_what_is_wrong_with_a_block(no_news: None) -> None:
     with Litecoind(mweb=False) as node:
         async def play(source: NodeSource, events: Events) -> None:
             job = await next_job(events)
@@ -106,7 +114,7 @@ def test_node_says_what_is_wrong_with_a_block(no_refresh: None) -> None:
         run(config_for(node), play)
 
 
-def test_block_that_lost_the_race_is_stale(no_refresh: None) -> None:
+def test_block_that_lost_the_race_is_stale(no_news: None) -> None:
     with Litecoind(mweb=False) as node:
         async def play(source: NodeSource, events: Events) -> None:
             job = await next_job(events)
@@ -115,10 +123,10 @@ def test_block_that_lost_the_race_is_stale(no_refresh: None) -> None:
             assert (result.status, result.reason) == (ShareStatus.STALE, "inconclusive")
             assert (await next_job(events)).height == 2  # and it asks what has happened
 
-        run(config_for(node, longpoll=False, scan_time=NEVER), play)
+        run(config_for(node, scan_time=NEVER), play)
 
 
-def test_block_on_a_tip_that_the_node_has_given_up_is_stale(no_refresh: None) -> None:
+def test_block_on_a_tip_that_the_node_has_given_up_is_stale(no_news: None) -> None:
     with Litecoind(mweb=False) as node:
         async def play(source: NodeSource, events: Events) -> None:
             first = await next_job(events)
@@ -128,7 +136,7 @@ def test_block_on_a_tip_that_the_node_has_given_up_is_stale(no_refresh: None) ->
             result = await source.submit(solve(job))
             assert (result.status, result.reason) == (ShareStatus.STALE, "bad-prevblk")
 
-        run(config_for(node, longpoll=False, scan_time=NEVER), play)
+        run(config_for(node, scan_time=NEVER), play)
 
 
 def test_goes_on_when_the_node_takes_back_a_block_of_ours(no_refresh: None) -> None:
@@ -208,11 +216,12 @@ def test_notices_that_the_node_went_away() -> None:
             result = await source.submit(solve(job))
             assert result.status is ShareStatus.STALE and "connection refused" in result.reason
 
-        run(config_for(node, retry_pause=0.05, scan_time=0.1), play)
+        run(config_for(node, retry_pause=0.05, scan_time=0.1, retries=1), play)
 
 
 def test_outlives_the_nodes_crash_and_the_loss_of_its_peers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "_MAX_RETRY_PAUSE", 1.0)  # pauses that grew while the node starts would outlast a test
+    monkeypatch.setattr(polling, "REFRESH_SECONDS", 0.1)  # a node without peers still tells its newest block
     with Litecoind(mweb=False) as node:
         async def play(source: NodeSource, events: Events) -> None:
             async def trouble_that_says(words: str) -> None:
@@ -231,8 +240,7 @@ def test_outlives_the_nodes_crash_and_the_loss_of_its_peers(monkeypatch: pytest.
             await asyncio.to_thread(node.connect_peer)
             await mine(source, events, 3)
 
-        # A node without peers leaves a long poll unanswered: with one out, the loss shows only at the next refresh.
-        run(config_for(node, longpoll=False, retry_pause=0.05, scan_time=0.1), play)
+        run(config_for(node, retry_pause=0.05, scan_time=0.1), play)
 
 
 @pytest.mark.parametrize(("kind", "complaint"), [
@@ -263,9 +271,7 @@ def test_wrong_password_is_said_and_never_shown(caplog: pytest.LogCaptureFixture
 
 
 def test_user_who_may_not_call_what_is_needed() -> None:
-    proof = hmac.new(b"salt", b"sesame", "sha256").hexdigest()
-    rights = f"rpcauth=guest:salt${proof}\nrpcwhitelist=guest:getblocktemplate\nrpcwhitelistdefault=0\n"
-    with Litecoind(mweb=False, more=rights) as node:
+    with Litecoind(mweb=False, more=rights("guest", "sesame", "getblocktemplate")) as node:
         async def play(source: NodeSource, events: Events) -> None:
             with pytest.raises(SourceError, match="the node does not permit it: .*-rpcwhitelist"):
                 await next_job(events)
@@ -292,7 +298,7 @@ def test_refuses_to_start_without_somebody_to_pay() -> None:
 
 
 @pytest.mark.parametrize("from_outside", [True, False])
-def test_stops_in_the_middle_of_a_long_poll(from_outside: bool) -> None:
+def test_stops_while_it_waits_for_news(from_outside: bool) -> None:
     with Litecoind(mweb=False) as node:
         async def main() -> None:
             source = NodeSource(config_for(node))

@@ -39,6 +39,8 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         help="password for the pool or node; other users of this machine may see it for a moment, "
              "which the next two and the environment's MINER_PASSWORD avoid")
     add("--password-file", metavar="FILE", help="read the password from the first line of FILE")
+    add("--cookie-file", default="", metavar="FILE",
+        help="log in at a node with its cookie: this file, or the node's data directory, in place of -u and -p")
     add("--ask-password", action="store_true", help="ask for the password on the terminal")
     add("--worker-id", type=_worker_id, metavar="NAME", help="the pool sees USERNAME.NAME as the user")
     add("--hub", action="store_true",
@@ -62,6 +64,8 @@ def _add_aux_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(aux_user="", aux_password=None, aux_from="")
     add("--aux-password-file", metavar="FILE",
         help="read its password from the first line of FILE; else the environment's MINER_AUX_PASSWORD counts")
+    add("--aux-cookie-file", default="", metavar="FILE",
+        help="log in at that node with its cookie: this file, or the node's data directory")
 
 
 def _add_network_options(parser: argparse.ArgumentParser) -> None:
@@ -140,22 +144,33 @@ def source_config(options: argparse.Namespace, environ: Mapping[str, str] = os.e
     """The settings from what `add_source_options` read. `for_hub`: the work is to be shared out, which getwork can't
     be. Raises UsageError if something is missing or contradicts."""
     each = [*options.earlier, (options.url or "", options.user, options.password)]
+    if options.cookie_file and (options.password_file or options.ask_password) and len(each) == 1:
+        raise UsageError("--cookie-file takes the place of user and password: leave one of them out")
     if (options.cert or options.tls_fingerprint) and not any(_tls(url) for url, _, _ in each):
         raise UsageError("--cert and --tls-fingerprint are for TLS: use stratum+tcps:// or https:// in --url")
     if any(_lacks_payee(options, url) for url, _, _ in each) and (for_hub or options.aux or not options.getwork):
         raise UsageError("nobody to pay for blocks on this node: use --coinbase-addr ADDRESS "
                          "(or, if it is a pool, --url stratum+tcp://HOST:PORT)")
+    if options.cookie_file and not any(_by_cookie(options, *one) for one in each):
+        raise UsageError("--cookie-file is for a node without user and password of its own: --url http://HOST:PORT/")
     users = [_user(options, url, user) for url, user, _ in each]
-    shared = "" if all(password is not None for _, _, password in each) else _password(options, environ, ask)
+    alone = all(password is not None or _by_cookie(options, url, user, password) for url, user, password in each)
+    shared = "" if alone else _password(options, environ, ask)
     aux = _aux_config(options, environ)
     primary, *backups = [
+        _one_source(options, url, "", "", aux, options.cookie_file) if _by_cookie(options, *one) else
         _one_source(options, url, user, shared if password is None else password, aux)
-        for (url, _, password), user in zip(each, users, strict=True)]
+        for one, (url, _, password), user in zip(each, each, users, strict=True)]
     return dataclasses.replace(primary, backups=tuple(backups))
 
 
 def _tls(url: str) -> bool:
     return (POOL_SCHEMES | NODE_SCHEMES).get(urlsplit(url).scheme, False)
+
+
+def _by_cookie(options: argparse.Namespace, url: str, user: str | None, password: str | None) -> bool:
+    """Whether the node at this URL is to know us by its cookie."""
+    return bool(options.cookie_file) and urlsplit(url).scheme in NODE_SCHEMES and user is None and password is None
 
 
 def _lacks_payee(options: argparse.Namespace, url: str) -> bool:
@@ -178,9 +193,10 @@ def _user(options: argparse.Namespace, url: str, user: str | None) -> str:
     return user or ""
 
 
-def _one_source(options: argparse.Namespace, url: str, user: str, password: str, aux: AuxConfig | None) -> SourceConfig:
+def _one_source(options: argparse.Namespace, url: str, user: str, password: str, aux: AuxConfig | None,
+                cookie_file: str = "") -> SourceConfig:
     return SourceConfig(
-        algorithm=options.algo, url=url, username=user, password=password, hub=options.hub,
+        algorithm=options.algo, url=url, username=user, password=password, cookie_file=cookie_file, hub=options.hub,
         anonymous=urlsplit(url).scheme in POOL_SCHEMES and not user,
         coinbase_addr=options.coinbase_addr, coinbase_sig=options.coinbase_sig, sandbox=options.sandbox,
         aux=None if options.earlier and urlsplit(url).scheme in POOL_SCHEMES else aux,
@@ -213,12 +229,17 @@ def notices(options: argparse.Namespace) -> list[str]:
 
 def _aux_config(options: argparse.Namespace, environ: Mapping[str, str]) -> AuxConfig | None:
     if not options.aux:
-        if options.aux_addr or options.aux_user or options.aux_password_file:
-            raise UsageError("--aux-addr, --aux-userpass and --aux-password-file belong to --aux URL, which is missing")
+        if options.aux_addr or options.aux_user or options.aux_password_file or options.aux_cookie_file:
+            raise UsageError("--aux-addr, --aux-userpass, --aux-password-file and --aux-cookie-file belong to "
+                             "--aux URL, which is missing")
         return None
     if not options.aux_addr:
         raise UsageError("nobody to pay for blocks of the chain that is mined along: use --aux-addr ADDRESS")
     password = options.aux_password
+    if options.aux_cookie_file:
+        if options.aux_user or password is not None or options.aux_password_file:
+            raise UsageError("--aux-cookie-file takes the place of user and password: leave one of them out")
+        return AuxConfig(options.aux, options.aux_addr, cookie_file=options.aux_cookie_file)
     if password is None and options.aux_password_file:
         password = read_secret("--aux-password-file", options.aux_password_file)
     if password is None:

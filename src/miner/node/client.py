@@ -31,7 +31,8 @@ class NodeSource(WorkSource):
     def __init__(self, config: SourceConfig) -> None:
         self.algorithm = config.algorithm
         self._config = config
-        self._rpc = NodeRpc(config.url, config.username, config.password, route=Route.of(config),
+        self._rpc = NodeRpc(config.url, config.username, config.password, cookie_file=config.cookie_file,
+                            route=Route.of(config),
                             patience=config.timeout, extensions=EXTENSIONS if config.getwork else "",
                             on_traffic=self._put if config.protocol_dump else None)
         self._feed: Feed = (TemplateFeed if config.gbt else GetworkFeed)(config, self._rpc, self._put)
@@ -69,6 +70,7 @@ class NodeSource(WorkSource):
         if self._runner is not None:
             self._runner.cancel()
             await asyncio.gather(self._runner, return_exceptions=True)
+        self._feed.close()
 
     async def _run(self) -> None:
         try:
@@ -90,13 +92,15 @@ class NodeSource(WorkSource):
             return False
         self._feed = GetworkFeed(self._config, self._rpc, self._put)
         self._tried += f" or {self._feed.what}"
+        if self._config.aux:
+            self._put(Notice("nothing is mined along: --aux needs a node that gives block templates"))
         self._put(Notice(f"{self.label} gives no block templates: mining by getwork, which pays whom the server pays "
                          f"and not {self._config.coinbase_addr}"))
         return True
 
     async def _sit_out(self, error: MinerError | OSError) -> None:
         """Tell what happened and wait before the next try. Raises SourceError where trying again makes no sense."""
-        trouble = explain(error, self.label, self._tried)
+        trouble = explain(error, self.label, self._tried, self._rpc.by_cookie)
         text = trouble.text
         if isinstance(error, JsonRpcError) and error.code == INITIAL_DOWNLOAD:
             text += await self._download_progress()

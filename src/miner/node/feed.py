@@ -6,7 +6,7 @@ from miner.core.model import Share, ShareResult
 
 
 class Feed(ABC):
-    """`what` is the method that it lives on, `payee` as WorkSource's."""
+    """`what` is the RPC method that it gets work by; `payee`: who is paid, in words that are safe to print."""
 
     what: str
     payee: str
@@ -18,8 +18,13 @@ class Feed(ABC):
 
     @abstractmethod
     async def submit(self, share: Share) -> ShareResult:
-        """As WorkSource's."""
+        """Hand in a share, and wait for what becomes of it: until the node has said something of it, the chain has
+        moved past it, or `retries` says stop. Raises nothing for the network's sake."""
 
     def used_up(self) -> bool:
-        """As WorkSource's."""
+        """Every header of the newest job has been hashed. Returns whether another job is asked for."""
         return False
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of connections that rest. What is being handed in is tried a few times more."""

@@ -1,10 +1,12 @@
 """Work by getwork, with long poll; shares go back by the same method."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from miner.config import SourceConfig
+from miner.core.algorithm import sha256d
 from miner.core.errors import MinerError
 from miner.core.model import Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, Notice, SourceEvent
@@ -18,8 +20,10 @@ from miner.node.getwork import (
     parse_offers,
     why_not_followed,
 )
+from miner.node.handing_in import hand_in
 from miner.node.jsonrpc import Reply
-from miner.node.refusals import failed_submit, rejected_getwork
+from miner.node.refusals import DUPLICATE, failed_submit, rejected_getwork
+from miner.node.tip_watch import TipWatch
 from miner.node.transport import NodeRpc
 
 _KEPT_WORKS = 64  # on the current tip, for which shares are still handed in
@@ -47,12 +51,16 @@ class GetworkFeed(Feed):
         self._works: dict[str, Getwork] = {}  # by job id, all on the current tip
         self._tip = b""  # b"": the next job is a fresh start
         self._stratum = ""
+        self._watch = TipWatch(rpc, config.scan_time)
+        self._closed = False
 
     async def follow(self) -> None:
         self._tip = b""
         received = self._read(await self._rpc.exchange("getwork"))
-        if self._config.longpoll and received.offers.long_poll:
-            self._put(Connecting("long-polling", self._rpc.at(received.offers.long_poll).label))
+        if long_poll := self._long_poll_rpc(received):
+            self._put(Connecting("long-polling", long_poll.label))
+        else:
+            await self._watch.ask()
         try:
             while True:
                 self._issue(received)
@@ -65,32 +73,64 @@ class GetworkFeed(Feed):
         if work is None:
             return ShareResult(share, ShareStatus.STALE, "the chain moved on")
         try:
-            reply, _ = await self._rpc.insist("getwork", work.submission(share))
+            reply = await hand_in(self._rpc, "getwork", work.submission(share), retries=self._config.retries,
+                                  too_late=lambda: self._closed or self._tip not in (b"", work.prev_hash),
+                                  tell=lambda text: self._put(Notice(text)))
         except (OSError, MinerError) as error:
             return ShareResult(share, *failed_submit(error, self._rpc.label))
         if reply.result is True:
             self._poller.wake()
             return ShareResult(share, ShareStatus.ACCEPTED)
         reason = parse_offers(reply.headers, self._rpc.label).reject_reason
+        if reply.again and (DUPLICATE in reason or await self._is_newest(share)):
+            self._poller.wake()
+            return ShareResult(share, ShareStatus.ACCEPTED)
         return ShareResult(share, rejected_getwork(reason), reason)
+
+    async def _is_newest(self, share: Share) -> bool:
+        """Whether the server's work follows on the block that the share is: it was taken, and only the answer lost."""
+        try:
+            following = self._read(await self._rpc.exchange("getwork")).work
+        except (OSError, MinerError):
+            return False
+        return following.prev_hash == sha256d(share.header)
 
     def used_up(self) -> bool:
         self._poller.wake()
         return True
 
+    def close(self) -> None:
+        self._closed = True
+        self._rpc.close()
+
     async def _next(self, last: _Received) -> _Received:
         """Wait until there may be something newer, and get it."""
-        async def long_poll() -> _Received:
-            return self._read(await self._rpc.at(last.offers.long_poll).exchange("getwork", patient=True))
-
-        wanted = self._config.longpoll and last.offers.long_poll
         refresh = polling.REFRESH_SECONDS if last.offers.max_roll else self._config.scan_time
-        newer = await self._poller.wait(last.work.prev_hash, long_poll if wanted else None, refresh)
+        newer = await self._poller.wait(last.work.prev_hash, self._news(last), refresh)
         if newer is None:
             return self._read(await self._rpc.exchange("getwork"))
         if newer.work.prev_hash == last.work.prev_hash:
             self._poller.defer()
         return newer
+
+    def _news(self, last: _Received) -> Callable[[], Coroutine[Any, Any, _Received]] | None:
+        """What waits for something that follows on the last work, and gets it; None where nothing tells of it."""
+        rpc = self._long_poll_rpc(last)
+
+        async def long_poll() -> _Received:
+            assert rpc is not None
+            return self._read(await rpc.exchange("getwork", patient=True))
+
+        async def watch() -> _Received:
+            await self._watch.moved(last.work.prev_hash)
+            return self._read(await self._rpc.exchange("getwork"))
+
+        return long_poll if rpc else watch if self._watch.known else None
+
+    def _long_poll_rpc(self, last: _Received) -> NodeRpc | None:
+        """Where the server offers a long poll, if that is permitted."""
+        url = last.offers.long_poll
+        return self._rpc.at(url) if self._config.longpoll and url else None
 
     def _read(self, reply: Reply) -> _Received:
         offers = parse_offers(reply.headers, self._rpc.label)

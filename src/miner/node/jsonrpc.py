@@ -4,35 +4,37 @@ Sources: JSON-RPC 1.0 and 2.0, RFC 9110 and 9112 (HTTP/1.1), RFC 7617 (basic aut
 """
 
 import base64
-import http.client
-import io
+import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from miner.core.errors import MinerError, ProtocolError
 from miner.core.text import one_line
+from miner.node.http_answer import Answer
 
-MAX_ANSWER_SIZE = 64 << 20  # a full 4 MB block is 8 MB of hexadecimal digits in a template
-
-_MAX_TEXT = 300
+_MAX_TEXT = 4096  # bytes of a body that are looked at for words
+_HEX_STEP = 1 << 18  # bytes
 
 
 class JsonRpcError(MinerError):
-    """The node understood and said no. `code` and `message` are its own."""
+    """The node understood and said no. `code` and `message` are its own; `status` is that of the HTTP answer."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, code: int, message: str, status: int = 500) -> None:
         super().__init__(f"{message} (error {code})")
         self.code = code
         self.message = message
+        self.status = status
 
 
 class HttpError(MinerError):
-    """An answer that is no JSON-RPC: a proxy's or the node's own HTTP status."""
+    """An answer that is no JSON-RPC: a proxy's or the node's own HTTP status. `text`: what its body says, one line."""
 
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(f"HTTP status {status} {reason}".rstrip())
+    def __init__(self, status: int, reason: str, text: str = "") -> None:
+        said = f"HTTP status {status} {reason}".rstrip()
+        super().__init__(f"{said}: {text}" if text else said)
         self.status = status
 
 
@@ -43,10 +45,10 @@ def basic_authorization(username: str, password: str) -> str:
 
 def encode_request(host: str, path: str, authorization: str, request_id: int, method: str,
                    params: tuple[object, ...], extensions: str = "") -> bytes:
-    """One call as one HTTP request; the connection is to be closed after the answer. `extensions` to getwork that we
-    know are said in a header of their own."""
-    body = json.dumps({"jsonrpc": "1.0", "id": request_id, "method": method, "params": params}).encode()
-    head = [f"POST {path} HTTP/1.1", f"Host: {host}", "Connection: close", "Accept: application/json",
+    """One call as one HTTP request, which leaves the connection open. Among the parameters, `bytes` stand for their
+    hexadecimal digits. `extensions`: those to getwork that we know, said in a header of their own."""
+    body = _json({"jsonrpc": "1.0", "id": request_id, "method": method, "params": list(params)})
+    head = [f"POST {path} HTTP/1.1", f"Host: {host}", "Accept: application/json",
             "Content-Type: application/json", f"Content-Length: {len(body)}"]
     if authorization:
         head.append(f"Authorization: {authorization}")
@@ -55,40 +57,50 @@ def encode_request(host: str, path: str, authorization: str, request_id: int, me
     return "\r\n".join([*head, "", ""]).encode() + body
 
 
+def _json(value: object) -> bytes:
+    """A block's megabytes are made into digits piece by piece: other threads get their turn in between, and the json
+    module doesn't look at each of them."""
+    match value:
+        case bytes():
+            pieces = (value[start:start + _HEX_STEP] for start in range(0, len(value), _HEX_STEP))
+            return b'"' + b"".join([binascii.hexlify(piece) for piece in pieces]) + b'"'
+        case dict():
+            return b"{" + b", ".join([_json(key) + b": " + _json(member) for key, member in value.items()]) + b"}"
+        case list():
+            return b"[" + b", ".join([_json(member) for member in value]) + b"]"
+        case _:
+            return json.dumps(value).encode()
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A call's result, and the HTTP headers around it, names in lower case."""
+    """A call's result, and the HTTP headers around it, names in lower case. `again`: the node may have heard the call
+    before, and its answer to that was lost."""
 
     result: Any
     headers: Mapping[str, str]
+    again: bool = False
 
 
-def decode_answer(data: bytes, request_id: int) -> Reply:
-    """What an HTTP answer says, given from its first byte to the connection's end.
-
-    Raises JsonRpcError for the node's refusal, HttpError for another HTTP status, ConnectionError when it is cut off,
-    ProtocolError for anything else.
-    """
-    if not data:
-        raise ConnectionError("the connection was closed without an answer")
-    response = http.client.HTTPResponse(cast(Any, _Received(data)), method="POST")
+def decode_answer(answer: Answer, request_id: int, again: bool = False) -> Reply:
+    """What an HTTP answer to the call `request_id` says. Raises JsonRpcError for the node's refusal, HttpError for
+    another HTTP status, ProtocolError for anything else."""
+    if answer.status in (401, 403):  # whatever the body says
+        raise HttpError(answer.status, one_line(answer.reason))
     try:
-        response.begin()
-        body = response.read()
-    except http.client.IncompleteRead:
-        raise ConnectionError("the connection was closed in the middle of an answer") from None
-    except (http.client.HTTPException, ValueError, OverflowError) as error:  # the latter for a length of 30 digits
-        raise ProtocolError(f"the answer is no HTTP ({type(error).__name__})") from None
-    if response.status in (401, 403):  # whatever the body says
-        raise HttpError(response.status, one_line(response.reason))
-    try:
-        answer = json.loads(body, parse_constant=_refuse_constant)
+        decoded = json.loads(answer.body, parse_constant=_refuse_constant, object_hook=_let_others_run)
     except (ValueError, RecursionError):
-        if response.status != 200:
-            raise HttpError(response.status, one_line(response.reason)) from None
+        if answer.status != 200:
+            raise HttpError(answer.status, one_line(answer.reason), _words(answer.body)) from None
         raise ProtocolError("the answer is no JSON: is this really a node's RPC port?") from None
-    return Reply(_result(answer, request_id, response.status),
-                 {name.lower(): value for name, value in response.getheaders()})
+    return Reply(_result(decoded, request_id, answer.status), answer.headers, again)
+
+
+def _words(body: bytes) -> str:
+    """What a person would read of a body that is text or a web page."""
+    text = body[:_MAX_TEXT].decode("utf-8", "replace")
+    text = re.sub(r"(?is)<(style|script|title)\b.*?</\1\s*>|<[^>]*>?", " ", text)
+    return one_line(" ".join(text.split()))
 
 
 def _result(answer: object, request_id: int, status: int) -> Any:
@@ -98,7 +110,7 @@ def _result(answer: object, request_id: int, status: int) -> Any:
     if error is not None:
         code, words = (error.get("code"), error.get("message")) if isinstance(error, dict) else (0, error)
         raise JsonRpcError(code if type(code) is int and abs(code) < 1 << 31 else 0,
-                           one_line(words) or "no message")
+                           one_line(words) or "no message", status)
     if status != 200:
         raise HttpError(status, "")
     if "result" not in answer:
@@ -112,11 +124,7 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(name)
 
 
-class _Received:
-    """What http.client reads an answer from."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def makefile(self, mode: str) -> io.BytesIO:
-        return io.BytesIO(self._data)
+def _let_others_run(members: dict[str, object]) -> dict[str, object]:
+    """Python's other threads get their turn only between calls of Python functions, and none happens while the json
+    module goes through a template of megabytes."""
+    return members

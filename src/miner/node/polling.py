@@ -1,4 +1,5 @@
-"""When to look for newer work: as soon as a long poll answers, else every now and then, and at once when woken."""
+"""When to look for newer work: as soon as a long poll answers or the chain is seen to move, else every now and then,
+and at once when woken."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -10,8 +11,8 @@ Answer = TypeVar("Answer")
 
 
 class Poller(Generic[Answer]):
-    """One long poll at a time, beside calls that show whether the server is alive. `scan_time`: seconds between two
-    looks where there is no long poll."""
+    """Waits for news of one chain, beside calls that show whether the server is alive. `scan_time`: seconds between two
+    looks where nothing tells of news."""
 
     def __init__(self, scan_time: float) -> None:
         self._scan_time = scan_time
@@ -25,30 +26,35 @@ class Poller(Generic[Answer]):
         self._woken.set()
 
     def defer(self) -> None:
-        """The long poll's answer told nothing new: there is no use in asking again at once."""
+        """The news told nothing new: there is no use in waiting for more of them at once."""
         self._not_before = asyncio.get_running_loop().time() + self._scan_time
 
     def drop(self) -> None:
-        """Give the long poll up."""
+        """Wait for no more news."""
         if self._task is not None:
             self._task.cancel()
             self._task = None
 
-    async def wait(self, tip: bytes, long_poll: Callable[[], Coroutine[Any, Any, Answer]] | None,
-                   refresh: float) -> Answer | None:
-        """The long poll's answer, or None when it is time to ask. `long_poll` starts one that has no time limit and
-        answers when something follows on `tip`, the latest block; with one out, `refresh` seconds pass till None."""
+    async def wait(self, tip: bytes, news: Callable[[], Coroutine[Any, Any, Answer]] | None, refresh: float,
+                   pause: float = 0.0) -> Answer | None:
+        """What `news` returned, or None when it is time to ask.
+
+        news      starts what returns when something follows on `tip`, the latest block: a long poll, say. One of them
+                  at a time, and it goes on from call to call while the tip is the same.
+        refresh   seconds until None while `news` is waited for
+        pause     seconds until None otherwise; 0: `scan_time`
+        """
         loop = asyncio.get_running_loop()
         if self._tip != tip:
-            self.drop()  # it should have answered long ago: its connection may be dead
-        if self._task is None and long_poll is not None and loop.time() >= self._not_before:
-            self._task = loop.create_task(long_poll())
+            self.drop()  # it should have returned long ago: its connection may be dead
+        if self._task is None and news is not None and loop.time() >= self._not_before:
+            self._task = loop.create_task(news())
             self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
             self._tip = tip
         woken = loop.create_task(self._woken.wait())
         try:
             await asyncio.wait([woken, self._task] if self._task else [woken],
-                               timeout=refresh if self._task else self._scan_time,
+                               timeout=refresh if self._task else pause or self._scan_time,
                                return_when=asyncio.FIRST_COMPLETED)
         finally:
             woken.cancel()

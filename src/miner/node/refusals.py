@@ -24,6 +24,10 @@ METHOD_NOT_FOUND = -32601
 # Codes that no waiting cures: wrong type, invalid address, invalid parameter, and JSON-RPC's own for bad requests.
 _FOR_GOOD = frozenset({-3, -5, INVALID_PARAMETER, -32600, METHOD_NOT_FOUND, -32602, -32700})
 
+_NOT_NOW = frozenset({NOT_CONNECTED, INITIAL_DOWNLOAD, WARMING_UP})
+_BUSY_STATUSES = frozenset({429, 502, 503, 504})
+_REFUSED_STATUSES = frozenset({400, 405, 411, 413, 414, 415})  # a request like this is never taken
+
 # A good block that came too late: another one is known on the same previous block, or the chain has gone on, or back.
 _STALE = frozenset({"inconclusive", "duplicate-inconclusive", "inconclusive-not-best-prevblk", "stale-prevblk",
                     "bad-prevblk", "prev-blk-not-found", "stale-work", "unknown-work"})
@@ -62,12 +66,23 @@ def rejected_getwork(reason: str) -> ShareStatus:
     return ShareStatus.STALE if re.search(r"(?i)stale|unknown-work|prevblk", reason) else ShareStatus.REJECTED
 
 
+def is_verdict(error: MinerError | OSError) -> bool:
+    """Whether an error says something of the share that was handed in, so that nothing will come of handing it in
+    again. All else passes: a node that starts, stops or has too much to do, whatever stands before it, and the way
+    there."""
+    match error:
+        case JsonRpcError():
+            return (error.code not in _NOT_NOW and error.status not in _BUSY_STATUSES
+                    and "work queue depth exceeded" not in error.message.lower())
+        case HttpError():
+            return error.status in _REFUSED_STATUSES
+    return False
+
+
 def failed_submit(error: MinerError | OSError, label: str) -> tuple[ShareStatus, str]:
-    """What becomes of a share where the call that hands it in raised."""
+    """What becomes of a share where the call that hands it in raised, and why, in words."""
     reason = explain(error, label).text
-    if isinstance(error, OSError) or (isinstance(error, JsonRpcError) and error.code == WARMING_UP):
-        return ShareStatus.STALE, f"no answer: {reason}"
-    return ShareStatus.REJECTED, reason
+    return (ShareStatus.REJECTED, reason) if is_verdict(error) else (ShareStatus.STALE, f"no answer: {reason}")
 
 
 def is_unknown_method(error: Exception) -> bool:
@@ -88,12 +103,12 @@ def download_progress(answer: object) -> str:
     return ": its newest block is old; on a chain of your own, start it with -maxtipage=1000000000"
 
 
-def explain(error: MinerError | OSError, label: str, method: str = "") -> Trouble:
-    """Turn what a call of `method` raised into words for a person."""
+def explain(error: MinerError | OSError, label: str, method: str = "", cookie: bool = False) -> Trouble:
+    """Turn what a call of `method` raised into words for a person. `cookie`: we are known by the node's cookie."""
     if isinstance(error, JsonRpcError):
         return _explain_refusal(error, method)
     if isinstance(error, HttpError):
-        return _explain_status(error)
+        return _explain_status(error, cookie)
     if isinstance(error, TimeoutError):
         return Trouble(f"{label} does not answer", False)
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -124,11 +139,13 @@ def _explain_refusal(error: JsonRpcError, method: str) -> Trouble:
     return Trouble(f"the node says: {explain_verdict(text)}", error.code in _FOR_GOOD or is_unknown_method(error))
 
 
-def _explain_status(error: HttpError) -> Trouble:
+def _explain_status(error: HttpError, cookie: bool) -> Trouble:
+    if error.status == 401 and cookie:
+        return Trouble("the node refuses the cookie: is it that node's own? (HTTP status 401)", False)
     if error.status == 401:
-        return Trouble("wrong RPC user or password: they must be the node's rpcuser and rpcpassword, or those in its "
-                       ".cookie file (HTTP status 401)", True)
+        return Trouble("wrong RPC user or password: they must be the node's rpcuser and rpcpassword, or use "
+                       "--cookie-file (HTTP status 401)", True)
     if error.status == 403:
         return Trouble("the node does not permit it: see its options -rpcallowip (this machine) and -rpcwhitelist "
-                       "(validateaddress, getblocktemplate, submitblock) (HTTP status 403)", True)
+                       "(validateaddress, getblocktemplate, getbestblockhash, submitblock) (HTTP status 403)", True)
     return Trouble(f"the node answers with {error}", error.status in (400, 404, 405))

@@ -66,6 +66,7 @@ class Template:
     given_coinbase: bytes  # the coinbase that the server made, which pays whom it likes; b"" where we make it
     share_target: int  # what the server wants to see: a node blocks alone
     transactions: tuple[Transaction, ...]  # the order is the node's and final
+    merkle_branch: tuple[bytes, ...]  # from the coinbase up, over all transactions
     witness_commitment: bytes  # output script, b"" on a chain without segwit
     mweb: bytes | None  # Litecoin's extension block
     longpollid: str  # "" where the node has no long poll
@@ -84,7 +85,7 @@ class Template:
         return Job(
             job_id=job_id, algorithm=algorithm, version=self.version, prev_hash=self.prev_hash, coinbase1=coinbase1,
             extranonce1=extranonce1, extranonce2_size=extranonce2_size, coinbase2=coinbase2,
-            merkle_branch=merkle_branch([transaction.txid for transaction in self.transactions]), nbits=self.nbits,
+            merkle_branch=self.merkle_branch, nbits=self.nbits,
             ntime=self.ntime, clean=clean, share_target=target, height=self.height)
 
     def _coinbase(self, payout: Payout, extranonce_size: int, commitment: bytes) -> tuple[bytes, bytes]:
@@ -110,7 +111,8 @@ class Template:
         """Whether mining the other template instead would gain nothing but a later time."""
         return (self.prev_hash == other.prev_hash and self.coinbase_value == other.coinbase_value
                 and self.given_coinbase == other.given_coinbase and self.share_target == other.share_target
-                and self.transactions == other.transactions and self.version == other.version
+                and self.merkle_branch == other.merkle_branch and self.version == other.version
+                and self.witness_commitment == other.witness_commitment
                 and self.nbits == other.nbits and self.mweb == other.mweb)
 
 
@@ -125,13 +127,15 @@ def template_request(longpollid: str = "") -> dict[str, object]:
 
 
 def proposal_request(block: bytes, workid: str = "") -> dict[str, object]:
-    """The parameter of getblocktemplate that asks what the node would say to a block, were it solved (BIP 23)."""
-    request: dict[str, object] = {"mode": "proposal", "data": block.hex(), "rules": list(CLIENT_RULES)}
+    """The parameter of getblocktemplate that asks what the node would say to a block, were it solved (BIP 23). The
+    block stays bytes in it, which `encode_request` makes into digits."""
+    request: dict[str, object] = {"mode": "proposal", "data": block, "rules": list(CLIENT_RULES)}
     return request | ({"workid": workid} if workid else {})
 
 
 def parse_template(answer: object) -> Template:
-    """Check a node's answer field by field. Raises ProtocolError that names the field."""
+    """Check a node's answer to getblocktemplate field by field. Raises ProtocolError that names the field. A full
+    block's template takes tens of milliseconds: not on an event loop."""
     fields = _TemplateFields(answer)
     rules = fields.rules()
     nbits = int.from_bytes(fields.hexadecimal("bits", 4), "big")
@@ -143,6 +147,7 @@ def parse_template(answer: object) -> Template:
     if "coinbasevalue" not in fields.members:
         given_coinbase = fields.given_coinbase()
         share_target = max(share_target, fields.target())
+    transactions = fields.transactions()
     return Template(
         version=fields.integer("version", -(1 << 31), _MAX_TIME) & 0xFFFFFFFF,
         prev_hash=fields.hexadecimal("previousblockhash", 32)[::-1],
@@ -151,7 +156,7 @@ def parse_template(answer: object) -> Template:
         ntime=max(fields.integer("curtime", 0, _MAX_TIME), fields.integer("mintime", 0, _MAX_TIME, default=0)),
         coinbase_value=0 if given_coinbase else fields.integer("coinbasevalue", 0, MAX_MONEY_FIELD),
         coinbase_aux=fields.coinbase_aux(), given_coinbase=given_coinbase, share_target=share_target,
-        transactions=fields.transactions(),
+        transactions=transactions, merkle_branch=merkle_branch([transaction.txid for transaction in transactions]),
         # Without the rule, a chain that knows no segwit yet may name a commitment all the same (Dogecoin), and refuses
         # a coinbase with a witness.
         witness_commitment=fields.witness_commitment(given_coinbase) if "segwit" in rules else b"",

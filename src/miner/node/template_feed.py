@@ -4,8 +4,9 @@ import asyncio
 import dataclasses
 import itertools
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from miner.config import SourceConfig
 from miner.core.coinbase import split_coinbase
@@ -20,10 +21,12 @@ from miner.node.aux_chain import AuxChain
 from miner.node.auxpow import COMMITMENT_SIZE, AuxBlock
 from miner.node.beforehand import ask_beforehand
 from miner.node.feed import Feed
+from miner.node.handing_in import hand_in
 from miner.node.longpoll import long_poll_url
 from miner.node.payout import check_address, payout_script
 from miner.node.refusals import DUPLICATE, explain_verdict, failed_submit, submit_verdict
 from miner.node.template import EXTRANONCE2_SIZE, MAX_HEIGHT, Payout, Template, parse_template, template_request
+from miner.node.tip_watch import METHOD, TipWatch
 from miner.node.transport import NodeRpc
 from miner.verify import proof_hash
 
@@ -51,6 +54,7 @@ class TemplateFeed(Feed):
         self._config, self._rpc, self._put = config, rpc, put
         self._address = check_address(config.coinbase_addr, "--coinbase-addr")
         self._poller: polling.Poller[Template] = polling.Poller(config.scan_time)
+        self._watch = TipWatch(rpc, config.scan_time)
         self._aux = AuxChain(config.aux, config, put, self._poller.wake) if config.aux else None
         room = bytes(COMMITMENT_SIZE if self._aux else 0)
         split_coinbase(MAX_HEIGHT, [], _EXTRANONCE1_SIZE + EXTRANONCE2_SIZE, config.coinbase_sig, room)  # the text fits
@@ -64,6 +68,7 @@ class TemplateFeed(Feed):
         self._tip = Tip()
         self._asked = self._told_payee = False
         self._submitting = asyncio.Lock()
+        self._closed = False
 
     async def follow(self) -> None:
         self._latest = None
@@ -72,8 +77,7 @@ class TemplateFeed(Feed):
             self._payout = Payout(script, self._config.coinbase_sig)
         template = await self._fetch()
         await self._ask_beforehand(template)
-        if long_poll := self._long_poll_rpc(template):
-            self._put(Connecting("long-polling", long_poll.label))
+        await self._choose_news(template)
         follower = None
         try:
             if self._aux:
@@ -90,6 +94,12 @@ class TemplateFeed(Feed):
             self._poller.drop()
             if follower:
                 follower.cancel()
+
+    def close(self) -> None:
+        self._closed = True
+        self._rpc.close()
+        if self._aux:
+            self._aux.close()
 
     def _tell_payee(self, template: Template) -> None:
         if template.given_coinbase and not self._told_payee:
@@ -108,7 +118,7 @@ class TemplateFeed(Feed):
 
     async def submit(self, share: Share) -> ShareResult:
         issued = self._issued.get(share.job.job_id)
-        value = hash_value(proof_hash(share.job.algorithm, share.header))
+        value = hash_value(await asyncio.to_thread(proof_hash, share.job.algorithm, share.header))
         block = value <= share.job.network_target
         if issued is None:
             return ShareResult(share, ShareStatus.STALE, "the chain moved on", block=block)
@@ -122,28 +132,45 @@ class TemplateFeed(Feed):
         result, (status, _) = await asyncio.gather(hand_in(share, template), self._aux.submit(aux, share))
         return dataclasses.replace(result, aux=aux.id if status is ShareStatus.ACCEPTED else "")
 
+    async def _choose_news(self, template: Template) -> None:
+        """How new blocks will be heard of."""
+        if not await self._watch.ask() and not self._watch.missing:
+            self._put(Notice(f"{self._rpc.label} does not permit {METHOD} (see its option -rpcwhitelist): new blocks "
+                             f"are looked for every {self._config.scan_time:g} seconds"))
+        if long_poll := self._long_poll_rpc(template):
+            self._put(Connecting("long-polling", long_poll.label))
+
     async def _next(self, template: Template) -> Template:
         """Wait until there may be something newer, and get it."""
-        rpc = self._long_poll_rpc(template)
-
-        async def long_poll() -> Template:
-            assert rpc is not None
-            request = template_request(template.longpollid)
-            return parse_template((await rpc.exchange("getblocktemplate", request, patient=True)).result)
-
-        newer = await self._poller.wait(template.prev_hash, long_poll if rpc else None, polling.REFRESH_SECONDS)
+        newer = await self._poller.wait(template.prev_hash, self._news(template), polling.REFRESH_SECONDS)
         if newer is None:
             return await self._fetch()
         if newer.same_work(template):
             self._poller.defer()
         return newer
 
+    def _news(self, template: Template) -> Callable[[], Coroutine[Any, Any, Template]] | None:
+        """What waits for something that follows on the template, and gets it; None where nothing tells of it."""
+        rpc = self._long_poll_rpc(template)
+
+        async def long_poll() -> Template:
+            assert rpc is not None
+            return await self._fetch(rpc, template.longpollid, patient=True)
+
+        async def watch() -> Template:
+            await self._watch.moved(template.prev_hash)
+            return await self._fetch()
+
+        return long_poll if rpc else watch if self._watch.known else None
+
     def _long_poll_rpc(self, template: Template) -> NodeRpc | None:
-        """Where to ask for what follows on the template; None where there is no long poll for us."""
+        """Where to long-poll for what follows on the template. None where that is not permitted, or would hold one of
+        the node's few threads, even after we are gone: of a server that is no node, or that has a URL for it, that
+        isn't known."""
         if not (self._config.longpoll and template.longpollid):
             return None
         if not template.longpolluri:
-            return self._rpc
+            return self._rpc if self._watch.missing else None
         url = long_poll_url(template.longpolluri, self._rpc.label)
         return self._rpc.at(url) if url else None
 
@@ -166,8 +193,9 @@ class TemplateFeed(Feed):
             del self._issued[next(iter(self._issued))]
         self._put(job)
 
-    async def _fetch(self) -> Template:
-        return parse_template(await self._rpc.call("getblocktemplate", template_request()))
+    async def _fetch(self, rpc: NodeRpc | None = None, longpollid: str = "", *, patient: bool = False) -> Template:
+        reply = await (rpc or self._rpc).exchange("getblocktemplate", template_request(longpollid), patient=patient)
+        return await asyncio.to_thread(parse_template, reply.result)
 
     async def _submit_block(self, share: Share, template: Template) -> ShareResult:
         async with self._submitting:  # one by one: the second block on a tip must know of the first
@@ -181,16 +209,21 @@ class TemplateFeed(Feed):
             return result
 
     async def _hand_in(self, share: Share, template: Template) -> ShareResult:
-        params: list[object] = [template.block(share).hex()]
+        params: list[object] = [template.block(share)]
         if template.workid:
             params.append({"workid": template.workid})
         try:
-            reply, again = await self._rpc.insist("submitblock", *params)
+            reply = await hand_in(self._rpc, "submitblock", *params, retries=self._config.retries,
+                                  too_late=lambda: self._too_late(template), tell=lambda text: self._put(Notice(text)))
         except (OSError, MinerError) as error:
             status, reason = failed_submit(error, self._rpc.label)
             return ShareResult(share, status, reason)
         # Asked again after an answer that was lost, a node calls a block that it took the first time a duplicate.
-        if reply.result is None or (again and reply.result == DUPLICATE):
+        if reply.result is None or (reply.again and reply.result == DUPLICATE):
             return ShareResult(share, ShareStatus.ACCEPTED)
         reason = one_line(reply.result)
         return ShareResult(share, submit_verdict(reason), explain_verdict(reason))
+
+    def _too_late(self, template: Template) -> bool:
+        """Whether the chain has moved past a block of this template, or nobody would hear of it any more."""
+        return self._closed or (self._latest is not None and self._latest.template.prev_hash != template.prev_hash)

@@ -1,113 +1,128 @@
-"""Calls to a node: JSON-RPC over HTTP on a connection of its own each, with asyncio, so that any of them can be dropped
-at once, even a long poll that has been silent for minutes."""
+"""Calls to a node: JSON-RPC over HTTP, with asyncio."""
 
 import asyncio
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from miner.core.errors import ProtocolError, UsageError
+from miner.core.errors import UsageError
 from miner.core.source import Traffic
 from miner.net import Route
-from miner.node.jsonrpc import (
-    MAX_ANSWER_SIZE,
-    JsonRpcError,
-    Reply,
-    basic_authorization,
-    decode_answer,
-    encode_request,
-)
-from miner.node.refusals import WARMING_UP
+from miner.node.connections import Connections
+from miner.node.credentials import Credentials
+from miner.node.jsonrpc import HttpError, Reply, decode_answer, encode_request
 
-_CHUNK = 1 << 16
 _MAX_TOLD = 1 << 14  # bytes of a message that are shown
 _MAX_CALL_SECONDS = 60.0  # a node that needs longer for an answer is not well
-_ATTEMPTS = 3
-_ATTEMPT_PAUSE = 1.0
+_MUCH = 1 << 16  # bytes: more than that are read and written on another thread
+
+Result = TypeVar("Result")
 
 
 class NodeRpc:
-    """One node's RPC interface. `label` is its URL without credentials; they appear nowhere else either. `patience`:
-    the most seconds for an answer; `extensions`: those to getwork that we know; `on_traffic`: told what is said."""
+    """One node's RPC interface. `label` is its URL without credentials; they appear nowhere else either."""
 
-    def __init__(self, url: str, username: str = "", password: str = "", *, route: Route | None = None,
+    def __init__(self, url: str, username: str = "", password: str = "", *, cookie_file: str = "",
+                 cookie_setting: str = "--cookie-file", route: Route | None = None,
                  patience: float = _MAX_CALL_SECONDS, extensions: str = "",
                  on_traffic: Callable[[Traffic], None] | None = None) -> None:
+        """Nothing is sent yet.
+
+        cookie_file     in place of user and password: see Credentials; `cookie_setting` is what errors call it
+        patience        the most seconds for an answer
+        extensions      those to getwork that we know
+        on_traffic      is told what is said, both ways
+        Raises UsageError for a URL that does not parse, or a cookie whose folder doesn't exist.
+        """
         parts = _split(url)
-        self._aim(parts)
         self._route = route or Route()
+        self._aim(parts)
         username, password = username or unquote(parts.username or ""), password or unquote(parts.password or "")
-        self._authorization = basic_authorization(username, password) if username or password else ""
+        self._credentials = Credentials(username, password, cookie_file, setting=cookie_setting)
         self._patience = min(patience, _MAX_CALL_SECONDS)
         self._extensions = extensions
         self._on_traffic = on_traffic
         self._count = 0
+        self.by_cookie = bool(cookie_file)
 
     def _aim(self, parts: SplitResult) -> None:
         assert parts.hostname is not None
-        self._host = parts.hostname
-        self._tls = parts.scheme == "https"
-        self._port = parts.port or (443 if self._tls else 80)
+        self._elsewhere: tuple[str, NodeRpc] | None = None
+        tls = parts.scheme == "https"
+        self._connections = Connections(self._route, parts.hostname, parts.port or (443 if tls else 80), tls=tls)
         self._netloc = parts.netloc.rpartition("@")[2]
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self.label = f"{parts.scheme}://{self._netloc}{self._path}"
 
     def at(self, url: str) -> "NodeRpc":
-        """The same server at another URL, which may have a query: same credentials, same route to it."""
-        other = copy.copy(self)
-        other._aim(_split(url, query=True))
-        return other
+        """The server at another URL, which may have a query, with these credentials and this route to it. One other URL
+        at a time: it is let go of when a further one is asked for. Raises UsageError for a URL that does not parse."""
+        if self._elsewhere is None or self._elsewhere[0] != url:
+            other = copy.copy(self)
+            other._aim(_split(url, query=True))
+            self._let_go_of_elsewhere()
+            self._elsewhere = url, other
+        return self._elsewhere[1]
+
+    def close(self) -> None:
+        """Let go of the connections that rest. Calls go on to work."""
+        self._connections.close()
+        self._let_go_of_elsewhere()
+
+    def _let_go_of_elsewhere(self) -> None:
+        if self._elsewhere is not None:
+            self._elsewhere[1].close()
+        self._elsewhere = None
 
     async def call(self, method: str, *params: object) -> Any:
         """The node's result. Raises JsonRpcError, HttpError, ProtocolError, or OSError (TimeoutError among them)."""
         return (await self.exchange(method, *params)).result
 
     async def exchange(self, method: str, *params: object, patient: bool = False) -> Reply:
-        """The same with the answer's headers. `patient`: wait without end, for a long poll."""
+        """The node's result with the headers around it; `bytes` among the parameters stand for their hexadecimal
+        digits. `patient`: wait without end, for a long poll. Raises JsonRpcError, HttpError, ProtocolError, or OSError
+        (TimeoutError among them)."""
+        async with asyncio.timeout(None if patient else self._patience):
+            try:
+                return await self._exchange(method, params)
+            except HttpError as error:
+                if error.status != 401 or not await self._credentials.renew():
+                    raise
+            return await self._exchange(method, params)
+
+    async def _exchange(self, method: str, params: tuple[object, ...]) -> Reply:
         self._count += 1
         request_id = self._count
-        request = encode_request(self._netloc, self._path, self._authorization, request_id, method, params,
-                                 self._extensions)
-        self._tell(True, request)
-        async with asyncio.timeout(None if patient else self._patience):
-            answer = await self._talk(request)
-        self._tell(False, answer)
-        return decode_answer(answer, request_id)
-
-    def _tell(self, sent: bool, message: bytes) -> None:
-        """The body alone: among the headers are credentials."""
+        authorization = await self._credentials.authorization()
+        request = await _aside(_size(params), encode_request, self._netloc, self._path, authorization, request_id,
+                               method, params, self._extensions)
         if self._on_traffic:
-            body = message.partition(b"\r\n\r\n")[2][:_MAX_TOLD]
+            self._tell(True, request[request.index(b"\r\n\r\n") + 4:][:_MAX_TOLD])  # the head holds credentials
+        answer, again = await self._connections.ask(request)
+        self._tell(False, answer.body[:_MAX_TOLD])
+        return await _aside(len(answer.body), decode_answer, answer, request_id, again)
+
+    def _tell(self, sent: bool, body: bytes) -> None:
+        if self._on_traffic:
             self._on_traffic(Traffic(sent, body.decode("utf-8", "replace")))
 
-    async def insist(self, method: str, *params: object) -> tuple[Reply, bool]:
-        """Hand something in that must not get lost: try again when the answer stays out. Returns what the node says,
-        and whether it may have heard it before."""
-        for attempt in range(_ATTEMPTS - 1):
-            try:
-                return await self.exchange(method, *params), attempt > 0
-            except JsonRpcError as error:
-                if error.code != WARMING_UP:
-                    raise
-            except OSError:
-                pass
-            await asyncio.sleep(_ATTEMPT_PAUSE)
-        return await self.exchange(method, *params), True
 
-    async def _talk(self, request: bytes) -> bytes:
-        reader, writer = await self._route.open(self._host, self._port, tls=self._tls)
-        try:
-            writer.write(request)
-            await writer.drain()
-            answer = bytearray()
-            while chunk := await reader.read(_CHUNK):
-                answer += chunk
-                if len(answer) > MAX_ANSWER_SIZE:
-                    raise ProtocolError(f"the answer is longer than {MAX_ANSWER_SIZE >> 20} MiB")
-            return bytes(answer)
-        finally:
-            writer.transport.abort()  # nothing is left to say, and nothing to wait for
+async def _aside(size: int, function: Callable[..., Result], *arguments: Any) -> Result:
+    """Call the function with so many bytes to work on: on another thread where the event loop would stand still."""
+    return await asyncio.to_thread(function, *arguments) if size > _MUCH else function(*arguments)
+
+
+def _size(value: object) -> int:
+    """Bytes of what is large among the parameters of a call."""
+    match value:
+        case bytes():
+            return len(value)
+        case dict():
+            return sum(map(_size, value.values()))
+        case tuple() | list():
+            return sum(map(_size, value))
+    return 0
 
 
 def _split(url: str, *, query: bool = False) -> SplitResult:

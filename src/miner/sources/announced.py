@@ -13,10 +13,11 @@ from miner.stratum.client import StratumSource
 
 
 class AnnouncedSource(WorkSource):
-    """A node, until it says where it speaks stratum; then that, and the node again while there is no work there."""
+    """A node, until it says where it speaks stratum; then that, and the node again while there is no work there.
+    Nothing is mined along from then on: neither stratum nor getwork has room for another chain's blocks."""
 
     def __init__(self, config: SourceConfig) -> None:
-        """Raises UsageError as NodeSource does."""
+        """Raises UsageError for settings that won't do at a node."""
         self._config = config
         self._source: WorkSource = NodeSource(config)
         self.algorithm, self.label, self.payee = self._source.algorithm, self._source.label, self._source.payee
@@ -35,8 +36,8 @@ class AnnouncedSource(WorkSource):
         if self._closed:
             return
         yield Notice(f"{self.label} announces {url}: going over to it")
-        at_home = dataclasses.replace(self._config, stratum=False)
-        elsewhere = dataclasses.replace(at_home, url=url)
+        at_home = dataclasses.replace(self._config, stratum=False, aux=None)
+        elsewhere = dataclasses.replace(at_home, url=url, cookie_file="")
         self._source = FailoverSource([lambda: StratumSource(elsewhere), lambda: NodeSource(at_home)])
         async for event in self._source.events():
             if isinstance(event, MovedTo):
