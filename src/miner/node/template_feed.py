@@ -32,6 +32,7 @@ from miner.verify import proof_hash
 
 _KEPT_JOBS = 16  # on the current tip, for which a block can still be built
 _EXTRANONCE1_SIZE = 4
+_ALONG_SECONDS = 3.0  # that a verdict waits for the aux chain's; after that a notice alone tells what became of its block
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class TemplateFeed(Feed):
         self._tip = Tip()
         self._asked = self._told_payee = False
         self._submitting = asyncio.Lock()
+        self._along: set[asyncio.Task[tuple[ShareStatus, str]]] = set()  # aux blocks that are being handed in
         self._closed = False
 
     async def follow(self) -> None:
@@ -129,8 +131,13 @@ class TemplateFeed(Feed):
         if value > template.share_target:
             status, reason = await self._aux.submit(aux, share)
             return ShareResult(share, status, reason, aux=aux.id if status is ShareStatus.ACCEPTED else "")
-        result, (status, _) = await asyncio.gather(hand_in(share, template), self._aux.submit(aux, share))
-        return dataclasses.replace(result, aux=aux.id if status is ShareStatus.ACCEPTED else "")
+        along = asyncio.create_task(self._aux.submit(aux, share))
+        self._along.add(along)
+        along.add_done_callback(self._along.discard)
+        result = await hand_in(share, template)
+        await asyncio.wait([along], timeout=_ALONG_SECONDS)
+        taken = along.done() and along.result()[0] is ShareStatus.ACCEPTED
+        return dataclasses.replace(result, aux=aux.id if taken else "")
 
     async def _choose_news(self, template: Template) -> None:
         """How new blocks will be heard of."""
