@@ -32,7 +32,7 @@ from miner.verify import proof_hash
 
 _KEPT_JOBS = 16  # on the current tip, for which a block can still be built
 _EXTRANONCE1_SIZE = 4
-_ALONG_SECONDS = 3.0  # that a verdict waits for the aux chain's; after that a notice alone tells what became of its block
+_ALONG_SECONDS = 3.0  # that a verdict waits for that of the aux chain; later ones are told by a notice alone
 
 
 @dataclass(frozen=True, slots=True)
