@@ -3,21 +3,29 @@
 import asyncio
 import dataclasses
 import itertools
+import json
 import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
 
 import miner
-from miner import session
-from miner.core.algorithm import Algorithm
+from miner import rest, session
+from miner.config import EngineConfig, SourceConfig
+from miner.core import offer
+from miner.core.algorithm import Algorithm, sha256d
 from miner.core.errors import SourceError, UsageError
 from miner.core.events import BlockFound, MinerEvent, ShareDone, Started, Totals, Trouble
-from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
+from miner.core.header import display_hash
+from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus, Work
 from miner.core.source import Connecting, Disconnected, Finished, SourceEvent, SourceKind, WorkSource
-from miner.core.target import MAX_TARGET, hash_value
+from miner.core.target import MAX_TARGET, difficulty_to_target, hash_value
+from miner.stratum.client import StratumSource
+from stratum_pool import Miner, Pool
+from stratum_samples import REGTEST_JOB, SHA256D
 
 SCRYPT = Algorithm("scrypt", 16)
 HARD, EASY, NEVER = 0x1D00FFFF, 0x207FFFFF, 0x03000001
@@ -64,7 +72,7 @@ class Scripted(WorkSource):
         status = self.verdict(share) if callable(self.verdict) else self.verdict
         if (following := self.on_submit(share)) is not None:
             self._more.put_nowait(following)
-        return ShareResult(share, status)
+        return ShareResult(share, status, block=hash_value(SCRYPT.hash(share.header)) <= share.job.network_target)
 
     async def report(self, report: MinerReport) -> None:
         self.reports.append(report)
@@ -208,7 +216,7 @@ def test_goes_on_where_the_chain_takes_a_block_of_ours_back() -> None:
 
 def test_a_refused_block_does_not_stop_the_search_for_a_better_one() -> None:
     tries = itertools.count(1)
-    source = Scripted(job(nbits=EASY),
+    source = Scripted(job(nbits=EASY, share_target=MAX_TARGET >> 1),
                       verdict=lambda share: ShareStatus.REJECTED if next(tries) < 40 else ShareStatus.ACCEPTED)
     events = run(source, until=counter(BlockFound, 1))
     assert len(of(BlockFound, events)) == 1
@@ -289,7 +297,157 @@ def test_a_source_that_never_answers_shares_does_not_hold_up_the_end() -> None:
     events = run(source, until=lambda event: isinstance(event, Trouble))
     assert time.monotonic() - began < 30
     assert len(source.shares) <= 256
-    assert ["without an answer" in event.message for event in of(Trouble, events)] == [True]
+    dropped, lost = of(Trouble, events)
+    assert "without an answer" in dropped.message
+    assert lost.message.startswith(f"no verdict by the end on {len(source.shares)} ")
+
+
+def test_what_submit_raises_ends_the_run_and_what_was_told_before_is_told() -> None:
+    class Broken(Scripted):
+        async def submit(self, share: Share) -> ShareResult:
+            if len(self.shares) == 5:
+                raise RuntimeError("the source is broken")
+            return await super().submit(share)
+
+    source, events = Broken(job(share_target=MAX_TARGET >> 6)), []
+    with (pytest.raises(RuntimeError, match="the source is broken"),
+          miner.mine(source, threads=1, seconds=60.0) as mining):
+        events.extend(mining)
+    assert (totals := of(Totals, events)[0]).accepted == len(of(ShareDone, events)) == 5 and totals.hashes > 0
+    assert any("no verdict by the end on" in trouble.message for trouble in of(Trouble, events))
+    assert events[-1] == Trouble("the source is broken", fatal=True)
+    assert source.closed
+
+
+def test_what_a_callback_of_the_engine_raises_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(value: Work, nonce: int) -> Share:
+        raise OverflowError("no such share")
+
+    monkeypatch.setattr(Work, "share", broken)
+    with (pytest.raises(OverflowError, match="no such share"),
+          miner.mine(Scripted(job(share_target=MAX_TARGET >> 6)), threads=1, seconds=60.0) as mining):
+        assert of(Totals, list(mining))
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_run_that_is_cancelled_while_it_opens_leaves_no_engine(late: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    opening, may_open, closed = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(session.Engine):
+        def __init__(self, *arguments: Any, **keywords: Any) -> None:
+            opening.set()
+            assert may_open.wait(30)
+            super().__init__(*arguments, **keywords)
+
+        def close(self) -> None:
+            super().close()
+            closed.set()
+
+    async def main() -> None:
+        monkeypatch.setattr(session, "Engine", Slow)
+        running = asyncio.create_task(
+            session.Session(Scripted(), EngineConfig(threads=1), lambda event: None).run())
+        assert await asyncio.to_thread(opening.wait, 30)
+        if not late:
+            may_open.set()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        may_open.set()
+        assert await asyncio.to_thread(closed.wait, 30)
+
+    asyncio.run(main())
+
+
+def test_times_at_the_end_of_their_field_kill_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "NONCES", 8)
+    last = dataclasses.replace(job(share_target=MAX_TARGET, extranonce2_size=0), ntime=0xFFFFFFFE)
+    source = Scripted(last)
+    run(source, until=lambda event: isinstance(event, Trouble) and "every nonce" in event.message)
+    assert [share.work.ntime for share in source.shares] == [0xFFFFFFFE] * 8 + [0xFFFFFFFF] * 8
+
+
+def test_a_block_whose_verdict_stays_out_holds_up_no_other_share_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rest, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(session, "_BLOCK_FAREWELL_SECONDS", 0.2)
+    blocks: list[Share] = []
+
+    class Busy(Scripted):
+        async def submit(self, share: Share) -> ShareResult:
+            result = await super().submit(share)
+            if result.block:
+                blocks.append(share)
+                await asyncio.sleep(3600)
+            return result
+
+    accepted = itertools.count(1)
+    events = run(Busy(job(nbits=0x2000FFFF, share_target=MAX_TARGET >> 4)), until=lambda event: (
+        isinstance(event, ShareDone) and bool(blocks) and next(accepted) >= 20))
+    assert len(blocks) == 1, "more blocks on the same previous hash wait for the first one's verdict"
+    lost, = (trouble.message for trouble in of(Trouble, events))
+    assert display_hash(sha256d(blocks[0].header)) in lost and lost.startswith("no verdict by the end on 1 ")
+
+
+def test_where_a_pool_takes_a_block_and_gives_no_new_job_hashing_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its yes says nothing of the chain: its node may have refused the block."""
+    monkeypatch.setattr(rest, "JOB_SECONDS", 0.1)
+
+    class OnlyShares(Scripted):
+        async def submit(self, share: Share) -> ShareResult:
+            return dataclasses.replace(await super().submit(share), block=False)
+
+    events = run(OnlyShares(job(nbits=EASY, share_target=MAX_TARGET >> 10)), until=counter(ShareDone, 30))
+    assert {event.result.status for event in of(ShareDone, events)} == {ShareStatus.ACCEPTED}
+    missed = [event for event in of(ShareDone, events)
+              if hash_value(SCRYPT.hash(event.result.share.header)) > MAX_TARGET >> 10]
+    assert len(missed) <= 1, "once it has rested in vain, the pool's own target counts"
+
+
+@pytest.mark.parametrize("answer", [
+    '{"result":false,"error":[23,"Above target",null]}', '{"result":null,"error":[23,"Difficulty too low",null]}'])
+def test_a_pool_whose_shares_are_harder_than_blocks_gets_what_it_wants(answer: str) -> None:
+    """As ckpool on a young chain."""
+    verdicts: list[bool] = []
+
+    async def serve(miner: Miner) -> None:
+        await miner.let_in(pool_job, difficulty=0.0001)
+        while True:
+            asked = await miner.next_share()
+            share = pool_job.work(asked.extranonce2, asked.ntime).share(asked.nonce)
+            verdicts.append(hash_value(sha256d(share.header)) <= difficulty_to_target(0.0001, SHA256D))
+            if verdicts[-1]:
+                miner.protocol.accept(asked)
+            else:
+                miner.say(json.dumps({"id": asked.request_id} | json.loads(answer)).encode() + b"\n")
+
+    pool_job = dataclasses.replace(REGTEST_JOB, algorithm=SHA256D, nbits=0x207FFFFF, version_mask=0)
+    events: list[MinerEvent] = []
+
+    async def main() -> None:
+        async with Pool(serve) as pool:
+            source = StratumSource(SourceConfig(SHA256D, pool.url, "alice", "x"))
+            mining = session.Session(source, EngineConfig(threads=1, pin=False, nice=None), tell, 60.0)
+            accepted = counter(ShareDone, 12)
+
+            def stop(event: MinerEvent) -> None:
+                if accepted(event):
+                    mining.stop()
+
+            watchers.append(stop)
+            await mining.run()
+
+    watchers: list[Callable[[MinerEvent], None]] = []
+
+    def tell(event: MinerEvent) -> None:
+        events.append(event)
+        for watch in watchers:
+            watch(event)
+
+    asyncio.run(main())
+    refused = verdicts.count(False)
+    assert offer.REFUSALS <= refused <= offer.REFUSALS + 1 and len(verdicts) >= 12
+    assert not any(verdicts[:2]) and all(verdicts[refused + 1:])
+    assert ["were refused" in trouble.message for trouble in of(Trouble, events)].count(True) == 1
 
 
 def test_settings_that_make_no_sense_are_refused_at_once() -> None:

@@ -5,128 +5,176 @@ whatever happens comes out as an event.
 """
 
 import asyncio
-import collections
 import contextlib
 import dataclasses
 import functools
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
 from typing import Any
 
 from miner.config import EngineConfig
 from miner.core.algorithm import sha256d
 from miner.core.events import BlockFound, Hashrate, MinerEvent, NewJob, ShareDone, Started, Totals, Trouble
 from miner.core.header import display_hash
-from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus, Work
-from miner.core.source import Disconnected, Finished, SourceEvent, WorkSource
+from miner.core.model import Job, MinerReport, ShareResult, ShareStatus, Work
+from miner.core.offer import Offer, notice
+from miner.core.source import Disconnected, Finished, MovedTo, SourceEvent, WorkSource
 from miner.core.target import hash_value
 from miner.engine.threads import NONCES, Engine, NonceRange
+from miner.rest import Found, Rest
 
 _REPORT_SECONDS = 1.0
-_REST_SECONDS = 5.0  # after a block of ours: how long to wait for the next job before hashing on the old one
-_FAREWELL_SECONDS = 2.0  # at the end: how long to wait for verdicts that are still out
+_FAREWELL_SECONDS = 2.0  # at the end: how long to wait for verdicts that are still out,
+_BLOCK_FAREWELL_SECONDS = 5.0  # and where a block is among them
+_HIT_SECONDS = 1.0  # how often a thread that waits for the loop to take its hit looks whether the run is over
 _MAX_HITS_IN_LINE = 64
 _MAX_PENDING = 256  # shares without a verdict; a source that answers none of them gets no more
+_MAX_NAMED = 3  # blocks without a verdict that are named at the end
 
 
 class Session:
-    """One source, one engine, until `stop`, the source's end, or `seconds` of wall time."""
+    """One source, one engine, until `stop`, the source's end, `seconds` of wall time, or the first error."""
 
-    def __init__(self, source: WorkSource, engine: EngineConfig, emit: Callable[[MinerEvent], None],
+    def __init__(self, source: WorkSource, engine_config: EngineConfig, emit: Callable[[MinerEvent], None],
                  seconds: float = 0.0) -> None:
         self._source = source
-        self._engine_config = engine
+        self._engine_config = engine_config
         self._emit = emit
         self._seconds = seconds
         self._job: Job | None = None
         self._extranonce2 = 0  # goes on from job to job, so that a job that is sent twice is not hashed twice
         self._rolls_time = True  # until the source refuses a share because of that
-        self._pending: set[asyncio.Task[None]] = set()
-        self._resting_on: bytes | None = None  # previous hash on which a block of ours is out, or accepted
-        self._spent: bytes | None = None  # previous hash on which one was accepted last, or was out when it was over
-        self._rest_timer: asyncio.TimerHandle | None = None
-        self._held: collections.deque[Share] = collections.deque(maxlen=16)  # more blocks found on that hash
+        self._offer = Offer()
+        self._rest = Rest(functools.partial(self._call, self._assign))
+        self._submits: dict[asyncio.Task[None], Found] = {}  # whose verdicts are awaited
+        self._late: list[Found] = []  # found when the run had failed already
         self._counts = dict.fromkeys(ShareStatus, 0)
         self._blocks = 0
         self._hits_in_line = threading.Semaphore(_MAX_HITS_IN_LINE)
         self._stopped = asyncio.Event()
-        self._dropping = self._done = False
+        self._error: Exception | None = None  # of what runs in no task: the engine's callbacks and timers
+        self._dropping = self._done = self._over = False
 
     def stop(self) -> None:
         """End the run soon and in order. From the event loop's own thread."""
         self._stopped.set()
 
     async def run(self) -> Totals:
-        """Mine. Returns the totals, which it has also emitted; raises MinerError when the source gives up."""
-        loop = asyncio.get_running_loop()
+        """Mine. Returns the totals, which it has also emitted. Raises MinerError when the source gives up or the engine
+        can't run here, and whatever else the source or the engine raised; what was found by then is told before."""
+        async with self._open_engine() as engine:
+            if engine is None:
+                return self._tell_totals(0, 0.0)
+            self._engine = engine
+            started = time.monotonic()
+            self._emit(Started(self._source.label, self._source.payee, str(self._source.algorithm), engine.kernel,
+                               engine.threads, engine.cpus, engine.remarks, self._source.kind))
+            try:
+                async with self._source:
+                    await self._mine(started)
+            except ExceptionGroup as errors:
+                raise errors.exceptions[0] from None
+            finally:
+                self._over = True
+                await asyncio.to_thread(engine.close)
+                self._tell_unanswered()
+                await asyncio.sleep(0)  # the threads' last Hashrate events come first
+                totals = self._tell_totals(engine.hashes, time.monotonic() - started)
+            return totals
 
+    # The engine
+
+    @contextlib.asynccontextmanager
+    async def _open_engine(self) -> AsyncIterator[Engine | None]:
+        """Opening tries kernels and allocates scratchpads: not on the loop that keeps connections alive. None: the run
+        was stopped meanwhile. An engine that nobody waits for any more is closed as soon as it is there."""
+        if self._stopped.is_set():
+            yield None
+            return
+        opening: Future[Engine] = Future()
+        opening.set_running_or_notify_cancel()
+        threading.Thread(target=_open_into, args=(opening, self._new_engine(asyncio.get_running_loop())),
+                         name="miner-opening", daemon=True).start()
+        opened, stopped = asyncio.wrap_future(opening), asyncio.ensure_future(self._stopped.wait())
+        ends: list[asyncio.Future[Any]] = [opened, stopped]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            yield opened.result() if opened.done() else None
+        finally:
+            for end in ends:
+                end.cancel()
+            opening.add_done_callback(_close_opened)
+
+    def _new_engine(self, loop: asyncio.AbstractEventLoop) -> Callable[[], Engine]:
         def call(function: Callable[..., None], *arguments: Any) -> None:  # from the engine's threads
-            loop.call_soon_threadsafe(function, *arguments)
+            loop.call_soon_threadsafe(self._call, function, *arguments)
 
         def on_hit(*hit: Any) -> None:
             # Against targets so easy that hits outrun the loop: the threads wait for it, or nobody could stop them.
-            if self._hits_in_line.acquire(timeout=_FAREWELL_SECONDS):
-                call(self._on_hit, *hit)
+            while not self._hits_in_line.acquire(timeout=_HIT_SECONDS):
+                if self._over:
+                    return
+            call(self._on_hit, *hit)
 
-        # Opening the engine tries kernels and allocates scratchpads: not on the loop that keeps connections alive.
-        self._engine = await asyncio.to_thread(
-            Engine, self._source.algorithm, self._engine_config,
-            on_hit=on_hit,
+        return functools.partial(
+            Engine, self._source.algorithm, self._engine_config, on_hit=on_hit,
             on_hashes=lambda thread, hashes, seconds: call(self._emit, Hashrate(thread, hashes, seconds)),
             on_exhausted=lambda: call(self._on_exhausted))
-        started = time.monotonic()
-        try:
-            self._emit(Started(self._source.label, self._source.payee, str(self._source.algorithm),
-                               self._engine.kernel, self._engine.threads, self._engine.cpus, self._engine.remarks,
-                               self._source.kind))
-            async with self._source:
-                await self._mine_until_done()
-                await asyncio.to_thread(self._engine.close)  # the last report and the totals count the same hashes
-                seconds = time.monotonic() - started
-                await self._say_farewell(self._engine.hashes / seconds)
-        finally:
-            await asyncio.to_thread(self._engine.close)
-        accepted, rejected, stale = self._counts.values()
-        totals = Totals(self._engine.hashes, seconds, self._engine.hashes / seconds, accepted, rejected, stale,
-                        self._blocks)
-        await asyncio.sleep(0)  # the threads' last Hashrate events come first
-        self._emit(totals)
-        return totals
 
-    async def _mine_until_done(self) -> None:
-        tasks = [asyncio.create_task(self._follow_source()), asyncio.create_task(self._report_regularly()),
-                 asyncio.create_task(self._stopped.wait())]
+    def _call(self, function: Callable[..., None], *arguments: Any) -> None:
+        """For what runs on the loop in no task: its error ends the run."""
         try:
-            done, _ = await asyncio.wait(tasks, timeout=self._seconds or None,
-                                         return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
+            function(*arguments)
+        except Exception as error:
+            self._error = self._error or error
+            self._stopped.set()
+
+    # The run
+
+    async def _mine(self, started: float) -> None:
+        """Until the end, whatever that is. What any part of it raises ends all of it, in an ExceptionGroup."""
+        async with asyncio.TaskGroup() as self._group:
+            parts = [self._group.create_task(self._follow_source()),
+                     self._group.create_task(self._report_regularly())]
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._seconds or None):
+                    await self._stopped.wait()
             self._done = True
-            self._engine.pause()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            self._rest.close()
+            for part in parts:
+                part.cancel()
+            await asyncio.to_thread(self._engine.close)  # the last report and the totals count the same hashes
+            hashrate = self._engine.hashes / (time.monotonic() - started)
+            await self._say_farewell(hashrate)
+            if self._error:
+                raise self._error
 
     async def _say_farewell(self, hashrate: float) -> None:
         """Hits that were found before the stop still count: let their verdicts come in, and tell the last figures, with
         the hashrate of the whole run."""
         await asyncio.sleep(0)
-        if self._pending:
-            await asyncio.wait(self._pending, timeout=_FAREWELL_SECONDS)
-        for task in self._pending:
-            task.cancel()
+        began = time.monotonic()
+        while self._submits:
+            block = any(found.block for found in self._submits.values())
+            patience = _BLOCK_FAREWELL_SECONDS if block else _FAREWELL_SECONDS
+            if (left := began + patience - time.monotonic()) <= 0:
+                break
+            await asyncio.wait(self._submits, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FAREWELL_SECONDS):
                 await self._source.report(self._own_report(hashrate))
+        for task in self._submits:
+            task.cancel()
 
     async def _follow_source(self) -> None:
         async for event in self._source.events():
             self._on_source_event(event)
             if isinstance(event, Finished):
-                return
+                break
+        self._stopped.set()
 
     def _on_source_event(self, event: SourceEvent) -> None:
         if isinstance(event, Job):
@@ -135,23 +183,32 @@ class Session:
         if isinstance(event, Disconnected):
             self._job = None
             self._engine.pause()
+        if isinstance(event, Disconnected | MovedTo):
+            self._offer.forget()
         self._emit(event)
 
     def _take_job(self, job: Job) -> None:
         moved = self._job is None or job.prev_hash != self._job.prev_hash
         self._job = job
-        if job.prev_hash != self._resting_on:
-            if moved:
-                self._spent = self._resting_on  # it is over, even if the verdict is still on its way
-            self._resume()
+        self._rest.move(job.prev_hash)
+        self._assign()
         self._emit(NewJob(job, moved or job.clean))
+
+    def _assign(self) -> None:
+        """Put the threads to work on the newest job, unless they are to rest."""
+        if self._job is not None and not self._rest.resting and not self._done:
+            self._engine.assign(self._ranges(self._job))
+
+    def _target(self, job: Job) -> int:
+        """What a hash must meet to be handed in."""
+        return job.share_target if self._rest.in_vain(job.prev_hash) else self._offer.target(job)
 
     def _ranges(self, job: Job) -> Iterator[NonceRange]:
         """Every header of a job, a work's nonces in equal parts for the threads. Runs under the engine's lock: on the
         loop for each thread's first part, on the threads for all others. Of the version's bits those are varied that
         the source leaves to us; without an extranonce2 then the time, as far as the source permits and really takes
         it."""
-        target = max(job.share_target, job.network_target)
+        target = self._target(job)
         part = -(-NONCES // self._engine.threads)
         size = job.extranonce2_size
         rounds = 256**size if size else 1 + (job.last_ntime - job.ntime) * self._rolls_time
@@ -170,45 +227,53 @@ class Session:
         if not self._source.used_up():
             self._emit(Trouble("every nonce of this job has been tried: waiting for the source's next job", False))
 
+    # Shares
+
     def _on_hit(self, work: Work, nonce: int, digest: bytes) -> None:
         self._hits_in_line.release()
-        if work.job.prev_hash == self._spent:
+        job, value = work.job, hash_value(digest)
+        if self._rest.is_solved(job.prev_hash):
             return  # found in the same moment as the block that ended this height: never was worth a submit
-        share = work.share(nonce)
-        is_block = hash_value(digest) <= work.job.network_target
-        if self._job is None or work.job.prev_hash != self._job.prev_hash:
-            self._settle_share(ShareResult(share, ShareStatus.STALE, "the chain moved on", is_block))
-        elif is_block and work.job.prev_hash == self._resting_on:
-            self._held.append(share)
-        else:
-            self._submit(share, is_block)
+        found = Found(work.share(nonce), digest, value <= job.network_target)
+        if self._job is None or job.prev_hash != self._job.prev_hash:
+            self._settle(ShareResult(found.share, ShareStatus.STALE, "the chain moved on", found.block))
+        elif value <= self._target(job) and not (found.block and self._rest.holds(found)):
+            self._submit(found)
 
-    def _submit(self, share: Share, is_block: bool) -> None:
-        if len(self._pending) >= _MAX_PENDING:
+    def _submit(self, found: Found) -> None:
+        if len(self._submits) >= _MAX_PENDING and not found.block:
             if not self._dropping:
                 self._emit(Trouble(f"{_MAX_PENDING} shares are without an answer: dropping more of them", False))
             self._dropping = True
             return
         self._dropping = False
-        if is_block:
-            self._rest_on(share.job.prev_hash)
-        task = asyncio.create_task(self._submit_and_settle(share, is_block))
-        self._pending.add(task)
-        task.add_done_callback(self._pending.discard)
+        if found.block and self._rest.resting:
+            self._engine.pause()
+        submitting = self._submit_and_settle(found)
+        try:
+            self._submits[self._group.create_task(submitting)] = found
+        except RuntimeError:  # another part of the run has failed: there is no more to be done
+            submitting.close()
+            self._late.append(found)
 
-    async def _submit_and_settle(self, share: Share, is_block: bool) -> None:
-        result = await self._source.submit(share)
-        if is_block and result.status is ShareStatus.ACCEPTED and share.job.prev_hash == self._resting_on:
-            self._spent = share.job.prev_hash
-        self._settle_share(dataclasses.replace(result, block=is_block))
-        if (result.status is ShareStatus.REJECTED and share.work.ntime != share.job.ntime
+    async def _submit_and_settle(self, found: Found) -> None:
+        result = await self._source.submit(found.share)
+        task = asyncio.current_task()
+        assert task is not None
+        del self._submits[task]
+        self._settle(dataclasses.replace(result, block=found.block))
+        if self._offer.learn(result, found.digest):
+            self._emit(Trouble(notice(result), False))
+            self._rest.drop_held()
+            self._assign()
+        if (result.status is ShareStatus.REJECTED and found.share.work.ntime != found.share.job.ntime
                 and "time" in result.reason.lower()):
-            self._leave_time_alone(share.job)
-        if is_block and result.status is not ShareStatus.ACCEPTED and share.job.prev_hash == self._resting_on:
-            if self._held:
-                self._submit(self._held.popleft(), True)
-            else:
-                self._resume()
+            self._leave_time_alone(found.share.job)
+        if found.block:
+            if following := self._rest.settle(result):
+                self._submit(following)
+            elif self._rest.resting:
+                self._engine.pause()
 
     def _leave_time_alone(self, job: Job) -> None:
         """The source took offence at a time that was rolled: what is left of the job has a time of ours as well."""
@@ -216,38 +281,33 @@ class Session:
             return
         self._rolls_time = False
         self._emit(Trouble("the source takes no other time than its job's: it is not rolled any more", False))
-        if job == self._job and job.prev_hash != self._resting_on:
+        if job == self._job and not self._rest.resting:
             self._engine.pause()
             self._on_exhausted()
 
-    def _rest_on(self, prev_hash: bytes) -> None:
-        """A chain takes one block on each previous hash, so whatever else is found on this one is worthless if ours is
-        good: hash nothing until the next job comes, the block is refused, or the source has had time for either."""
-        if self._rest_timer is not None:
-            self._rest_timer.cancel()
-        self._resting_on = prev_hash
-        self._rest_timer = asyncio.get_running_loop().call_later(_REST_SECONDS, self._end_rest)
-        self._engine.pause()
-
-    def _end_rest(self) -> None:
-        self._spent = None  # no new job: the source still takes shares on this hash
-        self._resume()
-
-    def _resume(self) -> None:
-        if self._rest_timer is not None:
-            self._rest_timer.cancel()
-        self._rest_timer = self._resting_on = None
-        self._held.clear()
-        if self._job is not None and not self._done:
-            self._engine.assign(self._ranges(self._job))
-
-    def _settle_share(self, result: ShareResult) -> None:
+    def _settle(self, result: ShareResult) -> None:
         self._counts[result.status] += 1
         accepted, rejected, stale = self._counts.values()
         self._emit(ShareDone(result, accepted, rejected, stale, self._engine.hashrate))
         if result.block and result.status is ShareStatus.ACCEPTED:
             self._blocks += 1
             self._emit(BlockFound(result, display_hash(sha256d(result.share.header))))
+
+    def _tell_unanswered(self) -> None:
+        """What was found, and whether it was handed in nobody knows."""
+        unanswered = [*self._submits.values(), *self._late]
+        if not unanswered:
+            return
+        blocks = [display_hash(sha256d(found.share.header)) for found in unanswered if found.block]
+        named = ", ".join(blocks[:_MAX_NAMED]) + (" and more" if len(blocks) > _MAX_NAMED else "")
+        self._emit(Trouble(f"no verdict by the end on {len(unanswered)} of the shares that were found"
+                           + (f", which may be lost; blocks among them: {named}" if blocks else ""), False))
+
+    def _tell_totals(self, hashes: int, seconds: float) -> Totals:
+        accepted, rejected, stale = self._counts.values()
+        totals = Totals(hashes, seconds, hashes / seconds if seconds else 0.0, accepted, rejected, stale, self._blocks)
+        self._emit(totals)
+        return totals
 
     def _own_report(self, hashrate: float) -> MinerReport:
         return MinerReport(self._engine.kernel, self._engine.threads, self._engine.hashes, hashrate, _host_name())
@@ -256,6 +316,18 @@ class Session:
         while True:
             await self._source.report(self._own_report(self._engine.hashrate))
             await asyncio.sleep(_REPORT_SECONDS)
+
+
+def _open_into(opening: "Future[Engine]", new_engine: Callable[[], Engine]) -> None:
+    try:
+        opening.set_result(new_engine())
+    except BaseException as error:  # raised where the engine is awaited
+        opening.set_exception(error)
+
+
+def _close_opened(opening: "Future[Engine]") -> None:
+    if opening.exception() is None:
+        opening.result().close()
 
 
 @functools.cache

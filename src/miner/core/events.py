@@ -73,7 +73,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Last event of a run that ended well: the sums."""
+    """The sums, told once: the last event of a run, but for the fatal Trouble of one that failed."""
 
     hashes: int
     seconds: float

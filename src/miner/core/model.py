@@ -131,9 +131,10 @@ class ShareStatus(enum.Enum):
 @dataclass(frozen=True, slots=True)
 class ShareResult:
     """What became of a share. `reason` is the source's own word when it was not accepted, cut to a line.
-    `block`: the share's hash met the network target as well; said by whoever worked the hash out, a pool's answer
-    doesn't tell. `aux`: the id (display order hex) of the block that the share made on a chain that is mined along,
-    where that chain's node has taken it; its target is another than the network target."""
+    `block`: the share's hash met the network target as well. A source says so where its verdict is the chain's own (a
+    node, the sandbox), and never where it is a pool's: that a pool took a share says nothing of its block. In events it
+    is filled in by whoever worked the hash out. `aux`: the id (display order hex) of the block that the share made on a
+    chain that is mined along, where that chain's node has taken it; its target is another than the network target."""
 
     share: Share
     status: ShareStatus
