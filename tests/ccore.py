@@ -1,16 +1,21 @@
 """The C core built apart from Python, with one of the programs in tests/csrc."""
 
+import functools
+import hashlib
 import os
 import shlex
 import shutil
 import subprocess
 import sysconfig
+import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from counterparts import IN_CI, require
 
 ROOT = Path(__file__).parent.parent
+OBJECTS = ROOT / "build" / "tests"
 
 
 def compiler() -> list[str]:
@@ -33,10 +38,43 @@ def emulator(architecture: str) -> list[str]:
 
 
 def build(compiler: Sequence[str], flags: Sequence[str], main: str, program: Path) -> Path:
-    """`main` is a file of tests/csrc."""
+    """`main` is a file of tests/csrc; `flags` with -shared make a library of it. The core's objects are kept in
+    build/tests, by what they are made from."""
     warnings = ["-Wall", "-Wextra", *(["-Werror"] if IN_CI else [])]
-    sources = [*sorted((ROOT / "csrc").glob("*.c")), ROOT / "tests/csrc" / main]
-    command = [*compiler, "-std=gnu11", *warnings, *flags, f"-I{ROOT / 'csrc'}", "-pthread", *map(str, sources)]
-    built = subprocess.run([*command, "-o", str(program)], capture_output=True, text=True, timeout=300)
-    assert built.returncode == 0, built.stderr
+    compile = [*compiler, "-std=gnu11", *warnings, *(flag for flag in flags if flag != "-shared"),
+               f"-I{ROOT / 'csrc'}", "-pthread", "-c"]
+    sources = [ROOT / "tests/csrc" / main, *sorted((ROOT / "csrc").glob("*.c"))]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+        objects = list(threads.map(lambda source: compiled(compile, source), sources))
+    run([*compiler, *flags, "-pthread", *map(str, objects), "-o", str(program)])
     return program
+
+
+def compiled(command: Sequence[str], source: Path) -> Path:
+    """The object of `source`, which is there already if the same bytes were compiled in the same way before."""
+    named = hashlib.sha256(repr((command, version(command[0]), headers())).encode() + source.read_bytes()).hexdigest()
+    object = OBJECTS / f"{source.stem}-{named[:24]}.o"
+    if not object.exists():
+        OBJECTS.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=OBJECTS) as folder:
+            made = Path(folder, "object")
+            run([*command, str(source), "-o", str(made)])
+            made.replace(object)  # another process may make the same one
+    return object
+
+
+@functools.cache
+def headers() -> str:
+    files = [*sorted((ROOT / "csrc").glob("*.h")), *sorted((ROOT / "tests/csrc").glob("*.h"))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+@functools.cache
+def version(program: str) -> str:
+    return run([program, "--version"])
+
+
+def run(command: Sequence[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -25,7 +25,8 @@ def run(command: list[str | Path]) -> list[str]:
     return ran.stdout.splitlines()
 
 
-@pytest.mark.parametrize(("flags", "nonces"), [(["-O3"], NONCES), (SANITIZE, 1 << 10)], ids=["shipped", "sanitized"])
+@pytest.mark.parametrize(("flags", "nonces"), [(["-O3", "-fPIC"], NONCES), (SANITIZE, 1 << 10)],
+                         ids=["shipped", "sanitized"])
 @pytest.mark.timeout(1800)
 def test_the_c_core(flags: list[str], nonces: int, tmp_path: Path) -> None:
     program = build(compiler(), flags, "test_core.c", tmp_path / "test_core")

@@ -445,7 +445,7 @@ def test_a_thousand_that_are_thrown_out_at_once_are_all_back_in_the_end(thousand
     async def main() -> None:
         nonlocal tries
         async with asyncio.timeout(150), Pool(script, backlog=1000) as pool, contextlib.AsyncExitStack() as stack:
-            sources = [await stack.enter_async_context(source_of(pool, timeout=100.0, retry_pause=0.5))
+            sources = [await stack.enter_async_context(source_of(pool, timeout=100.0, retry_pause=0.1))
                        for _ in range(1000)]
             for source in sources:
                 source._uniform = numbers.random

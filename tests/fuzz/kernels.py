@@ -15,7 +15,7 @@ _SIZE = 128  # some bytes more than fuzz_kernels.c reads
 @functools.cache
 def library() -> ctypes.CDLL:
     with tempfile.TemporaryDirectory() as folder:
-        path = build(compiler(), ["-O3", "-shared", "-fPIC"], "fuzz_kernels.c", Path(folder) / "kernels.so")
+        path = build(compiler(), ["-O3", "-fPIC", "-shared"], "fuzz_kernels.c", Path(folder) / "kernels.so")
         return ctypes.CDLL(str(path))
 
 
