@@ -330,15 +330,16 @@ class TestFaults:
         err = io.StringIO()
         assert run_command("miner", command, [], Console(out=io.StringIO(), err=err)) == 1
         line, = err.getvalue().splitlines()
-        assert re.match(r"miner: unexpected KeyError at test_console.py:\d+ in command: 'x'. This is a fault", line)
+        place = r"at test_console.py:\d+ in command at console.py:\d+ in run_command"
+        assert re.match(rf"miner: unexpected KeyError {place}: 'x'. This is a fault in sparkminer", line)
         err = io.StringIO()
         assert run_command("miner", command, ["-qD"], Console(out=io.StringIO(), err=err)) == 1
         assert "Traceback (most recent call last):" in err.getvalue().splitlines()
 
     @pytest.mark.parametrize(("args", "words"), [
         (("--sandbox", "-B"), "-B/--background: the system refuses another process: Resource temporarily unavailable"),
-        (("--sandbox",), r"the system refuses at threading.py:\d+ in \w+: can't start new thread"),
-        (("hub", "--sandbox"), r"the system refuses at threading.py:\d+ in \w+: can't start new thread"),
+        (("--sandbox",), r"the system refuses at threading.py:\d+ in start at .*: can't start new thread"),
+        (("hub", "--sandbox"), r"the system refuses at threading.py:\d+ in start at .*: can't start new thread"),
     ])
     def test_a_system_that_refuses_processes_and_threads_is_named(self, args: tuple[str, ...], words: str) -> None:
         """As where a container's limit on processes is reached. It binds root only without these capabilities."""

@@ -1,5 +1,8 @@
 """Passwords off the process list, and ending when told to."""
 
+import asyncio
+import contextlib
+import dataclasses
 import os
 import re
 import shutil
@@ -13,6 +16,8 @@ import pytest
 
 from commands import interrupt, wait_for
 from miner.front.process import ONE_WISH_SECONDS, hide_secrets, secret_spans, stopping_on_signals
+from stratum_pool import Miner, Pool, within_limit
+from stratum_samples import REGTEST_JOB
 
 SECRET = "hunter2-is-secret"
 
@@ -152,3 +157,30 @@ def test_timeout_signals_twice_and_the_end_is_in_order(args: tuple[str, ...], wo
     assert done.status == (130 if "--switches" in args else 0)
     assert not closing or [line for line in done.out + done.lines if re.fullmatch(closing, line)], (done.out, done.err)
     assert not [line for line in done.err if "Traceback" in line or "KeyboardInterrupt" in line]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@within_limit
+async def test_verdicts_that_are_out_when_signals_come_are_waited_for() -> None:
+    """A pool that answers nothing before the miner was told to end, twice at once."""
+    job, answered = dataclasses.replace(REGTEST_JOB, nbits=0x1D00FFFF), 0
+
+    async def script(miner: Miner) -> None:
+        nonlocal answered
+        await miner.let_in(job, difficulty=0.05)
+        share = await miner.next_share()
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(EOFError):
+            while True:
+                miner.protocol.accept(share)
+                answered += 1
+                share = await miner.next_share()
+
+    async with Pool(script) as pool:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "miner", "-a", "scrypt", "-t", "1", "-o", pool.url, "-u", "a", stderr=subprocess.PIPE)
+        _, said = await process.communicate()
+    assert process.returncode == 0
+    assert answered > 0
+    assert f" {answered} share{'s' * (answered > 1)} accepted, 0 rejected, 0 stale" in said.decode().splitlines()[-1]

@@ -20,6 +20,7 @@ from miner.front.writer import MAX_WAITING, LineStream, StreamFile, Writer
 
 _IN_ORDER_SECONDS = 0.2  # how long a line for one stream waits for those before it on the other
 _LAST_WORDS_SECONDS = 3.0  # how long the end waits for a reader that has stopped
+_PLACES = 3  # the innermost, where an unexpected error was raised
 _MAX_FAULT = 300  # characters of an unexpected error's own text
 
 
@@ -156,8 +157,8 @@ class Console:
         return self._stamped(_missing_words(count))
 
     def _on_gone(self, stream: TextIO | None) -> None:
-        if self._log_files is not None or self._reader_gone or stream is None or is_journal(stream):
-            return
+        if self._told_to_end or self._log_files is not None or stream is None or is_journal(stream):
+            return  # told to end: so were, by Ctrl-C, the other commands of a pipeline, and no reader is left then
         self._reader_gone = True
         if self._stop is not None:
             self._stop()
@@ -200,13 +201,13 @@ def _unexpected(error: BaseException) -> str:
     """One line: what the system refused, or, for whoever is to mend it, where we were wrong."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
+    place = "".join(f" at {Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+                    for frame in traceback.extract_tb(error.__traceback__)[:-_PLACES - 1:-1])
     said = one_line(str(error), _MAX_FAULT)
     if isinstance(error, OSError | MemoryError) or "can't start new thread" in said:
         return f"the system refuses{place}: {said or 'out of memory'}"
     return (f"unexpected {type(error).__name__}{place}{f': {said}' if said else ''}. This is a fault in sparkminer: "
-            "please report it, with the traceback that -D shows")
+            "please report it")
 
 
 def _missing_words(count: int) -> str:
