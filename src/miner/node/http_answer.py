@@ -26,7 +26,7 @@ class Answer:
     status: int
     reason: str
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | bytearray
     kept: bool
 
 
@@ -139,7 +139,7 @@ class AnswerParser:
         wish = fields.get("connection", "").lower()
         ends_itself = self._chunked or self._left is not None
         kept = ends_itself and not self._buffer and ("close" not in wish if minor else "keep-alive" in wish)
-        return Answer(status, reason, fields, bytes(self._body), kept)
+        return Answer(status, reason, fields, self._body, kept)
 
 
 def _check_size(size: int) -> None:

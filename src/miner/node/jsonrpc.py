@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,17 +74,18 @@ def _json(value: object) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A call's result, and the HTTP headers around it, names in lower case. `again`: the node may have heard the call
-    before, and its answer to that was lost."""
+    """A call's result, or what was made of it, and the HTTP headers around it, names in lower case. `again`: the node
+    may have heard the call before, and its answer to that was lost."""
 
     result: Any
     headers: Mapping[str, str]
     again: bool = False
 
 
-def decode_answer(answer: Answer, request_id: int, again: bool = False) -> Reply:
-    """What an HTTP answer to the call `request_id` says. Raises JsonRpcError for the node's refusal, HttpError for
-    another HTTP status, ProtocolError for anything else."""
+def decode_answer(answer: Answer, request_id: int, again: bool = False,
+                  parse: Callable[[Any], Any] | None = None) -> Reply:
+    """What an HTTP answer to the call `request_id` says; `parse` makes something of the result. Raises JsonRpcError for
+    the node's refusal, HttpError for another HTTP status, ProtocolError for anything else, and what `parse` does."""
     if answer.status in (401, 403):  # whatever the body says
         raise HttpError(answer.status, one_line(answer.reason))
     try:
@@ -93,10 +94,11 @@ def decode_answer(answer: Answer, request_id: int, again: bool = False) -> Reply
         if answer.status != 200:
             raise HttpError(answer.status, one_line(answer.reason), _words(answer.body)) from None
         raise ProtocolError("the answer is no JSON: is this really a node's RPC port?") from None
-    return Reply(_result(decoded, request_id, answer.status), answer.headers, again)
+    result = _result(decoded, request_id, answer.status)
+    return Reply(parse(result) if parse else result, answer.headers, again)
 
 
-def _words(body: bytes) -> str:
+def _words(body: bytes | bytearray) -> str:
     """What a person would read of a body that is text or a web page."""
     text = body[:_MAX_TEXT].decode("utf-8", "replace")
     text = re.sub(r"(?is)<(style|script|title)\b.*?</\1\s*>|<[^>]*>?", " ", text)

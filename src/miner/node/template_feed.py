@@ -114,7 +114,7 @@ class TemplateFeed(Feed):
             return
         assert self._payout is not None
         job = template.job("", self._config.algorithm, self._payout, self._extranonce1, clean=True)
-        block = template.block(job.work(bytes(job.extranonce2_size)).share(0))
+        block = await asyncio.to_thread(template.block, job.work(bytes(job.extranonce2_size)).share(0))
         await ask_beforehand(self._rpc.call, template, self._config.algorithm, block)
         self._asked = True
 
@@ -201,8 +201,10 @@ class TemplateFeed(Feed):
         self._put(job)
 
     async def _fetch(self, rpc: NodeRpc | None = None, longpollid: str = "", *, patient: bool = False) -> Template:
-        reply = await (rpc or self._rpc).exchange("getblocktemplate", template_request(longpollid), patient=patient)
-        return await asyncio.to_thread(parse_template, reply.result)
+        reply = await (rpc or self._rpc).exchange("getblocktemplate", template_request(longpollid), patient=patient,
+                                                  parse=parse_template)
+        template: Template = reply.result
+        return template
 
     async def _submit_block(self, share: Share, template: Template) -> ShareResult:
         async with self._submitting:  # one by one: the second block on a tip must know of the first
@@ -216,7 +218,7 @@ class TemplateFeed(Feed):
             return result
 
     async def _hand_in(self, share: Share, template: Template) -> ShareResult:
-        params: list[object] = [template.block(share)]
+        params: list[object] = [await asyncio.to_thread(template.block, share)]
         if template.workid:
             params.append({"workid": template.workid})
         try:

@@ -79,19 +79,21 @@ class NodeRpc:
         """The node's result. Raises JsonRpcError, HttpError, ProtocolError, or OSError (TimeoutError among them)."""
         return (await self.exchange(method, *params)).result
 
-    async def exchange(self, method: str, *params: object, patient: bool = False) -> Reply:
+    async def exchange(self, method: str, *params: object, patient: bool = False,
+                       parse: Callable[[Any], Any] | None = None) -> Reply:
         """The node's result with the headers around it; `bytes` among the parameters stand for their hexadecimal
-        digits. `patient`: wait without end, for a long poll. Raises JsonRpcError, HttpError, ProtocolError, or OSError
-        (TimeoutError among them)."""
+        digits. `patient`: wait without end, for a long poll. `parse` is called with the result and takes its place in
+        the reply; where that is large, on another thread. Raises JsonRpcError, HttpError, ProtocolError, or OSError
+        (TimeoutError among them), and what `parse` does."""
         async with asyncio.timeout(None if patient else self._patience):
             try:
-                return await self._exchange(method, params)
+                return await self._exchange(method, params, parse)
             except HttpError as error:
                 if error.status != 401 or not await self._credentials.renew():
                     raise
-            return await self._exchange(method, params)
+            return await self._exchange(method, params, parse)
 
-    async def _exchange(self, method: str, params: tuple[object, ...]) -> Reply:
+    async def _exchange(self, method: str, params: tuple[object, ...], parse: Callable[[Any], Any] | None) -> Reply:
         self._count += 1
         request_id = self._count
         authorization = await self._credentials.authorization()
@@ -101,9 +103,9 @@ class NodeRpc:
             self._tell(True, request[request.index(b"\r\n\r\n") + 4:][:_MAX_TOLD])  # the head holds credentials
         answer, again = await self._connections.ask(request)
         self._tell(False, answer.body[:_MAX_TOLD])
-        return await _aside(len(answer.body), decode_answer, answer, request_id, again)
+        return await _aside(len(answer.body), decode_answer, answer, request_id, again, parse)
 
-    def _tell(self, sent: bool, body: bytes) -> None:
+    def _tell(self, sent: bool, body: bytes | bytearray) -> None:
         if self._on_traffic:
             self._on_traffic(Traffic(sent, body.decode("utf-8", "replace")))
 

@@ -1,0 +1,98 @@
+"""Nothing that a node is asked or tells keeps the event loop, which holds connections alive and hands blocks in.
+
+What a step of the loop takes is counted in CPU time of its thread, so that a busy machine does not count.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+import recordings
+from miner.config import SourceConfig
+from miner.core.algorithm import Algorithm
+from miner.core.model import Job
+from miner.node.client import NodeSource
+from node.faulty import ScriptedNode, ok
+
+LIMIT = 0.015  # seconds; 5 ms on a machine that is not shared
+TEMPLATE = recordings.template("litecoin/gbt-ltc-premweb-txs.json")
+VALID = ok({"isvalid": True, "scriptPubKey": "51"})
+
+
+@contextlib.contextmanager
+def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[float, str]]]:
+    """What each step of this thread's loops takes from now on, and what it ran."""
+    taken: list[tuple[float, str]] = []
+    thread, run = threading.get_ident(), asyncio.Handle._run
+
+    def timed(handle: asyncio.Handle) -> None:
+        if threading.get_ident() != thread:
+            run(handle)
+            return
+        name, start = repr(handle), time.thread_time()
+        run(handle)
+        taken.append((time.thread_time() - start, name))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.Handle, "_run", timed)
+        yield taken
+
+
+@contextlib.contextmanager
+def served(answers: dict[str, Any]) -> Iterator[ScriptedNode]:
+    """A node on a loop of its own: its work is not ours."""
+    node, ready, over = ScriptedNode(answers), threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with node:
+            ready.set()
+            await asyncio.to_thread(over.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    try:
+        assert ready.wait(30)
+        yield node
+    finally:
+        over.set()
+        thread.join()
+
+
+async def hand_in_one(url: str, algorithm: Algorithm) -> None:
+    config = SourceConfig(url=url, coinbase_addr="A", algorithm=algorithm, retries=0)
+    async with (asyncio.timeout(120), NodeSource(config) as source,
+                aclosing(source.events()) as events):  # type: ignore[type-var]
+        job = await anext(event async for event in events if isinstance(event, Job))
+        for nonce in range(4):
+            await source.submit(job.work(bytes(8)).share(nonce))
+
+
+def test_a_block_of_four_megabytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its template is 8 MB of JSON, its 4,000 transactions make a merkle branch, and it goes up as 8 MB of digits."""
+    transactions = [{"data": secrets.token_hex(1000), "txid": secrets.token_hex(32)} for _ in range(4000)]
+    template = ok(TEMPLATE | {"transactions": transactions, "capabilities": ["proposal"]})
+    with served({"validateaddress": VALID, "getblocktemplate": template, "submitblock": ok(None)}) as node:
+        with steps(monkeypatch) as taken:
+            asyncio.run(hand_in_one(node.url, Algorithm("scrypt", 1024)))
+        (block,) = next(params for method, params in node.calls if method == "submitblock")
+        assert len(block) > 8_000_000 and block.endswith("".join(each["data"] for each in transactions))
+        assert node.count("proposal") == 1
+    print(sorted(taken)[-6:])
+    assert max(taken)[0] < LIMIT, max(taken)
+
+
+def test_a_hash_that_takes_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    header = "00" * 4 + "11" * 32 + "22" * 32 + "00" * 4 + "ffff001d" + "00" * 4  # proven by no hash that we know
+    with served({"validateaddress": VALID, "getblocktemplate": ok(TEMPLATE), "submitblock": ok("high-hash"),
+                 "getblockheader": ok(header)}) as node:
+        with steps(monkeypatch) as taken:
+            asyncio.run(hand_in_one(node.url, Algorithm("scrypt", 1 << 18)))
+        assert node.count("getblockheader")
+    assert max(taken)[0] < LIMIT, max(taken)
