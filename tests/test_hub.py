@@ -14,9 +14,10 @@ from hub_players import SHA256D, TOKEN, RawMiner, ScriptedSource, Watched, make_
 from miner.core.algorithm import Algorithm, sha256d
 from miner.core.errors import SourceError, UsageError
 from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
+from miner.core.offer import REFUSALS
 from miner.core.source import Disconnected, Finished, Notice, SourceEvent
 from miner.core.target import MAX_TARGET, hash_value
-from miner.hub import Hub, HubConfig
+from miner.hub import Hub, HubConfig, server
 from miner.hub.events import HubBlock, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported
 from miner.sandbox import SandboxSource
 from miner.stratum.client import StratumSource
@@ -380,7 +381,170 @@ def test_after_a_refused_block_the_next_candidate_goes_up() -> None:
     scripted(play, make_job(hashes=2))
 
 
+def test_at_a_pool_it_is_the_pool_that_says_what_is_stale() -> None:
+    """It took a block as a share, and its node may have refused it: no clean job comes, perhaps for hours."""
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        source.verdict = lambda share: ShareResult(share, ACCEPTED)
+        player, other = watched.player("a"), watched.player("b")
+        jobs = [await player.job(), await other.job()]
+        for number in range(4):
+            for job, who in zip(jobs, (player, other), strict=True):
+                assert (await who.source.submit(solve(job, number))).status is ACCEPTED
+        assert len(source.submitted) == watched.hub.snapshot().blocks == 8
+
+    scripted(play, make_job(hashes=2))
+
+
+def test_blocks_that_miss_the_pools_target_are_offered_until_a_few_were_refused() -> None:
+    """A young chain behind ckpool: nearly every hash is a block, and the pool takes none that misses its own target."""
+    upstream = MAX_TARGET // 3000
+    young = dataclasses.replace(make_job(hashes=2), share_target=upstream)
+
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        def verdict(share: Share) -> ShareResult:
+            good = hash_value(sha256d(share.header)) <= upstream
+            return ShareResult(share, ACCEPTED if good else REJECTED, "" if good else "Above target")
+
+        source.verdict = verdict
+        raw, player = await RawMiner.join(watched.address), watched.player("p")
+        told, = await raw.notice("mining.set_difficulty")
+        job = await player.job()
+        assert job.share_target >= job.network_target
+        results = [await player.source.submit(solve(job, number, above=upstream)) for number in range(REFUSALS + 2)]
+        assert [result.status for result in results] == [REJECTED] * REFUSALS + [ACCEPTED] * 2
+        assert len(source.submitted) == REFUSALS, "what the pool refuses is not offered any more"
+        assert (await raw.notice("mining.set_difficulty"))[0] > 2 * told
+        harder = await player.job()
+        while harder.share_target < upstream:
+            await player.source.report(MinerReport("test", 1, 1000, 10.0))
+            harder = await player.job()
+        assert upstream <= harder.share_target < harder.network_target
+        assert (await player.source.submit(solve(harder, most=upstream - 1))).status is ACCEPTED
+        assert len(source.submitted) == REFUSALS + 1
+        notices = [event.text for event in watched.told if isinstance(event, Notice)]
+        assert [f"{REFUSALS} blocks in a row" in text and "Above target" in text for text in notices] == [True]
+
+    scripted(play, young)
+
+
+def test_a_miner_that_hangs_up_right_after_its_block_loses_nothing() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        source.answer_now.clear()
+        raw = await RawMiner.connect(watched.address)
+        _, extranonce1, size = (await raw.call("mining.subscribe", "raw/1"))["result"]
+        await raw.call("mining.authorize", "raw", TOKEN)
+        difficulty = (await raw.notice("mining.set_difficulty"))[0]
+        job = Notify.parse(await raw.notice("mining.notify")).to_job(SHA256D, bytes.fromhex(extranonce1), size,
+                                                                     difficulty)
+        share = solve(job)
+        raw.ask("mining.submit", "raw", job.job_id, share.work.extranonce2.hex(), f"{job.ntime:08x}",
+                f"{share.nonce:08x}")
+        raw.close()
+        await watched.heard(MinerLeft)
+        source.answer_now.set()
+        told = await watched.heard(HubShare)
+        assert (told.status, told.upstream, told.block, told.miner) == (ACCEPTED, True, True, "raw")
+        assert [handed.header for handed in source.submitted] == [share.header]
+        row, = watched.hub.snapshot().miners
+        assert (row.accepted, row.blocks, row.connected) == (1, 1, False)
+
+    scripted(play)
+
+
+def test_a_miner_that_leaves_before_the_verdict_loses_no_share() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        source.answer_now.clear()
+        player, job = await as_slow_miner(watched, "brief", 40)
+        submitting = asyncio.create_task(player.source.submit(solve(job, most=MAX_TARGET // 50)))
+        while not source.submitted:
+            await asyncio.sleep(0.01)
+        await player.source.aclose()
+        await watched.heard(MinerLeft)
+        source.answer_now.set()
+        told = await watched.heard(HubShare)
+        assert (told.status, told.upstream, told.miner) == (ACCEPTED, True, "brief")
+        assert watched.hub.snapshot().accepted == 1
+        await submitting
+
+    scripted(play, make_job(hashes=1 << 40, share_hashes=50))
+
+
+def test_a_hub_that_is_closed_waits_for_verdicts() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        source.answer_now.clear()
+        player = watched.player()
+        submitting = asyncio.create_task(player.source.submit(solve(await player.job())))
+        while not source.submitted:
+            await asyncio.sleep(0.01)
+        closing = asyncio.create_task(watched.hub.aclose())
+        await watched.heard(MinerLeft)
+        source.answer_now.set()
+        await closing
+        assert (await watched.heard(HubBlock)).miner == "player"
+        assert watched.hub.snapshot().blocks == 1
+        await submitting
+
+    scripted(play)
+
+
+def test_what_the_pool_refuses_is_no_fault_of_the_miner() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        source.verdict = lambda share: ShareResult(share, REJECTED, "Unauthorized worker")
+        player, job = await as_slow_miner(watched, "honest", 40)
+        for number in range(60):
+            assert (await player.source.submit(solve(job, number, most=MAX_TARGET // 50))).reason == (
+                "Unauthorized worker")
+        assert not [event for event in watched.told if isinstance(event, MinerLeft)]
+
+    scripted(play, make_job(hashes=1 << 40, share_hashes=50))
+
+
+def test_job_ids_are_new_on_each_connection() -> None:
+    """A share that comes late must not be taken for one on another job."""
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        ids = []
+        for _ in range(3):
+            raw = await RawMiner.join(watched.address)
+            ids.append((await raw.notice("mining.notify"))[0])
+            raw.close()
+        assert len(set(ids)) == 3
+
+    scripted(play)
+
+
 # The source's troubles
+
+
+def test_miners_that_can_not_be_told_to_rest_are_sent_off_and_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """minerd and cpuminer-opt hash on with what they have, and rest while they have no connection or no job."""
+    monkeypatch.setattr(server, "AWAY_SECONDS", 0.1)
+
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        player, raw = watched.player("ours"), await RawMiner.join(watched.address)
+        await player.job()
+        await raw.notice("mining.notify")
+        source.push(Disconnected("gone", 60.0))
+        assert await raw.hung_up()
+        assert (await watched.heard(MinerLeft)).reason == "the hub has lost its source of work"
+        again = await RawMiner.join(watched.address)
+        assert (await player.next(Disconnected)).retry_seconds == 60.0
+        source.push(Disconnected("still gone", 60.0), make_job("b", 2))
+        assert (await again.notice("mining.notify"))[1] == swap_words(make_job(tip=2).prev_hash).hex()
+        assert (await player.job()).prev_hash == make_job(tip=2).prev_hash
+        assert len([event for event in watched.told if isinstance(event, MinerLeft)]) == 1
+
+    scripted(play)
+
+
+def test_a_source_that_is_soon_back_costs_nobody_the_connection() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        raw = await RawMiner.join(watched.address)
+        await raw.notice("mining.notify")
+        source.push(Disconnected("gone", 1.0), make_job("b", 2))
+        await raw.notice("mining.notify", lambda params: params[1] == swap_words(make_job(tip=2).prev_hash).hex())
+        assert not [event for event in watched.told if isinstance(event, MinerLeft)]
+
+    scripted(play)
 
 
 def test_while_the_source_is_away_shares_are_stale_and_then_all_goes_on() -> None:

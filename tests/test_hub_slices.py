@@ -16,7 +16,7 @@ sizes = st.integers(MIN_EXTRANONCE2_SIZE, 16)
 @given(sizes)
 def test_every_size_leaves_the_miner_something(size: int) -> None:
     layout = Layout.of(size)
-    assert layout.turn_size + layout.prefix_size + layout.rest_size == size
+    assert layout.edition_size + layout.prefix_size + layout.rest_size == size
     assert layout.rest_size >= 1
     assert 256 <= layout.slices <= MAX_SLICES
 
@@ -28,22 +28,22 @@ def test_what_is_too_small_is_named(size: int) -> None:
 
 
 @given(sizes, st.integers(0, 12), st.binary(max_size=8), st.integers(0, 255), st.integers(0, 1 << 20), st.data())
-def test_the_miners_coinbase_is_the_sources(size: int, grown: int, extranonce1: bytes, number: int, turn: int,
+def test_the_miners_coinbase_is_the_sources(size: int, grown: int, extranonce1: bytes, number: int, edition: int,
                                             data: st.DataObject) -> None:
     """Also when the source's extranonce1 and size have changed since the space was cut."""
     layout, source = Layout.of(size), make_job(extranonce1=extranonce1, size=min(size + grown, 16))
-    job = layout.job(source, "mine", number, turn)
+    job = layout.job(source, "mine", number, edition)
     assert (job.job_id, job.extranonce1, job.extranonce2_size) == ("mine", layout.prefix(number), layout.rest_size)
     rest = data.draw(st.binary(min_size=layout.rest_size, max_size=layout.rest_size))
     assert layout.fits(source)
-    assert job.coinbase(rest) == source.coinbase(layout.extranonce2(source, number, turn, rest))
+    assert job.coinbase(rest) == source.coinbase(layout.extranonce2(source, number, edition, rest))
 
 
 @given(sizes, st.data())
-def test_slices_and_turns_never_overlap(size: int, data: st.DataObject) -> None:
+def test_slices_and_editions_never_overlap(size: int, data: st.DataObject) -> None:
     layout = Layout.of(size)
     source = make_job(size=size)
-    place = st.tuples(st.integers(0, layout.slices - 1), st.integers(0, layout.turns - 1),
+    place = st.tuples(st.integers(0, layout.slices - 1), st.integers(0, layout.editions - 1),
                       st.binary(min_size=layout.rest_size, max_size=layout.rest_size))
     one, other = data.draw(place), data.draw(place)
     assert (layout.extranonce2(source, *one) == layout.extranonce2(source, *other)) is (one == other)

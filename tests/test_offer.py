@@ -5,6 +5,7 @@ import os
 from miner.core.algorithm import Algorithm
 from miner.core.model import Job, ShareResult, ShareStatus
 from miner.core.offer import REFUSALS, Offer
+from miner.core.source import SourceKind
 
 SHA256D = Algorithm.parse("sha256d")
 JOB = Job("1", SHA256D, 1, bytes(32), b"a", b"b", 4, b"c", (), 0x207FFFFF, 1700000000, True, 1 << 240)
@@ -21,8 +22,8 @@ def test_a_few_refusals_in_a_row_settle_it_once() -> None:
     assert [offer.learn(verdict(ShareStatus.REJECTED), BLOCK) for _ in range(REFUSALS + 2)] == [
         *[False] * (REFUSALS - 1), True, False, False]
     assert offer.target(JOB) == JOB.share_target
-    offer.forget()
-    assert offer.target(JOB) == JOB.network_target
+    assert Offer.to(SourceKind.POOL).target(JOB) == JOB.network_target
+    assert Offer.to(SourceKind.HUB).target(JOB) == JOB.share_target
 
 
 def test_a_source_that_takes_one_is_offered_more_and_other_refusals_say_nothing() -> None:

@@ -47,7 +47,7 @@ class Session:
         self._job: Job | None = None
         self._extranonce2 = 0  # goes on from job to job, so that a job that is sent twice is not hashed twice
         self._rolls_time = True  # until the source refuses a share because of that
-        self._offer = Offer()
+        self._offer = Offer.to(source.kind)
         self._rest = Rest(functools.partial(self._call, self._assign))
         self._submits: dict[asyncio.Task[None], Found] = {}  # whose verdicts are awaited
         self._late: list[Found] = []  # found when the run had failed already
@@ -184,7 +184,7 @@ class Session:
             self._job = None
             self._engine.pause()
         if isinstance(event, Disconnected | MovedTo):
-            self._offer.forget()
+            self._offer = Offer.to(self._source.kind)
         self._emit(event)
 
     def _take_job(self, job: Job) -> None:

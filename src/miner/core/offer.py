@@ -5,16 +5,17 @@ share target (ckpool). So blocks are offered; once a few in a row were refused, 
 """
 
 from miner.core.model import Job, ShareResult, ShareStatus
+from miner.core.source import SourceKind
 from miner.core.target import hash_value
 
 REFUSALS = 3  # in a row, of blocks that miss the share target
 
 
 class Offer:
-    """What a source has made of such blocks so far. `refused`: it takes none, so none is searched for."""
+    """What one connection of a source has made of such blocks so far. `refused`: it takes none, so none is offered."""
 
-    def __init__(self) -> None:
-        self.refused = False
+    def __init__(self, *, refused: bool = False) -> None:
+        self.refused = refused
         self._in_a_row = 0
 
     def target(self, job: Job) -> int:
@@ -31,9 +32,10 @@ class Offer:
         self.refused = self._in_a_row >= REFUSALS
         return self.refused
 
-    def forget(self) -> None:
-        """Another source, or another connection: it may take them."""
-        self.refused, self._in_a_row = False, 0
+    @classmethod
+    def to(cls, kind: SourceKind) -> "Offer":
+        """A new one for a source of this kind. Our own hub asks for every block that it can use, and for no other."""
+        return cls(refused=kind is SourceKind.HUB)
 
 
 def notice(result: ShareResult) -> str:

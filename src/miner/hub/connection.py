@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from miner.core.errors import ProtocolError
+from miner.core.source import Notice
 from miner.core.text import one_line
 from miner.hub.floor import Floor
 from miner.hub.miner import GoneError, HubMiner
@@ -14,7 +15,7 @@ from miner.wrong_door import WrongDoorError
 
 READ_SIZE = 1 << 14
 REPORTS_STOPPED = 60.0  # seconds of silence of a miner that reports each second: its host is gone
-SHARES_AT_ONCE = 64  # of one miner that are being judged; then its socket waits
+SHARES_AT_ONCE = 64  # of one miner that are being checked; then its socket waits
 GOODBYE_SECONDS = 2.0  # for what is still to be sent when the hub hangs up
 
 
@@ -27,7 +28,7 @@ class Connection:
         self._host = str(peer[0]) if peer else ""
         self._protocol = ServerProtocol()
         self.miner = HubMiner(floor, self._protocol, self._host)
-        self._judging: set[asyncio.Task[None]] = set()
+        self._checks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(SHARES_AT_ONCE)
         self._reason = ""  # why it ended
         self._bug: BaseException | None = None
@@ -36,14 +37,24 @@ class Connection:
         try:
             await self._converse()
         finally:
-            for task in self._judging:
-                task.cancel()
             self.end("the hub was closed")  # unless there was a reason before
             self.miner.leave(self._reason)
+            await self._finish_checks()
             with suppress(OSError):
                 await self._writer.wait_closed()
         if self._bug is not None:
             raise self._bug
+
+    async def _finish_checks(self) -> None:
+        """What the miner brought before it left still counts. Cancelled: the hub waits no longer."""
+        try:
+            if self._checks:
+                await asyncio.wait(self._checks)
+        finally:
+            if left := len(self._checks):
+                self._floor.emit(Notice(f"{self.miner.name}: no verdict by the end on {left} of its shares"))
+            for task in self._checks:
+                task.cancel()
 
     @contextmanager
     def acting(self) -> Iterator[None]:
@@ -108,16 +119,16 @@ class Connection:
                 self.miner.report(event.report)
             case Submitting():
                 await self._room.acquire()
-                task = asyncio.create_task(self._judge(event))
-                self._judging.add(task)
-                task.add_done_callback(self._judged)
+                task = asyncio.create_task(self._check(event))
+                self._checks.add(task)
+                task.add_done_callback(self._checked)
 
-    async def _judge(self, event: Submitting) -> None:
+    async def _check(self, event: Submitting) -> None:
         with self.acting():
-            await self.miner.judge(event)
+            await self.miner.check(event)
 
-    def _judged(self, task: asyncio.Task[None]) -> None:
-        self._judging.discard(task)
+    def _checked(self, task: asyncio.Task[None]) -> None:
+        self._checks.discard(task)
         self._room.release()
         if not task.cancelled() and (bug := task.exception()):
             self._bug = bug

@@ -90,7 +90,7 @@ class HubBlock:
 
 @dataclass(frozen=True, slots=True)
 class MinerLeft:
-    """A miner's connection ended; its row is final unless the name joins again."""
+    """A miner's connection ended. Verdicts on its last shares may still follow."""
 
     miner: MinerStats
     reason: str

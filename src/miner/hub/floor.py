@@ -1,5 +1,7 @@
 """What the miners at a hub share: the current job and its slices, the judge, the books, and where events go."""
 
+import itertools
+import secrets
 import time
 from collections.abc import Callable
 
@@ -26,6 +28,7 @@ class Floor:
         self.slices = Slices(0)
         self.stopping = ""  # why miners are sent away, once they are
         self._last_notice = 0.0
+        self._job_ids = itertools.count(secrets.randbits(32))
 
     def new_job(self, job: Job) -> bool:
         """Make this the current job. True when the slices were cut anew. Raises SourceError where they can't be."""
@@ -59,6 +62,11 @@ class Floor:
         self.job = None
         self.judge.void()
 
+    def new_job_id(self) -> str:
+        """One that no miner has had yet: a share that comes late, on a new connection, must not be taken for one on
+        another job. The first is drawn at random, since miners outlive a hub that is started again."""
+        return f"{next(self._job_ids):x}"
+
     @property
     def seconds_per_share(self) -> float:
         """For each miner, so that all together stay below the limit."""
@@ -68,4 +76,4 @@ class Floor:
         """What a miner's shares must meet on this job."""
         rate = vardiff.hashrate(now)
         flood = rate * self.members / self.config.max_shares_per_second if rate else start_hashes(job.algorithm)
-        return share_target(job, vardiff.hashes_per_share, flood)
+        return share_target(job, vardiff.hashes_per_share, flood, all_blocks=not self.judge.offer.refused)

@@ -3,11 +3,13 @@
 import asyncio
 import dataclasses
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from miner.core.model import Job, Share, ShareStatus
-from miner.core.source import WorkSource
+from miner.core.offer import Offer, notice
+from miner.core.source import Notice, WorkSource
 from miner.core.target import hash_value
 from miner.core.tip import Tip
 from miner.stratum.reject import Reject
@@ -39,13 +41,16 @@ def refused(code: Reject, reason: str, share: Share | None = None) -> Verdict:
 class Judge:
     """Judges shares on the source's jobs, and hands up those that the source wants to see.
 
-    Candidates for a block go up one by one: once one is accepted, the rest of them, and every other share on that
-    previous hash, is stale without being asked about. On a chain where half of all hashes are blocks the source would
-    drown otherwise.
+    Blocks go up one by one. Once the source's chain has one, the rest of them, and every other share on that previous
+    hash, is stale without being asked about: on a chain where half of all hashes are blocks the source would drown
+    otherwise. A pool's yes says nothing of its chain, so there it is the pool that says what is stale.
+
+    `offer`: which blocks the source wants. `tell` is called with what people should know.
     """
 
-    def __init__(self, source: WorkSource) -> None:
-        self._source = source
+    def __init__(self, source: WorkSource, tell: Callable[[Notice], None]) -> None:
+        self.offer = Offer.to(source.kind)
+        self._source, self._tell = source, tell
         self._live: OrderedDict[Job, None] = OrderedDict()  # not by id: a pool may send one again with a new difficulty
         self._seen: set[bytes] = set()  # headers of good shares on the current previous hash
         self._tip = Tip()
@@ -59,6 +64,7 @@ class Judge:
             self._live.clear()
             self._tip.reopen()
         if self._tip.move(job.prev_hash):
+            self._one_block = asyncio.Lock()  # a block on the hash before may be on its way for long
             self._seen.clear()
         self._live[job] = None
         while len(self._live) > LIVE_JOBS:
@@ -67,6 +73,11 @@ class Judge:
     def void(self) -> None:
         """The source was lost: its jobs so far are worth nothing."""
         self._live.clear()
+        self.changed()
+
+    def changed(self) -> None:
+        """It is another source now, or another connection, of which nothing is known."""
+        self.offer = Offer.to(self._source.kind)
 
     def stale(self, job: Job) -> str:
         """Why work on this job is in vain, or ""."""
@@ -76,7 +87,7 @@ class Judge:
             return "job not found: the chain moved on"
         return "a block on this previous hash was found already" if self._tip.is_solved(job.prev_hash) else ""
 
-    async def judge(self, share: Share, target: int) -> Verdict:
+    async def verdict(self, share: Share, target: int) -> Verdict:
         """Check a share that was to meet `target` at least; where its hash meets the source's too, ask the source."""
         if reason := self.stale(share.job):
             return refused(Reject.STALE, reason, share)
@@ -86,29 +97,38 @@ class Judge:
         self._seen.add(header)
         async with self._waiting:
             loop = asyncio.get_running_loop()
-            value = hash_value(await loop.run_in_executor(self._pool, proof_hash, share.job.algorithm, header))
-        if value > target:
+            digest = await loop.run_in_executor(self._pool, proof_hash, share.job.algorithm, header)
+        if hash_value(digest) > target:
             self._seen.discard(header)  # such shares cost nothing to make: they must not fill the memory
             return refused(Reject.LOW_DIFFICULTY, "low difficulty share", share)
         if reason := self.stale(share.job):
             return refused(Reject.STALE, reason, share)
-        if value <= share.job.network_target:
-            return await self._submit_block(share)
-        return await self._submit(share) if value <= share.job.share_target else Verdict(share, ShareStatus.ACCEPTED)
+        if hash_value(digest) > self.offer.target(share.job):
+            return Verdict(share, ShareStatus.ACCEPTED)
+        if hash_value(digest) > share.job.network_target:
+            return await self._ask(share, digest)
+        verdict = await self._ask_for_block(share, digest)
+        return dataclasses.replace(verdict, block=verdict.upstream)
 
-    async def _submit_block(self, share: Share) -> Verdict:
+    async def _ask_for_block(self, share: Share, digest: bytes) -> Verdict:
         async with self._one_block:
             if reason := self.stale(share.job):
                 return refused(Reject.STALE, reason, share)
-            verdict = await self._submit(share)
-            if verdict.status is ShareStatus.ACCEPTED and share.job in self._live:
+            if hash_value(digest) > self.offer.target(share.job):  # settled while this one waited
+                return Verdict(share, ShareStatus.ACCEPTED)
+            verdict = await self._ask(share, digest)
+            if verdict.status is ShareStatus.ACCEPTED and verdict.block and share.job in self._live:
                 self._tip.solve(share.job.prev_hash)
-            return dataclasses.replace(verdict, block=True)
+            return verdict
 
-    async def _submit(self, share: Share) -> Verdict:
+    async def _ask(self, share: Share, digest: bytes) -> Verdict:
+        """The source's verdict; `block`: its chain has it."""
+        offer = self.offer
         result = await self._source.submit(share)
+        if offer.learn(result, digest) and offer is self.offer:
+            self._tell(Notice(notice(result)))
         code = {ShareStatus.ACCEPTED: None, ShareStatus.STALE: Reject.STALE, ShareStatus.REJECTED: Reject.OTHER}
-        return Verdict(share, result.status, code[result.status], result.reason, upstream=True)
+        return Verdict(share, result.status, code[result.status], result.reason, result.block, upstream=True)
 
     def close(self) -> None:
         """Checks that wait are dropped: whoever awaits them gets a CancelledError."""

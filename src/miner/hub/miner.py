@@ -20,7 +20,7 @@ from miner.stratum.server_protocol import Authorizing, ServerProtocol, Submittin
 
 NAME_LENGTH = 64
 JOBS_KEPT = 32  # jobs of one miner whose shares are still told apart from nonsense
-BAD_SHARES = 50  # in a row are too many: no working miner does that
+BAD_SHARES = 50  # that the hub itself refuses, in a row, are too many: no working miner does that
 NTIME_AHEAD = 2 * 60 * 60  # seconds that a miner may roll a job's time on; nodes allow as much
 
 
@@ -35,7 +35,7 @@ class _Given:
     job: Job
     layout: Layout
     number: int
-    turn: int
+    edition: int
     target: ShareTarget
 
 
@@ -49,10 +49,12 @@ class HubMiner:
         self._slices: Slices | None = None  # where our slice is from
         self._number = 0
         self._row: Row | None = None  # once logged in
+        self._left = False
         self._vardiff: Vardiff | None = None  # once it has a job
         self._given: OrderedDict[str, _Given] = OrderedDict()
         self._count = 0  # jobs given
         self._told: ShareTarget | None = None  # the latest difficulty, and the target that it stands for
+        self._told_refused = False  # whether the source was known by then to refuse blocks that miss its target
         self._bad_shares = 0
 
     # In and out
@@ -61,6 +63,11 @@ class HubMiner:
     def patient(self) -> bool:
         """It is logged in, or waits for us."""
         return self._row is not None or self._asking is not None
+
+    @property
+    def name(self) -> str:
+        """What it is called in the books; "" before it has logged in."""
+        return self._row.name if self._row else ""
 
     def subscribe(self, asking: Subscribing) -> None:
         self._asking = asking
@@ -108,7 +115,8 @@ class HubMiner:
         self._protocol.stop(reason)
 
     def leave(self, reason: str) -> None:
-        """The connection has ended."""
+        """The connection has ended. Shares that are being checked may still be booked."""
+        self._left = True
         if self._slices is not None:
             self._slices.free(self._number, worked=bool(self._given))
             self._slices = None
@@ -116,14 +124,13 @@ class HubMiner:
             self._row.connected = False
             self._floor.members -= 1
             self._floor.emit(MinerLeft(self._row.stats(), reason))
-            self._row = None
 
     # Jobs
 
     def give(self, job: Job, clean: bool) -> None:
         """Hand out a job, with the difficulty that its shares will be judged by; nothing before the miner is in."""
         layout = self._floor.layout
-        if self._row is None or self._slices is None or layout is None:
+        if self._row is None or self._left or self._slices is None or layout is None:
             return
         now = time.monotonic()
         if self._vardiff is None:
@@ -132,18 +139,24 @@ class HubMiner:
         if self._told is None or not wanted.allows(self._told):
             self._told = wanted
             self._protocol.set_difficulty(wanted.difficulty)
+        self._told_refused = self._floor.judge.offer.refused
         self._count += 1
-        job_id = f"{self._count:x}"
+        job_id = self._floor.new_job_id()
         self._given[job_id] = _Given(job, layout, self._number, self._count, self._told)
         while len(self._given) > JOBS_KEPT:
             self._given.popitem(last=False)
         self._protocol.notify(layout.job(job, job_id, self._number, self._count), clean)
 
     def pause(self, reason: str, seconds: float) -> None:
-        """The source is away. Stratum has no word to halt a miner, our extension has: others go on hashing what they
-        have, and their shares are refused as stale until the next job."""
-        if self._row is not None and self._protocol.extension:
+        """The source is away: a miner that knows our extension is told to rest."""
+        if self._row is not None and not self._left and self._protocol.extension:
             self._protocol.pause(f"the hub lost its source of work: {reason}", seconds)
+
+    def send_off(self) -> None:
+        """The source stays away. Stratum has no word to halt a miner, and one that has a job goes on with it, to no
+        use. Without a connection minerd and cpuminer-opt rest; they come back at once, and then wait for a job."""
+        if self._given and not self._protocol.extension:
+            raise GoneError("the hub has lost its source of work")
 
     def move(self) -> None:
         """The slices were cut anew: take one of the new ones, or ask the miner to come back for it."""
@@ -159,7 +172,7 @@ class HubMiner:
 
     def report(self, report: MinerReport) -> None:
         """The miner's own figures."""
-        if self._row is not None:
+        if self._row is not None and not self._left:
             self._row.report(report)
             self._floor.emit(MinerReported(self._row.stats()))
             if self._vardiff is not None:
@@ -170,45 +183,50 @@ class HubMiner:
         """Adapt the difficulty where that is due. The current job is given again with it, unless the miner would then
         search it from its start again."""
         job, layout, now = self._floor.job, self._floor.layout, time.monotonic()
-        if self._vardiff is None or self._row is None or layout is None:
+        if self._vardiff is None or self._row is None or self._left or layout is None:
             return
         changed = self._vardiff.retune(now, self._floor.seconds_per_share)
         if not self._row.reports:
             self._row.hashrate = self._vardiff.hashrate(now)
-        if not changed or job is None or not layout.turn_size:
+        changed = changed or self._told_refused != self._floor.judge.offer.refused
+        if not changed or job is None or not layout.edition_size:
             return
         if self._told is None or not self._floor.target_for(job, self._vardiff, now).allows(self._told):
             self.give(job, clean=False)
 
     # Shares
 
-    async def judge(self, asking: Submitting) -> None:
-        """Judge a share and answer it. Several of them may be judged at a time."""
+    async def check(self, asking: Submitting) -> None:
+        """Have a share judged, answer and book it. Several of them may be checked at a time."""
         given = self._given.get(asking.job_id)
         if given is None:
             self._answer(asking, 0, refused(Reject.STALE, "job not found"))
             return
         try:
-            extranonce2 = given.layout.extranonce2(given.job, given.number, given.turn, asking.extranonce2)
+            extranonce2 = given.layout.extranonce2(given.job, given.number, given.edition, asking.extranonce2)
         except ValueError as error:
             self._answer(asking, 0, refused(Reject.OTHER, str(error)))
             return
         share, target = given.job.work(extranonce2, asking.ntime).share(asking.nonce), given.target.target
         if given.job.ntime <= asking.ntime <= given.job.ntime + NTIME_AHEAD:
-            verdict = await self._floor.judge.judge(share, target)
+            verdict = await self._floor.judge.verdict(share, target)
         else:
             verdict = refused(Reject.OTHER, "ntime out of range", share)
         self._answer(asking, target, verdict)
         self.retune()
 
-    def _answer(self, asking: Submitting, target: int, verdict: Verdict) -> None:
-        """Tell the miner, the books and whoever listens."""
-        if self._row is None:
-            return
+    def _reply(self, asking: Submitting, verdict: Verdict) -> None:
         if verdict.code is None:
             self._protocol.accept(asking)
         else:
             self._protocol.refuse(asking, verdict.code, verdict.reason)
+
+    def _answer(self, asking: Submitting, target: int, verdict: Verdict) -> None:
+        """Tell the miner, where it is still here, the books and whoever listens."""
+        if self._row is None:
+            return
+        if not self._left:
+            self._reply(asking, verdict)
         if verdict.status is ShareStatus.ACCEPTED and self._vardiff is not None:
             self._vardiff.share(target)
         roster = self._floor.roster
@@ -219,6 +237,7 @@ class HubMiner:
         if verdict.block and verdict.share is not None and verdict.status is ShareStatus.ACCEPTED:
             result = ShareResult(verdict.share, verdict.status, block=True)
             self._floor.emit(HubBlock(self._row.name, result, display_hash(sha256d(verdict.share.header))))
-        self._bad_shares = self._bad_shares + 1 if verdict.status is ShareStatus.REJECTED else 0
+        bad = verdict.status is ShareStatus.REJECTED and not verdict.upstream
+        self._bad_shares = self._bad_shares + 1 if bad else 0
         if self._bad_shares >= BAD_SHARES:
             raise GoneError(f"{BAD_SHARES} bad shares in a row")

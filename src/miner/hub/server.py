@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from miner.core.errors import UsageError
 from miner.core.model import Job
-from miner.core.source import Disconnected, Finished, WorkSource
+from miner.core.source import Disconnected, Finished, MovedTo, WorkSource
 from miner.core.text import one_line
 from miner.hub.config import HubConfig
 from miner.hub.connection import Connection
@@ -17,6 +17,8 @@ from miner.hub.floor import Floor
 from miner.hub.judge import Judge
 
 RETUNE_SECONDS = 1.0
+AWAY_SECONDS = 2.0  # that the source may be away before miners which can't be told to rest are sent off
+VERDICT_SECONDS = 5.0  # at the end, for verdicts that are still out
 
 
 class Hub:
@@ -35,7 +37,7 @@ class Hub:
         self.config = config or HubConfig()
         self.source = source
         self._emit = on_event
-        self._judge = Judge(source)
+        self._judge = Judge(source, on_event)
         self._floor = Floor(self.config, self._judge, on_event)
         self._connections: dict[Connection, asyncio.Task[None]] = {}
         self._server: asyncio.Server | None = None
@@ -43,6 +45,7 @@ class Hub:
         self._nobody = asyncio.Event()
         self._nobody.set()
         self._ended: asyncio.Future[str] | None = None  # why; or the error
+        self._away: asyncio.TimerHandle | None = None  # until miners are sent off
         self._closed = False
 
     async def start(self) -> tuple[str, int]:
@@ -88,6 +91,9 @@ class Hub:
         self._closed = True
         if self._server is not None:
             self._server.close()
+        if self._away is not None:
+            self._away.cancel()
+        await self._let_go()
         for task in [*self._tasks, *self._connections.values()]:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._connections.values(), return_exceptions=True)
@@ -106,6 +112,13 @@ class Hub:
                         trace: TracebackType | None) -> None:
         await self.aclose()
 
+    async def _let_go(self) -> None:
+        """Hang up on the miners. The shares that they brought still count: verdicts get a moment."""
+        for connection in list(self._connections):
+            connection.end("the hub was closed")
+        if self._connections:
+            await asyncio.wait(self._connections.values(), timeout=VERDICT_SECONDS)
+
     # The source
 
     async def _read_source(self) -> None:
@@ -117,18 +130,33 @@ class Hub:
                     self._take(event, lost)
                     lost = False
                 case Disconnected():
-                    self._floor.source_lost()
-                    for connection in list(self._connections):
-                        with connection.acting():
-                            connection.miner.pause(event.reason, event.retry_seconds)
+                    self._lose(event)
                     lost = True
+                case MovedTo():
+                    self._judge.changed()
                 case Finished():
                     reason = event.reason
         await self.stop_miners(reason)
         self._end(reason)
 
+    def _lose(self, event: Disconnected) -> None:
+        self._floor.source_lost()
+        for connection in list(self._connections):
+            with connection.acting():
+                connection.miner.pause(event.reason, event.retry_seconds)
+        if self._away is None:
+            self._away = asyncio.get_running_loop().call_later(AWAY_SECONDS, self._send_off)
+
+    def _send_off(self) -> None:
+        for connection in list(self._connections):
+            with connection.acting():
+                connection.miner.send_off()
+
     def _take(self, job: Job, clean: bool) -> None:
         """Serve a new job to everyone at once."""
+        if self._away is not None:
+            self._away.cancel()
+            self._away = None
         anew = self._floor.new_job(job)
         for connection in list(self._connections):
             with connection.acting():

@@ -1,10 +1,10 @@
 """Who searches where: each miner gets a slice of the source's extranonce2 space, and no two slices overlap.
 
-The source's extranonce2 is cut into `pad + turn + prefix + rest`. The prefix is the slice: the miner sees it as its
+The source's extranonce2 is cut into `pad + edition + prefix + rest`. The prefix is the slice: the miner sees it as its
 extranonce1, and the rest as its extranonce2. All before it, from the source's extranonce1 on, moves to the end of
 coinbase1. So a pool that hands out a new extranonce1, as they do at each reconnect, asks nothing of the miners but a
-new job: many of them don't know `mining.set_extranonce`. The turn is a byte that differs each time a miner is given a
-job: without it, a job that is sent again with another difficulty would be searched from its start again. The pad is
+new job: many of them don't know `mining.set_extranonce`. The edition is a byte that differs each time a miner is given
+a job: without it, a job that is sent again with another difficulty would be searched from its start again. The pad is
 zeros, where the source's extranonce2 has grown since the hub cut it.
 """
 
@@ -20,9 +20,9 @@ MIN_EXTRANONCE2_SIZE = 2
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How many bytes are the turn, how many name a slice, and how many are left to the miner in it."""
+    """How many bytes are the edition, how many name a slice, and how many are left to the miner in it."""
 
-    turn_size: int
+    edition_size: int
     prefix_size: int
     rest_size: int
 
@@ -32,8 +32,8 @@ class Layout:
         if extranonce2_size < MIN_EXTRANONCE2_SIZE:
             raise SourceError(f"the source's extranonce2_size is {extranonce2_size}: a hub needs at least "
                               f"{MIN_EXTRANONCE2_SIZE} to give each miner its own slice; mine there without a hub")
-        turn_size, prefix_size = {2: (0, 1), 3: (1, 1)}.get(extranonce2_size, (1, 2))
-        return cls(turn_size, prefix_size, extranonce2_size - turn_size - prefix_size)
+        edition_size, prefix_size = {2: (0, 1), 3: (1, 1)}.get(extranonce2_size, (1, 2))
+        return cls(edition_size, prefix_size, extranonce2_size - edition_size - prefix_size)
 
     @property
     def slices(self) -> int:
@@ -41,32 +41,32 @@ class Layout:
         return 1 << 8 * self.prefix_size
 
     @property
-    def turns(self) -> int:
+    def editions(self) -> int:
         """How often a miner can be given the same job without searching the same headers again."""
-        return 1 << 8 * self.turn_size
+        return 1 << 8 * self.edition_size
 
     def fits(self, job: Job) -> bool:
-        return job.extranonce2_size >= self.turn_size + self.prefix_size + self.rest_size
+        return job.extranonce2_size >= self.edition_size + self.prefix_size + self.rest_size
 
     def prefix(self, number: int) -> bytes:
         """The bytes that name a slice: the miner's extranonce1."""
         return number.to_bytes(self.prefix_size, "big")
 
-    def job(self, job: Job, job_id: str, number: int, turn: int) -> Job:
+    def job(self, job: Job, job_id: str, number: int, edition: int) -> Job:
         """The source's job as the miner of a slice sees it. Its coinbase with the miner's extranonce2 is the source's
         job's coinbase with `extranonce2`."""
-        return replace(job, job_id=job_id, coinbase1=job.coinbase1 + job.extranonce1 + self._before(job, turn),
+        return replace(job, job_id=job_id, coinbase1=job.coinbase1 + job.extranonce1 + self._before(job, edition),
                        extranonce1=self.prefix(number), extranonce2_size=self.rest_size)
 
-    def extranonce2(self, job: Job, number: int, turn: int, rest: bytes) -> bytes:
+    def extranonce2(self, job: Job, number: int, edition: int, rest: bytes) -> bytes:
         """The source's extranonce2 for what a miner submitted from its slice. Raises ValueError on a wrong length."""
         if len(rest) != self.rest_size:
             raise ValueError(f"extranonce2 has {len(rest)} bytes instead of {self.rest_size}")
-        return self._before(job, turn) + self.prefix(number) + rest
+        return self._before(job, edition) + self.prefix(number) + rest
 
-    def _before(self, job: Job, turn: int) -> bytes:
+    def _before(self, job: Job, edition: int) -> bytes:
         size = job.extranonce2_size - self.prefix_size - self.rest_size
-        return (turn % self.turns).to_bytes(size, "big")
+        return (edition % self.editions).to_bytes(size, "big")
 
 
 class Slices:

@@ -2,8 +2,9 @@
 caller brings the clock (seconds, any origin).
 
 A share target has a ceiling and a floor. It is never harder than the job's network target, so that no block is missed,
-and not harder than the source's share target either, so that no share that the source pays for is missed; only this
-second rule gives way where keeping it would flood the hub.
+unless the source refuses blocks that miss its own share target (`core.offer`). It is not harder than the source's share
+target either, so that no share that the source pays for is missed; only this rule gives way where keeping it would
+flood the hub.
 """
 
 import math
@@ -39,10 +40,13 @@ class ShareTarget:
         return self.difficulty / TOLERANCE <= told.difficulty <= self.difficulty
 
 
-def share_target(job: Job, hashes_per_share: float, flood_hashes: float) -> ShareTarget:
+def share_target(job: Job, hashes_per_share: float, flood_hashes: float, *, all_blocks: bool = True) -> ShareTarget:
     """The target for shares of about `hashes_per_share` expected hashes on this job. `flood_hashes`: with fewer the hub
-    would get more shares than it can check, and the source's share target is not a bound any more."""
-    floor = max(job.network_target, min(job.share_target, _target_of(flood_hashes)))
+    would get more shares than it can check, and the source's share target is not a bound any more. `all_blocks`: the
+    source may want blocks that miss its share target as well."""
+    floor = min(job.share_target, _target_of(flood_hashes))
+    if all_blocks or job.network_target < job.share_target:
+        floor = max(floor, job.network_target)
     target = max(floor, min(_target_of(hashes_per_share), EASIEST_TARGET))
     difficulty = target_to_difficulty(target, job.algorithm)
     if difficulty_to_target(difficulty, job.algorithm) < floor:  # the double was rounded to the hard side
