@@ -4,6 +4,7 @@ import fcntl
 import io
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 import commands
+import miner
 from commands import STAMP, run_here
 from miner.core.errors import UsageError
 from miner.front.console import Console, run_command
@@ -305,6 +307,14 @@ class TestSyslog:
         assert done.lines[0].startswith("-S/--syslog: no system log at /nonexistent/log, so messages go to stderr: ")
         assert any(line.startswith("Total: ") for line in done.lines)
 
+    def test_one_that_reads_nothing_stops_nobody(self, tmp_path: Path) -> None:
+        """Its socket holds a few messages; a further one would wait for ever."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+            log.bind(str(tmp_path / "log"))
+            done = run_here("--sandbox", "-a", "scrypt:16", "-t", "1", "-D", "--seconds", "1.5", "-S",
+                            syslog=str(tmp_path / "log"))
+        assert (done.status, done.err) == (0, [])
+
     def test_while_it_is_away_lines_are_lost_and_then_it_is_found_again(self, tmp_path: Path) -> None:
         address = str(tmp_path / "log")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as first:
@@ -350,6 +360,20 @@ class TestFaults:
                               check=False)
         assert done.returncode == 1
         assert re.fullmatch(rf"miner( hub)?: {words}\n", done.stderr)
+
+    @pytest.mark.parametrize("command", [[], ["hub"], ["bench"], ["spark"]])
+    def test_an_installation_without_its_native_module_says_so_in_one_line(self, command: list[str],
+                                                                           tmp_path: Path) -> None:
+        shutil.copytree(Path(miner.__file__).parent, tmp_path / "miner", ignore=shutil.ignore_patterns("_native*"))
+        args = () if command == ["bench"] else ("--sandbox",)
+        code = (f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from miner.__main__ import main; "
+                f"sys.argv[1:] = {[*command, *args]!r}; sys.exit(main())")
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=commands.LIMIT,
+                              check=False)
+        name = " ".join(["miner", *command])
+        words = "this installation lacks something, or is for another Python: cannot import name '_native'"
+        assert done.returncode == 1
+        assert re.fullmatch(rf"{name}: {words}.*\n", done.stderr)
 
     def test_an_error_for_people_goes_to_the_system_log_too(self, tmp_path: Path) -> None:
         def command(args: list[str], console: Console) -> int:

@@ -14,13 +14,27 @@ def main(argv: Sequence[str] | None = None, console: Console | None = None) -> i
     args = sys.argv[1:] if argv is None else list(argv)
     console = console or Console()
     if args[:1] == ["hub"]:
-        from miner.cli.hub import hub
-
-        return run_command("miner hub", hub, args[1:], console)
+        return run_command("miner hub", _hub, args[1:], console)
     if args[:1] == ["bench"]:
-        from miner.cli.bench import bench
+        return run_command("miner bench", _bench, args[1:], console)
+    return run_command("miner", _mine, args, console)
 
-        return run_command("miner bench", bench, args[1:], console)
+
+# Each command loads only what it needs, and what can't be loaded is told as every other error is.
+
+def _mine(args: list[str], console: Console) -> int:
     from miner.cli.mine import mine
 
-    return run_command("miner", mine, args, console)
+    return mine(args, console)
+
+
+def _hub(args: list[str], console: Console) -> int:
+    from miner.cli.hub import hub
+
+    return hub(args, console)
+
+
+def _bench(args: list[str], console: Console) -> int:
+    from miner.cli.bench import bench
+
+    return bench(args, console)

@@ -198,12 +198,14 @@ def run_command(name: str, command: Callable[[list[str], Console], int], args: l
 
 
 def _unexpected(error: BaseException) -> str:
-    """One line: what the system refused, or, for whoever is to mend it, where we were wrong."""
+    """One line: what the system refused or lacks, or, for whoever is to mend it, where we were wrong."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     place = "".join(f" at {Path(frame.filename).name}:{frame.lineno} in {frame.name}"
                     for frame in traceback.extract_tb(error.__traceback__)[:-_PLACES - 1:-1])
     said = one_line(str(error), _MAX_FAULT)
+    if isinstance(error, ImportError):
+        return f"this installation lacks something, or is for another Python: {said}"
     if isinstance(error, OSError | MemoryError) or "can't start new thread" in said:
         return f"the system refuses{place}: {said or 'out of memory'}"
     return (f"unexpected {type(error).__name__}{place}{f': {said}' if said else ''}. This is a fault in sparkminer: "

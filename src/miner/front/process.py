@@ -173,7 +173,8 @@ def _open_standard_streams() -> None:
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            with contextlib.suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
 
 
 def go_to_background() -> int:
@@ -190,9 +191,10 @@ def go_to_background() -> int:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until somebody listens to it
         with contextlib.suppress(OSError):  # refused: then the terminal's SIGHUP comes here, and ends nothing
             os.setsid()
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.close(nothing)
+        with contextlib.suppress(OSError):  # a root directory without /dev
+            nothing = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(nothing, 0)
+            os.close(nothing)
     return child
 
 

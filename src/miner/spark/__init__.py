@@ -9,6 +9,10 @@ from collections.abc import Sequence
 def main(argv: Sequence[str]) -> int:
     """`python -m miner spark …`, and what spark-submit runs. Returns the exit status."""
     from miner.front.console import Console, run_command
-    from miner.spark.job import spark
 
-    return run_command("miner spark", spark, list(argv), Console())
+    def command(args: list[str], console: Console) -> int:
+        from miner.spark.job import spark
+
+        return spark(args, console)
+
+    return run_command("miner spark", command, list(argv), Console())
