@@ -24,7 +24,8 @@ FRONTS = ["miner.front", "miner.cli", "miner.__main__", "miner.spark"]
 # Modules (patterns, "!" takes out again), and what they import neither themselves nor through modules of ours.
 NEVER = {
     "the core is pure": ("miner.core miner.core.*", [*IO, *CLOCK, "random", "secrets", "miner._native"]),
-    "stratum without I/O and clock": ("miner.stratum.* !miner.stratum.client !miner.stratum.connection",
+    "stratum without I/O and clock": ("miner.stratum.* !miner.stratum.client !miner.stratum.connection "
+                                      "!miner.stratum.lost !miner.stratum.hand_in miner.wrong_door",
                                       [*IO, *CLOCK, "miner._native"]),
     # http.client.HTTPResponse is used there as a parser of bytes.
     "a node's messages without I/O and clock": ("miner.node.template miner.node.jsonrpc miner.node.getwork "

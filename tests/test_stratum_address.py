@@ -49,3 +49,16 @@ def test_logins_that_no_pool_takes(login: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="printable") as caught:
         PoolAddress.of(SourceConfig(url="stratum+tcp://host:1", **login))
     assert "s3cret" not in str(caught.value)
+
+
+def of(url: str, **login: str) -> PoolAddress:
+    return PoolAddress.of(SourceConfig(url=url, **{"username": "alice", **login}))  # type: ignore[arg-type]
+
+
+def test_a_short_password_is_only_masked_where_it_stands_alone() -> None:
+    assert of("stratum+tcp://h:1", password="x").masked("extra x, xx") == "extra ***, xx"
+    assert of("stratum+tcp://h:1", password="").masked("extra x") == "extra x"
+
+
+def test_a_password_is_masked_in_json_too() -> None:
+    assert of("stratum+tcp://h:1", password='pä"ss').masked(r'["p\u00e4\"ss", "pä"ss"]') == '["***", "***"]'

@@ -14,20 +14,17 @@ from miner.core.algorithm import Algorithm
 from miner.core.errors import ProtocolError
 from miner.core.model import Job, MinerReport, Share, ShareStatus
 from miner.core.target import difficulty_to_target
-from miner.stratum.client_protocol import (
-    MAX_LINE,
-    MAX_UNANSWERED,
-    PATIENCE,
+from miner.stratum.client_events import (
     Answered,
     Authorized,
     ClientEvent,
-    ClientProtocol,
     Ignored,
     LoginRefused,
     NewDifficulty,
-    State,
     Subscribed,
 )
+from miner.stratum.client_protocol import MAX_LINE, MAX_UNANSWERED, PATIENCE, ClientProtocol
+from miner.stratum.handshake import State
 from miner.stratum.messages import EXTRANONCE_SUBSCRIBE, Pause, Reconnect, ShowMessage, Stop
 from stratum_samples import (
     EXTRANONCE1,
@@ -677,7 +674,7 @@ def test_a_scaled_difficulty_beyond_all_measure_is_ignored(scale: float, value: 
     protocol = ready(difficulty_scale=scale)
     [event] = receive(protocol, difficulty(value))
     assert isinstance(event, Ignored)
-    assert protocol.difficulty == 1
+    assert protocol.jobs.difficulty == 1
 
 
 # Anything at all

@@ -12,12 +12,13 @@ from miner.core.model import Job, MinerReport
 from miner.core.source import Traffic
 from miner.core.text import one_line
 from miner.front.report import Report
-from miner.stratum import client_protocol
+from miner.stratum import client_protocol, pool_jobs
 from miner.stratum.client import StratumSource
 from miner.stratum.client_events import Answered, ClientEvent, Ignored, LoginRefused
-from miner.stratum.client_protocol import ClientProtocol, State
-from miner.stratum.connection import LostError
+from miner.stratum.client_protocol import ClientProtocol
 from miner.stratum.dump import Dump
+from miner.stratum.handshake import State
+from miner.stratum.lost import LostError
 from stratum_samples import NOTIFY, SUBSCRIPTION, answer, request
 
 ALGORITHMS = Algorithm("scrypt", 1024), Algorithm("sha256d", 0)
@@ -36,7 +37,7 @@ def pool(data: bytes) -> None:
         if mode & 1:
             for number in range(1, 4):
                 list(protocol.receive_data(answer(number, SUBSCRIPTION if protocol.state is State.SUBSCRIBING else {})))
-            list(protocol.receive_data(answer(protocol._request_id, True)))
+            list(protocol.receive_data(answer(protocol._calls._number, True)))
         hear_pool(protocol, data)
 
 
@@ -52,7 +53,6 @@ def hear_pool(protocol: ClientProtocol, data: bytes) -> None:
                     with contextlib.suppress(ProtocolError):
                         protocol.submit(event.work(bytes(event.extranonce2_size), version=max(event.versions())
                                                    if event.version_mask.bit_count() < 4 else None).share(7))
-                    assert event.share_target >= event.network_target
                 case Ignored(reason) | LoginRefused(reason) | Answered(reason=reason):
                     assert reason.isprintable()
                     assert len(reason) < 1000
@@ -63,8 +63,8 @@ def hear_pool(protocol: ClientProtocol, data: bytes) -> None:
             assert isinstance(sent, Traffic)
             assert PASSWORD not in sent.text
         assert len(protocol._lines._buffer) <= client_protocol.MAX_LINE + len(piece)
-        assert len(protocol._issued) <= client_protocol.MAX_JOBS
-        assert len(protocol._unanswered) <= client_protocol.MAX_UNANSWERED + 5
+        assert len(protocol.jobs) <= pool_jobs.MAX_JOBS
+        assert len(protocol._calls) <= client_protocol.MAX_UNANSWERED + 5
 
 
 class Reader:
@@ -86,7 +86,7 @@ class Reader:
         try:
             self._source._on_event(event, self)  # type: ignore[arg-type]  # in place of a connection
         except (LostError, MinerError) as error:
-            yield one_line(self._source._masked(str(error)))
+            yield one_line(self._source._address.masked(str(error)))
         waiting = self._source._events._events
         while waiting:
             told = waiting.popleft()

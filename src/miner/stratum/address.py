@@ -1,5 +1,7 @@
 """Where a pool is and who we are there, read from a URL without any of it ending up in a label."""
 
+import json
+import re
 from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import unquote, urlsplit
@@ -45,10 +47,18 @@ class PoolAddress:
     def tls(self) -> bool:
         return POOL_SCHEMES[self.scheme]
 
+    def masked(self, text: str) -> str:
+        """The pool's words without our password, as it is or as JSON writes it. A short one like "x" is only taken out
+        where it stands alone."""
+        if not self.password:
+            return text
+        secret = "|".join({re.escape(self.password), re.escape(json.dumps(self.password)[1:-1])})
+        return re.sub(secret if len(self.password) > 3 else rf"(?<!\w)({secret})(?!\w)", "***", text)
+
     def __str__(self) -> str:
-        return f"{self.scheme}://{place(self.host, self.port)}"
+        return f"{self.scheme}://{place_text(self.host, self.port)}"
 
 
-def place(host: str, port: int) -> str:
+def place_text(host: str, port: int) -> str:
     """HOST:PORT as a URL has it, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

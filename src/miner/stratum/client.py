@@ -2,9 +2,7 @@
 
 import asyncio
 import dataclasses
-import json
 import random
-import re
 from collections.abc import AsyncIterator, Callable
 
 from miner import __version__
@@ -15,11 +13,14 @@ from miner.core.source import Connecting, Disconnected, Finished, Notice, Source
 from miner.event_queue import EventQueue
 from miner.net import CONNECT_SECONDS, Route
 from miner.stratum import messages
-from miner.stratum.address import PoolAddress, place
-from miner.stratum.client_events import Authorized, ClientEvent, Ignored, LoginRefused
-from miner.stratum.client_protocol import ClientProtocol, State
-from miner.stratum.connection import LostError, PoolConnection, connect
-from miner.wrong_door import Speech, right_url
+from miner.stratum.address import PoolAddress
+from miner.stratum.client_events import Authorized, ClientEvent, Ignored, LoginLost, LoginRefused, Shunned
+from miner.stratum.client_protocol import ClientProtocol
+from miner.stratum.connection import PoolConnection
+from miner.stratum.hand_in import HandIn
+from miner.stratum.handshake import State
+from miner.stratum.lost import LostError, connect, url_instead
+from miner.stratum.pool_jobs import PoolJobs
 
 USER_AGENT = f"sparkminer/{__version__}"
 MAX_PAUSE = 300.0  # between two tries, unless the configured pause is longer
@@ -45,14 +46,18 @@ class StratumSource(WorkSource):
         self._uniform = uniform
         self._unwelcome: set[str] = set()  # offers that this pool may have hung up on
         self._session = ""
+        self._jobs: PoolJobs | None = None  # of the last connection that had some
         self._was_in = False  # the pool has taken our login before
-        self._asked = False  # what is spoken at its port
+        self._asked = False  # the pool was asked what it speaks: once, lest it takes us for two
+        self._took_shares = False
+        self._hand_in = HandIn()
         self._connection: PoolConnection | None = None
         self._events = EventQueue()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self.label = str(self._address)
         self.kind = SourceKind.HUB if config.hub else SourceKind.POOL
+        self._whose = f" of user {self._address.username}" if self._address.username else ""
         named = f"pool user {self._address.username}" if self._address.username else "whom the pool chooses"
         self.payee = "the hub's payee" if config.hub else named
 
@@ -60,10 +65,9 @@ class StratumSource(WorkSource):
         return self._follow()
 
     async def submit(self, share: Share) -> ShareResult:
-        if not self._connection:
-            return ShareResult(share, ShareStatus.STALE, "not connected")
-        answer = await self._connection.submit(share)
-        return ShareResult(share, answer.status, self._masked(answer.reason))
+        answer = await self._hand_in.submit(share)
+        self._took_shares = self._took_shares or answer.status is ShareStatus.ACCEPTED
+        return ShareResult(share, answer.status, self._address.masked(answer.reason))
 
     async def report(self, report: MinerReport) -> None:
         if self._connection:
@@ -71,6 +75,7 @@ class StratumSource(WorkSource):
 
     async def aclose(self) -> None:
         self._closed = True
+        self._hand_in.end()
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -80,14 +85,19 @@ class StratumSource(WorkSource):
         if self._closed:
             return
         if not self._task:
+            self._hand_in.begin()
             self._task = asyncio.create_task(self._connect_again_and_again())
-            self._task.add_done_callback(lambda _: self._events.close())
+            self._task.add_done_callback(self._on_end)
         while (event := await self._events.get()) is not None:
             yield event
             if isinstance(event, Finished):
                 return
         if not self._closed:
             await self._task  # raises what ended it
+
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        self._hand_in.end()
+        self._events.close()
 
     async def _connect_again_and_again(self) -> None:
         failures = 0
@@ -100,27 +110,16 @@ class StratumSource(WorkSource):
                 failures = 1 if lost.had_jobs else failures + 1
                 if lost.wait is None and not lost.had_jobs:
                     self._place = self._home
-                reason = self._masked(str(lost))
-                if not self._was_in and (url := await self._right_url(lost)):
-                    raise SourceError(f"{self.label}: {url}") from None
+                reason = self._address.masked(str(lost))
+                if not self._was_in and (lost.speech or not self._asked):
+                    self._asked = self._asked or lost.mute or lost.no_tls
+                    if words := await url_instead(self._route, self._place, tls=self._address.tls, lost=lost):
+                        raise SourceError(f"{self.label}: {words}") from None
                 if 0 <= self._config.retries < failures:
                     raise SourceError(f"{self.label}: {reason}; gave up after {self._config.retries} retries") from None
                 pause = self._pause(failures) if lost.wait is None else lost.wait + self._pause(0)
             self._events.put(Disconnected(reason, pause))
             await asyncio.sleep(pause)
-
-    async def _right_url(self, lost: LostError) -> str:
-        """In words, the URL to use where something else is spoken than ours says; "" where nothing tells that. A pool
-        that hangs up without a word, or doesn't speak TLS, is asked once what it speaks."""
-        speech = lost.speech
-        if (lost.mute or lost.no_tls) and not self._asked:
-            self._asked = True
-            speech = await self._route.speech_at(*self._place)
-        if lost.no_tls:
-            speech = speech or Speech.STRATUM
-        if speech is None or speech is (Speech.TLS if self._address.tls else Speech.STRATUM):
-            return ""
-        return right_url(Speech.STRATUM, speech, place(*self._place))
 
     def _pause(self, failures: int) -> float:
         """Full jitter: anything from 0 to a ceiling that doubles with each failure. A pool that asked us to come back
@@ -137,7 +136,7 @@ class StratumSource(WorkSource):
                                        timeout=min(CONNECT_SECONDS, self._config.timeout))
         protocol = ClientProtocol(self.algorithm, self._address.username, self._address.password,
                                   user_agent=self._config.user_agent or USER_AGENT, hub=self._config.hub,
-                                  session=self._session, unwelcome=self._unwelcome,
+                                  session=self._session, earlier=self._jobs, unwelcome=self._unwelcome,
                                   suggest_difficulty=self._config.suggest_difficulty,
                                   difficulty_scale=self._config.difficulty_scale)
         self._connection = connection = PoolConnection(protocol, reader, writer, self._config.timeout,
@@ -157,9 +156,11 @@ class StratumSource(WorkSource):
                 raise
         finally:
             self._connection = None
+            self._hand_in.hold()
             # Some pools close the connection on what they don't know: they don't get it twice.
             self._unwelcome |= protocol.unanswered_offers
             self._session = protocol.session if protocol.state in (State.AUTHORIZING, State.READY) else ""
+            self._jobs = protocol.jobs if protocol.jobs else self._jobs
             await connection.aclose()
 
     def _on_event(self, event: ClientEvent, connection: PoolConnection) -> None:
@@ -168,14 +169,22 @@ class StratumSource(WorkSource):
                 self._events.put(event)
             case Authorized():
                 self._was_in = True
+                self._hand_in.use(connection)
+            case LoginLost():
+                self._hand_in.hold()
+                self._notice(f"the pool refuses shares{self._whose} ({event.reason}): logging in again", connection)
+            case Shunned():
+                connection.had_jobs = False  # none that was any good: the pauses grow
+                words = f"{self.label} refuses every share{self._whose}: {self._address.masked(event.reason)}"
+                raise LostError(words) if self._took_shares else SourceError(words)
             case LoginRefused():
-                who = f" of user {self._address.username}" if self._address.username else ""
-                words = f"{self.label} refused the login{who}: {self._masked(event.reason) or 'it gave no reason'}"
+                reason = self._address.masked(event.reason) or "it gave no reason"
+                words = f"{self.label} refused the login{self._whose}: {reason}"
                 raise LostError(words) if self._was_in else SourceError(words)
             case messages.Reconnect():
                 self._on_reconnect(event, connection)
             case messages.Pause():
-                self._events.put(Disconnected(self._masked(event.reason), event.seconds))
+                self._events.put(Disconnected(self._address.masked(event.reason), event.seconds))
             case messages.ShowMessage():
                 self._notice(f"message from the pool: {event.text}", connection)
             case Ignored():
@@ -200,16 +209,7 @@ class StratumSource(WorkSource):
 
     def _notice(self, text: str, connection: PoolConnection) -> None:
         if connection.allow_notice(text):
-            self._events.put(Notice(self._masked(text)))
+            self._events.put(Notice(self._address.masked(text)))
 
     def _on_traffic(self, traffic: Traffic) -> None:
-        self._events.put(dataclasses.replace(traffic, text=self._masked(traffic.text)))
-
-    def _masked(self, text: str) -> str:
-        """The pool's words without our password, as it is or as JSON writes it. A short one like "x" is only taken out
-        where it stands alone."""
-        password = self._address.password
-        if not password:
-            return text
-        secret = "|".join({re.escape(password), re.escape(json.dumps(password)[1:-1])})
-        return re.sub(secret if len(password) > 3 else rf"(?<!\w)({secret})(?!\w)", "***", text)
+        self._events.put(dataclasses.replace(traffic, text=self._address.masked(traffic.text)))

@@ -1,9 +1,10 @@
 """What a miner's end of a stratum connection has to tell."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from miner.core.model import Job, ShareStatus
 from miner.stratum import messages
+from miner.stratum.reject import Reject
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,22 @@ class LoginRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class LoginLost:
+    """The pool refused several shares in a row as those of a worker that it doesn't know, though the login held. We log
+    in again, and no share can be handed in before the next Authorized. `reason`: the pool's words."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shunned:
+    """Nor does another login help: the pool goes on refusing shares as those of a worker that it doesn't know. There is
+    no use in this connection. `reason`: the pool's words."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class NewDifficulty:
     """For the jobs that follow; those that were issued before keep theirs."""
 
@@ -36,11 +53,13 @@ class NewDifficulty:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The verdict on the share that `submit` gave this number. `reason`: the pool's words where it wasn't accepted."""
+    """The verdict on the share that `submit` gave this number. `reason`: the pool's words where it wasn't accepted, and
+    `kind` what they mean, where they come from the pool."""
 
     request_id: int
     status: ShareStatus
     reason: str = ""
+    kind: Reject | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +69,5 @@ class Ignored:
     reason: str
 
 
-ClientEvent = (Job | Subscribed | Authorized | LoginRefused | NewDifficulty | Answered | Ignored
+ClientEvent = (Job | Subscribed | Authorized | LoginRefused | LoginLost | Shunned | NewDifficulty | Answered | Ignored
                | messages.Reconnect | messages.ShowMessage | messages.Stop | messages.Pause)

@@ -8,99 +8,88 @@
 
 Jobs, difficulties and extranonces may come in any order that pools send them in: a Job comes out once all that belongs
 to it is known and the login holds. Messages that make no sense are Ignored one by one, up to a limit; what was known
-before them stays in force. A move that is not allowed raises ProtocolError and changes nothing.
+before them stays in force. A move that is not allowed raises ProtocolError and changes nothing; `handshake` draws those
+that are.
 """
 
-import dataclasses
-import enum
-import math
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 
 from miner.core.algorithm import Algorithm
 from miner.core.errors import ProtocolError
-from miner.core.model import Job, MinerReport, Share, ShareStatus
+from miner.core.model import MinerReport, Share, ShareStatus
 from miner.core.text import one_line
 from miner.stratum import messages
+from miner.stratum.calls import Calls
 from miner.stratum.client_events import (
     Answered,
     Authorized,
     ClientEvent,
     Ignored,
+    LoginLost,
     LoginRefused,
-    NewDifficulty,
+    Shunned,
     Subscribed,
 )
+from miner.stratum.handshake import Handshake, State, Step
+from miner.stratum.pool_jobs import PoolJobs
+from miner.stratum.pool_requests import PoolRequests
 from miner.stratum.reject import Reject, classify
-from miner.stratum.wire import LineBuffer, Request, Response, decode, encode_request, encode_response
+from miner.stratum.wire import LineBuffer, Request, Response, decode
 from miner.wrong_door import Speech, WrongDoorError, speech_of
 
-MAX_LINE = 512 << 10  # a notify with a coinbase that pays thousands has some 100 kB
+MAX_LINE = 512 << 10  # bytes; a notify with a coinbase that pays thousands has some 100 kB
 MAX_UNANSWERED = 512  # shares without a verdict
-MAX_JOBS = 256  # whose shares can still be submitted
 PATIENCE = 32  # senseless messages in a row before the connection is given up
-
-
-class State(enum.Enum):
-    """How far the connection has come. Each handshake step waits for the answer to the one before it."""
-
-    NEW = "new"
-    CONFIGURING = "configuring"
-    SUBSCRIBING = "subscribing"
-    AUTHORIZING = "authorizing"
-    READY = "ready"
-    REFUSED = "refused"
+UNKNOWN_SHARES = 3  # in a row, refused because the pool doesn't know the worker, before we log in again
 
 
 class ClientProtocol:
     """One connection. Its public attributes are for reading."""
 
     def __init__(self, algorithm: Algorithm, username: str, password: str, *, user_agent: str, hub: bool = False,
-                 session: str = "", suggest_difficulty: float = 0.0, difficulty_scale: float = 1.0,
-                 unwelcome: Collection[str] = ()) -> None:
+                 session: str = "", earlier: PoolJobs | None = None, suggest_difficulty: float = 0.0,
+                 difficulty_scale: float = 1.0, unwelcome: Collection[str] = ()) -> None:
         """
         hub                 the other end is a hub of ours: ask for our extension
         session             the one that an earlier connection had: ask for its extranonce1 again
-        suggest_difficulty  what to ask for, in the algorithm's own scale; 0: nothing
+        earlier             that connection's jobs: where the pool gives us its extranonce, their shares are taken here
+        suggest_difficulty  the difficulty to ask for, in the algorithm's own scale; 0: none
         difficulty_scale    what the pool's difficulties are multiplied with
         unwelcome           offers (methods) that this pool must not hear
         """
-        self.state = State.NEW
-        self.extension = False  # the other end is a hub that takes reports
-        self.difficulty = 1.0  # of the next job; 1 is what pools mean that never say
-        self.session = session  # what an other connection may ask for, to get this one's extranonce1
+        self.session = session  # what another connection may ask for, to get this one's extranonce1
         self.heard = 0  # well-formed messages so far: a peer that only dribbles bytes is as good as silent
-        self.unanswered_offers: set[str] = set()  # methods that pools need not know; some hang up on them
-        self._algorithm = algorithm
+        self.jobs = PoolJobs(algorithm)
+        self._calls = Calls(unwelcome)
+        self._requests = PoolRequests(self.jobs, self._calls, user_agent, difficulty_scale)
+        self._handshake = Handshake()
         self._login = messages.Authorize(username, password)
         self._user_agent = user_agent
         self._hub = hub
+        self._rolls_versions = algorithm.name == "sha256d"
+        self._earlier = earlier
         self._suggest_difficulty = suggest_difficulty / difficulty_scale
-        self._difficulty_scale = difficulty_scale
-        self._unwelcome = frozenset(unwelcome)
-        self._version_mask: int | None = None  # of the next job; None: the pool knows nothing of BIP 310
-        self._extranonce: tuple[bytes, int] | None = None  # of the next job
-        self._waiting: messages.Notify | None = None  # the latest job, until subscription and login are through
-        self._last: Job | None = None
-        self._issued: OrderedDict[str, str | int | None] = OrderedDict()  # ids of jobs -> as the pool wrote them
         self._lines = LineBuffer(MAX_LINE)
-        self._out = bytearray()
-        self._request_id = 0
-        self._unanswered: dict[int, Callable[[Response], Iterator[ClientEvent]]] = {}
-        self._shares = 0  # of the unanswered requests
-        self._senseless = 0
-        self._methods: dict[str, Callable[[Request], Iterator[ClientEvent]]] = {
-            messages.Notify.METHOD: self._on_notify,
-            messages.SetDifficulty.METHOD: self._on_set_difficulty,
-            messages.SetExtranonce.METHOD: self._on_set_extranonce,
-            messages.SetVersionMask.METHOD: self._on_set_version_mask,
-            messages.Reconnect.METHOD: lambda request: iter((messages.Reconnect.parse(request.params),)),
-            messages.ShowMessage.METHOD: lambda request: iter((messages.ShowMessage.parse(request.params),)),
-            messages.Stop.METHOD: self._on_stop,
-            messages.Pause.METHOD: self._on_pause,
-            messages.PING: lambda request: self._reply(request, "pong"),
-            messages.GET_VERSION: lambda request: self._reply(request, self._user_agent),
-        }
+        self._shares = 0  # without a verdict
+        self._senseless = 0  # messages in a row
+        self._unknown = 0  # shares in a row that the pool refused because it doesn't know the worker
+        self._login_number = 0  # of the latest login's request: only shares sent after it say whether it holds
+        self._logged_in_again = False  # since the pool knew the worker last
+
+    @property
+    def state(self) -> State:
+        """How far the connection has come."""
+        return self._handshake.state
+
+    @property
+    def extension(self) -> bool:
+        """Whether the other end is a hub that takes reports."""
+        return self._requests.extension
+
+    @property
+    def unanswered_offers(self) -> set[str]:
+        """Methods that the pool need not know, and has not answered."""
+        return self._calls.unanswered_offers
 
     # In and out
 
@@ -113,57 +102,14 @@ class ClientProtocol:
 
     def data_to_send(self) -> bytes:
         """What is to be sent now; empties the buffer."""
-        data = bytes(self._out)
-        self._out.clear()
-        return data
-
-    # Moves
-
-    def start(self) -> None:
-        """Begin the handshake. Once, and first."""
-        if self.state is not State.NEW:
-            raise ProtocolError("the handshake has begun already")
-        if self._hub:
-            self.state = State.CONFIGURING
-            self._call(messages.Configure.METHOD, messages.Configure((messages.EXTENSION,)).params, self._on_configured)
-            return
-        if self._algorithm.name == "sha256d":
-            self._offer(messages.Configure.METHOD, messages.VERSION_ROLLING.params, self._on_version_rolling)
-        self._subscribe()  # at once: many a pool leaves methods that it doesn't know without an answer
-
-    def submit(self, share: Share) -> int:
-        """Hand in a share of a job of this connection. Returns the number that its Answered will have."""
-        if self.state is not State.READY:
-            raise ProtocolError("not logged in at the pool")
-        if share.job.job_id not in self._issued or not self._last or _extranonce(share.job) != _extranonce(self._last):
-            raise ProtocolError("the job was not issued with this connection's extranonce")
-        if self._shares >= MAX_UNANSWERED:
-            raise ProtocolError(f"{MAX_UNANSWERED} shares are without an answer")
-        work, job_id = share.work, share.job.job_id
-        bits = None if self._version_mask is None else work.version & self._version_mask  # the pool keeps the others
-        message = messages.Submit(self._login.username, job_id, work.extranonce2, work.ntime, share.nonce, bits,
-                                  self._issued[job_id])
-        self._shares += 1
-        return self._call(messages.Submit.METHOD, message.params, self._on_submitted)
-
-    def forget(self, request_id: int) -> None:
-        """Wait no longer for this share's answer; one that still comes is dropped."""
-        if self._unanswered.pop(request_id, None):
-            self._shares -= 1
-
-    def report(self, report: MinerReport) -> None:
-        """Our extension: tell the hub how we do. Only where `extension`."""
-        if not self.extension:
-            raise ProtocolError("the other end takes no reports")
-        self._out += encode_request(None, messages.Report.METHOD, messages.Report(report).params)
-
-    # The pool's messages
+        return self._calls.data_to_send()
 
     def _events(self) -> Iterator[ClientEvent]:
         while (line := self._lines.next_line()) is not None:
             try:
                 message = decode(line)
-                events = list(self._on_request(message) if isinstance(message, Request) else self._on_response(message))
+                events = list(self._requests.receive(message) if isinstance(message, Request)
+                              else self._on_response(message))
             except ProtocolError as error:
                 self._check_door(line)
                 self._senseless += 1
@@ -182,87 +128,70 @@ class ClientProtocol:
         if speech is not None and speech is not Speech.STRATUM:
             raise WrongDoorError(speech)
 
-    def _on_request(self, request: Request) -> Iterator[ClientEvent]:
-        """Unknown methods are passed over in silence, with an id or without: pools invent notifications, put ids on
-        them, and some close the connection on an answer that they don't expect."""
-        handler = self._methods.get(request.method)
-        return handler(request) if handler else iter(())
+    # Moves
 
-    def _on_response(self, response: Response) -> Iterator[ClientEvent]:
-        handler = self._unanswered.pop(response.id, None) if isinstance(response.id, int) else None
-        if handler:
-            yield from handler(response)
-        elif response.id is None and response.error:
-            raise ProtocolError(f"an error without an id: {response.error.text or response.error.code}")
-
-    def _on_notify(self, request: Request) -> Iterator[ClientEvent]:
-        notify = messages.Notify.parse(request.params)
-        if self.state is State.READY:
-            return self._issue(notify)
-        # A job that is replaced before anybody saw it hands on that the chain moved.
-        clean = notify.clean or self._waiting is not None and self._waiting.clean
-        self._waiting = dataclasses.replace(notify, clean=clean)
-        return iter(())
-
-    def _on_set_difficulty(self, request: Request) -> Iterator[ClientEvent]:
-        difficulty = messages.SetDifficulty.parse(request.params).difficulty * self._difficulty_scale
-        if not 0 < difficulty < math.inf:
-            raise ProtocolError(f"{request.method}: beyond all measure")
-        self.difficulty = difficulty
-        yield NewDifficulty(difficulty)
-
-    def _on_set_extranonce(self, request: Request) -> Iterator[ClientEvent]:
-        message = messages.SetExtranonce.parse(request.params)
-        self._extranonce = message.extranonce1, message.extranonce2_size
-        return iter(())
-
-    def _on_set_version_mask(self, request: Request) -> Iterator[ClientEvent]:
-        """In force at once, for the job that is out as well."""
-        if self._version_mask is None:
+    def start(self) -> None:
+        """Begin the handshake. Once, and first."""
+        if self.state is not State.NEW:
+            raise ProtocolError("the handshake has begun already")
+        if self._hub:
+            self._handshake.take(Step.CONFIGURE)
+            asked = messages.Configure((messages.EXTENSION,))
+            self._calls.call(asked.METHOD, asked.params, self._on_configured)
             return
-        self._version_mask = messages.SetVersionMask.parse(request.params).mask
-        if self._last and self._last.version_mask != self._version_mask:
-            self._last = dataclasses.replace(self._last, version_mask=self._version_mask, clean=True)
-            yield self._last
+        if self._rolls_versions:
+            self._calls.offer(messages.Configure.METHOD, messages.VERSION_ROLLING.params, self._on_version_rolling)
+        self._subscribe()  # at once: many a pool leaves methods that it doesn't know without an answer
 
-    def _on_pause(self, request: Request) -> Iterator[ClientEvent]:
-        if self.extension:
-            yield messages.Pause.parse(request.params)
+    def submit(self, share: Share) -> int:
+        """Hand in a share of a job of this connection, or of an earlier one that the pool resumes. Returns the number
+        that its Answered will have."""
+        if self.state is not State.READY:
+            raise ProtocolError("not logged in at the pool")
+        message = self.jobs.submission(share, self._login.username)
+        if self._shares >= MAX_UNANSWERED:
+            raise ProtocolError(f"{MAX_UNANSWERED} shares are without an answer")
+        self._shares += 1
+        return self._calls.call(messages.Submit.METHOD, message.params, self._on_submitted)
 
-    def _on_stop(self, request: Request) -> Iterator[ClientEvent]:
-        if self.extension:
-            yield messages.Stop.parse(request.params)
+    def forget(self, request_id: int) -> None:
+        """Wait no longer for this share's answer; one that still comes is dropped."""
+        if self._calls.forget(request_id):
+            self._shares -= 1
 
-    def _reply(self, request: Request, result: str) -> Iterator[ClientEvent]:
-        if request.id is not None:
-            self._out += encode_response(request.id, result)
-        return iter(())
+    def report(self, report: MinerReport) -> None:
+        """Our extension: tell the hub how we do. Only where `extension`."""
+        if not self.extension:
+            raise ProtocolError("the other end takes no reports")
+        self._calls.tell(messages.Report.METHOD, messages.Report(report).params)
 
-    def _issue(self, notify: messages.Notify) -> Iterator[ClientEvent]:
-        """The job, unless it is the last one over again: then whoever works on it goes on."""
-        assert self._extranonce is not None
-        job = notify.to_job(self._algorithm, *self._extranonce, self.difficulty, self._version_mask or 0)
-        if self._last is not None and _extranonce(self._last) != _extranonce(job):
-            job = dataclasses.replace(job, clean=True)  # the pool checks with the new one now, whatever the job
-            self._issued.clear()
-        if self._last is None or dataclasses.replace(self._last, clean=job.clean) != job:
-            self._last = job
-            self._issued[job.job_id] = notify.raw_job_id
-            self._issued.move_to_end(job.job_id)
-            if len(self._issued) > MAX_JOBS:
-                self._issued.popitem(last=False)
-            yield job
+    def _subscribe(self) -> None:
+        self._handshake.take(Step.SUBSCRIBE)
+        subscribe = messages.Subscribe(self._user_agent, self.session)
+        self._calls.call(subscribe.METHOD, subscribe.params, self._on_subscribed)
+
+    def _authorize(self) -> None:
+        self._handshake.take(Step.AUTHORIZE)
+        self._login_number = self._calls.call(messages.Authorize.METHOD, self._login.params, self._on_authorized)
 
     # Answers to our requests
 
+    def _on_response(self, response: Response) -> Iterator[ClientEvent]:
+        events = self._calls.answered(response)
+        if events is not None:
+            return events
+        if response.id is None and response.error:
+            raise ProtocolError(f"an error without an id: {response.error.text or response.error.code}")
+        return iter(())
+
     def _on_configured(self, response: Response) -> Iterator[ClientEvent]:
         granted = response.result if isinstance(response.result, dict) else {}
-        self.extension = granted.get(messages.EXTENSION) is True
+        self._requests.extension = granted.get(messages.EXTENSION) is True
         self._subscribe()
         return iter(())
 
     def _on_version_rolling(self, response: Response) -> Iterator[ClientEvent]:
-        self._version_mask = messages.granted_version_mask(response.result)
+        self.jobs.version_mask = messages.granted_version_mask(response.result)
         return iter(())
 
     def _on_subscribed(self, response: Response) -> Iterator[ClientEvent]:
@@ -271,73 +200,68 @@ class ClientProtocol:
                 self.session = ""
                 self._subscribe()
                 return
-            self.state = State.REFUSED
+            self._handshake.take(Step.REFUSE)
             raise ProtocolError(f"the pool refused the subscription: {response.error.text or response.error.code}")
         try:
             subscription = messages.Subscription.parse(response.result)
         except ProtocolError:
-            self.state = State.REFUSED
+            self._handshake.take(Step.REFUSE)
             raise
-        if self._extranonce is None:  # else a set_extranonce was faster, and newer
-            self._extranonce = subscription.extranonce1, subscription.extranonce2_size
+        if self.jobs.extranonce is None:  # else a set_extranonce was faster, and newer
+            self.jobs.extranonce = subscription.extranonce1, subscription.extranonce2_size
+        if self._earlier:
+            self.jobs.resume(self._earlier)
         self.session = subscription.session or subscription.extranonce1.hex()
-        self.state = State.AUTHORIZING
-        self._call(messages.Authorize.METHOD, self._login.params, self._on_authorized)
+        self._authorize()
         if self._suggest_difficulty:
             suggestion = messages.SuggestDifficulty(self._suggest_difficulty)
-            self._offer(suggestion.METHOD, suggestion.params)
+            self._calls.offer(suggestion.METHOD, suggestion.params)
         yield Subscribed(subscription.extranonce1, subscription.extranonce2_size, subscription.session)
 
     def _on_authorized(self, response: Response) -> Iterator[ClientEvent]:
         if response.error and response.result is not True or response.result is False:
-            self.state = State.REFUSED
+            self._handshake.take(Step.REFUSE)
             yield LoginRefused(_reason(response))
             return
-        self.state = State.READY
+        self._handshake.take(Step.ENTER)
         yield Authorized()
-        self._offer(messages.EXTRANONCE_SUBSCRIBE, [])
-        if self._waiting:
-            notify, self._waiting = self._waiting, None
-            yield from self._issue(notify)
+        if not self._logged_in_again:
+            self._calls.offer(messages.EXTRANONCE_SUBSCRIBE, [])
+        try:
+            job = self.jobs.release()
+        except ProtocolError as error:
+            yield Ignored(str(error))
+        else:
+            yield from () if job is None else (job,)
 
     def _on_submitted(self, response: Response) -> Iterator[ClientEvent]:
         self._shares -= 1
         assert isinstance(response.id, int)
         if response.result is True:
+            kind = None
             yield Answered(response.id, ShareStatus.ACCEPTED)
         else:
-            stale = classify(response.error) is Reject.STALE
-            yield Answered(response.id, ShareStatus.STALE if stale else ShareStatus.REJECTED, _reason(response))
+            kind = classify(response.error)
+            status = ShareStatus.STALE if kind is Reject.STALE else ShareStatus.REJECTED
+            yield Answered(response.id, status, _reason(response), kind)
+        if kind not in (Reject.UNAUTHORIZED, Reject.NOT_SUBSCRIBED):
+            self._unknown, self._logged_in_again = 0, False
+        elif self.state is State.READY and response.id > self._login_number:
+            yield from self._on_unknown(_reason(response))
 
-    # The small steps
-
-    def _subscribe(self) -> None:
-        self.state = State.SUBSCRIBING
-        subscribe = messages.Subscribe(self._user_agent, self.session)
-        self._call(subscribe.METHOD, subscribe.params, self._on_subscribed)
-
-    def _offer(self, method: str, params: list[object],
-               handler: Callable[[Response], Iterator[ClientEvent]] = lambda response: iter(())) -> None:
-        """Say what a pool need not know. By default yes and no are all the same to us."""
-        if method in self._unwelcome:
+    def _on_unknown(self, reason: str) -> Iterator[ClientEvent]:
+        """A share was refused because the pool doesn't know who hands it in."""
+        self._unknown += 1
+        if self._unknown < UNKNOWN_SHARES:
             return
-
-        def on_answer(response: Response) -> Iterator[ClientEvent]:
-            self.unanswered_offers.discard(method)
-            return handler(response)
-
-        self.unanswered_offers.add(method)
-        self._call(method, params, on_answer)
-
-    def _call(self, method: str, params: list[object], handler: Callable[[Response], Iterator[ClientEvent]]) -> int:
-        self._request_id += 1
-        self._unanswered[self._request_id] = handler
-        self._out += encode_request(self._request_id, method, params)
-        return self._request_id
-
-
-def _extranonce(job: Job) -> tuple[bytes, int]:
-    return job.extranonce1, job.extranonce2_size
+        self._unknown = 0
+        if self._logged_in_again:
+            yield Shunned(reason)
+            return
+        self._logged_in_again = True
+        self.jobs.close()
+        self._authorize()
+        yield LoginLost(reason)
 
 
 def _reason(response: Response) -> str:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from miner.core.errors import ProtocolError
 from miner.core.model import Job, MinerReport, Share, ShareStatus
 from miner.core.source import Traffic
-from miner.net import Route, is_no_tls, words_of
+from miner.net import words_of
 from miner.stratum.client_events import Answered, ClientEvent
-from miner.stratum.client_protocol import MAX_LINE, ClientProtocol, State
+from miner.stratum.client_protocol import MAX_LINE, ClientProtocol
 from miner.stratum.dump import Dump
-from miner.wrong_door import Speech, WrongDoorError
+from miner.stratum.handshake import State
+from miner.stratum.lost import LostError
+from miner.wrong_door import WrongDoorError
 
 HANDSHAKE_SECONDS = 60.0  # from the connection to the login
 ANSWER_SECONDS = 60.0  # for a share's verdict
@@ -18,29 +20,6 @@ FAREWELL_SECONDS = 1.0  # for what is still to be sent when we leave
 READ_BYTES = 64 << 10
 MAX_UNSENT = 256 << 10  # bytes that the pool may leave unread
 MAX_NOTICES = 100  # from one connection: a person reads them
-
-
-class LostError(Exception):
-    """The connection is gone. `wait`: the seconds that the pool asked us to stay away; None where it didn't ask.
-    `had_jobs`: a job came on it. `speech`: what the other end speaks in place of stratum, where it said so. `mute`: it
-    hung up without a word. `no_tls`: it answered a TLS handshake with something else."""
-
-    def __init__(self, reason: str, wait: float | None = None, *, speech: Speech | None = None, mute: bool = False,
-                 no_tls: bool = False) -> None:
-        super().__init__(reason)
-        self.wait, self.speech, self.mute, self.no_tls = wait, speech, mute, no_tls
-        self.had_jobs = False
-
-
-async def connect(route: Route, place: tuple[str, int], *, tls: bool,
-                  timeout: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A stream to the pool at `place` (host, port). Raises LostError."""
-    try:
-        return await route.open(*place, tls=tls, timeout=timeout)
-    except TimeoutError:
-        raise LostError("no answer to the connection attempt") from None
-    except OSError as error:
-        raise LostError(words_of(error), no_tls=is_no_tls(error)) from None
 
 
 class PoolConnection:
@@ -57,7 +36,7 @@ class PoolConnection:
         self._timeout = timeout
         self._patience = min(HANDSHAKE_SECONDS, timeout)  # seconds without a word; the login may not take longer
         self._deadline = asyncio.get_running_loop().time() + self._patience
-        self._verdicts: dict[int, asyncio.Future[Answered]] = {}
+        self._verdicts: dict[int, asyncio.Future[Answered | None]] = {}  # None: the connection is gone
         self._fault = ""  # why we tore the connection down ourselves
         self._on_traffic = on_traffic
         self._dump = Dump(MAX_LINE)
@@ -93,21 +72,28 @@ class PoolConnection:
             self._deadline = asyncio.get_running_loop().time() + self._patience
 
     async def submit(self, share: Share) -> Answered:
+        """Hand in a share. Returns the pool's verdict, or STALE where the share can't go out on this connection, or
+        where a pool that says other things leaves it without an answer. Raises LostError where the connection is lost
+        before."""
         try:
             request_id = self._protocol.submit(share)
         except ProtocolError as error:
             return Answered(0, ShareStatus.STALE, str(error))
         heard = self._protocol.heard
-        verdict: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
+        verdict: asyncio.Future[Answered | None] = asyncio.get_running_loop().create_future()
         self._verdicts[request_id] = verdict
         self._flush()
         seconds = min(ANSWER_SECONDS, self._timeout)
         try:
             async with asyncio.timeout(seconds):
-                return await verdict
+                answer = await verdict
+            if answer is None:
+                raise LostError("the connection was lost before the answer")
+            return answer
         except TimeoutError:
             if self._protocol.heard == heard:  # not one word since: the connection is half open
                 self._tear_down(f"no answer to a share, nor anything else, for {seconds:g} seconds")
+                raise LostError(f"no answer within {seconds:g} seconds") from None
             return Answered(request_id, ShareStatus.STALE, f"no answer within {seconds:g} seconds")
         finally:
             self._verdicts.pop(request_id, None)
@@ -130,7 +116,7 @@ class PoolConnection:
         """Everything that waits here is told; what is unsent gets a moment."""
         for verdict in self._verdicts.values():
             if not verdict.done():
-                verdict.set_result(Answered(0, ShareStatus.STALE, "the connection was lost before the answer"))
+                verdict.set_result(None)
         self._flush()
         self._writer.close()
         try:
