@@ -17,6 +17,8 @@ def test_sums_are_the_rows_sums() -> None:
     sums = roster.snapshot()
     assert (sums.accepted, sums.rejected, sums.stale, sums.blocks) == (2, 1, 1, 1)
     assert [(row.accepted, row.rejected, row.stale, row.blocks) for row in sums.miners] == [(2, 0, 0, 1), (0, 1, 1, 0)]
+    roster.share(second, ShareStatus.STALE, MAX_TARGET // 100, True, aux=True)  # the parent's chain had moved on
+    assert roster.snapshot().aux_blocks == roster.snapshot().miners[1].aux_blocks == 1
     assert sums.hashes == 200 and sums.miners[0].estimated, "what accepted shares stand for, where nobody reports"
 
 

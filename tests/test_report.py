@@ -197,6 +197,8 @@ class TestHub:
         assert lines[0].split() == ["executor", "host", "hashes", "hashrate", "accepted", "rejected", "stale", "blocks"]
         assert lines[2].split() == ["executor-0", "10.0.0.7", "4104", "15.00", "kH/s", "3", "1", "0", "1"]
         assert lines[-1].split() == ["total", "4200", "16.00", "kH/s", "6", "2", "2", "1"]
+        along = miner_table([MINER, dataclasses.replace(other, aux_blocks=4)])
+        assert along[0].endswith("blocks  aux blocks") and [line.split()[-1] for line in along[2:]] == ["0", "4", "4"]
         assert miner_table([])[-1].split() == ["total", "0", "0.00", "H/s", "0", "0", "0", "0"]
 
 

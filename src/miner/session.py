@@ -52,7 +52,7 @@ class Session:
         self._submits: dict[asyncio.Task[None], Found] = {}  # whose verdicts are awaited
         self._late: list[Found] = []  # found when the run had failed already
         self._counts = dict.fromkeys(ShareStatus, 0)
-        self._blocks = 0
+        self._blocks = self._aux_blocks = 0
         self._hits_in_line = threading.Semaphore(_MAX_HITS_IN_LINE)
         self._stopped = asyncio.Event()
         self._error: Exception | None = None  # of what runs in no task: the engine's callbacks and timers
@@ -287,6 +287,7 @@ class Session:
 
     def _settle(self, result: ShareResult) -> None:
         self._counts[result.status] += 1
+        self._aux_blocks += bool(result.aux)
         accepted, rejected, stale = self._counts.values()
         self._emit(ShareDone(result, accepted, rejected, stale, self._engine.hashrate))
         if result.block and result.status is ShareStatus.ACCEPTED:
@@ -305,7 +306,8 @@ class Session:
 
     def _tell_totals(self, hashes: int, seconds: float) -> Totals:
         accepted, rejected, stale = self._counts.values()
-        totals = Totals(hashes, seconds, hashes / seconds if seconds else 0.0, accepted, rejected, stale, self._blocks)
+        totals = Totals(hashes, seconds, hashes / seconds if seconds else 0.0, accepted, rejected, stale, self._blocks,
+                        self._aux_blocks)
         self._emit(totals)
         return totals
 

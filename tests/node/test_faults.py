@@ -13,7 +13,7 @@ from miner.core.algorithm import Algorithm
 from miner.core.errors import SourceError
 from miner.core.model import Job, ShareStatus
 from miner.core.source import Connecting, Disconnected
-from miner.node import client, handing_in, http_answer
+from miner.node import client, handing_in, http_answer, polling, solved
 from miner.node.client import NodeSource
 from node.faulty import ScriptedNode, http, ok, refusal
 from node.mining import WAIT, Events, next_event, next_job, solve
@@ -152,6 +152,24 @@ def test_job_from_before_a_lost_contact_still_makes_a_block_on_the_same_tip() ->
 
     run({"getblocktemplate": [ok(POLLED), b"", b"", ok(POLLED), silence], "submitblock": ok(None)}, play,
         scan_time=0.05)
+
+
+def test_a_chain_that_drops_our_block_at_once_takes_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node crashed before it gave work on that block: its work is on the previous hash of before."""
+    monkeypatch.setattr(solved, "_DROPPED_SECONDS", 0.05)
+    monkeypatch.setattr(polling, "REFRESH_SECONDS", 0.05)
+
+    async def play(source: NodeSource, events: Events, node: ScriptedNode) -> None:
+        job = await next_job(events)
+        assert (await source.submit(solve(job))).status is ShareStatus.ACCEPTED
+        assert (await source.submit(solve(job, 2))).status is ShareStatus.STALE
+        await next_job(events)
+        asked = node.count("getblocktemplate")
+        while node.count("getblocktemplate") < asked + 10:
+            await asyncio.sleep(0.01)
+        assert (await source.submit(solve(job, 3))).status is ShareStatus.ACCEPTED
+
+    run({"getblocktemplate": ok(POLLED), "submitblock": ok(None)}, play, scan_time=0.05)
 
 
 def test_says_how_far_the_initial_download_is() -> None:

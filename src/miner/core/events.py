@@ -73,7 +73,8 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The sums, told once: the last event of a run, but for the fatal Trouble of one that failed."""
+    """The sums, told once: the last event of a run, but for the fatal Trouble of one that failed. `aux_blocks`: those
+    on a chain that was mined along, which its node has taken."""
 
     hashes: int
     seconds: float
@@ -82,6 +83,7 @@ class Totals:
     rejected: int
     stale: int
     blocks: int
+    aux_blocks: int = 0
 
 
 MinerEvent = (Started | Connecting | Disconnected | MovedTo | Notice | Traffic | Finished | NewJob | Hashrate

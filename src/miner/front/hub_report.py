@@ -82,13 +82,16 @@ class HubReport:
 
 
 def miner_table(miners: Sequence[MinerStats], title: str = "miner") -> list[str]:
-    """The summary at the end: a row for each miner of a hub, and the sums."""
+    """The summary at the end: a row for each miner of a hub, and the sums. Blocks of a chain that was mined along have
+    a column where there are any."""
     rows = [[_name(m.name), one_line(m.host, 64), str(m.hashes), hashrate_text(m.hashrate), str(m.accepted),
-             str(m.rejected), str(m.stale), str(m.blocks)] for m in miners]
-    sums = [sum(column) for column in zip(*((m.hashes, m.hashrate, m.accepted, m.rejected, m.stale, m.blocks)
-                                            for m in miners), strict=True)] or [0] * 6
+             str(m.rejected), str(m.stale), str(m.blocks), str(m.aux_blocks)] for m in miners]
+    sums = [sum(column) for column in zip(*((m.hashes, m.hashrate, m.accepted, m.rejected, m.stale, m.blocks,
+                                             m.aux_blocks) for m in miners), strict=True)] or [0] * 7
     rows.append(["total", "", str(sums[0]), hashrate_text(sums[1]), *(str(number) for number in sums[2:])])
-    return table([title, "host", "hashes", "hashrate", "accepted", "rejected", "stale", "blocks"], rows)
+    heads = [title, "host", "hashes", "hashrate", "accepted", "rejected", "stale", "blocks", "aux blocks"]
+    shown = len(heads) if sums[-1] else -1
+    return table(heads[:shown], [row[:shown] for row in rows])
 
 
 def _name(name: str) -> str:

@@ -152,7 +152,8 @@ def source_lines(event: Connecting | Disconnected | MovedTo | Notice | Traffic |
 def totals_line(totals: Totals) -> str:
     return (f"Done: {totals.hashes} hashes in {totals.seconds:.1f} s, {khash(totals.hashrate)} khash/s; "
             f"{counted(totals.accepted, 'share')} accepted, {totals.rejected} rejected, {totals.stale} stale; "
-            f"{counted(totals.blocks, 'block')}")
+            f"{counted(totals.blocks, 'block')}"
+            + (f", {counted(totals.aux_blocks, 'block')} on the chain mined along" if totals.aux_blocks else ""))
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -12,7 +12,7 @@ class MinerStats:
 
     `hashes` and `hashrate` (H/s) are the miner's own figures where it reports them; else (`estimated`) they are worked
     out from its shares. `since`: when it joined last, seconds since 1970. `host` is its peer address, or the name it
-    reported.
+    reported. `aux_blocks`: those on a chain that is mined along, which its node has taken.
     """
 
     name: str
@@ -29,6 +29,7 @@ class MinerStats:
     blocks: int
     since: float
     connected: bool
+    aux_blocks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class HubSnapshot:
     rejected: int
     stale: int
     blocks: int
+    aux_blocks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

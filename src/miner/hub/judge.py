@@ -23,7 +23,8 @@ LIVE_JOBS = 64  # jobs since the last clean one that shares may still be on
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`code` is None for an accepted share. `share` is None where what came was too broken to make one.
-    `upstream`: it is the source's own verdict."""
+    `upstream`: it is the source's own verdict. `aux`: as in ShareResult, the id of a block on a chain that is mined
+    along."""
 
     share: Share | None
     status: ShareStatus
@@ -31,6 +32,7 @@ class Verdict:
     reason: str = ""
     block: bool = False
     upstream: bool = False
+    aux: str = ""
 
 
 def refused(code: Reject, reason: str, share: Share | None = None) -> Verdict:
@@ -128,7 +130,8 @@ class Judge:
         if offer.learn(result, digest) and offer is self.offer:
             self._tell(Notice(notice(result)))
         code = {ShareStatus.ACCEPTED: None, ShareStatus.STALE: Reject.STALE, ShareStatus.REJECTED: Reject.OTHER}
-        return Verdict(share, result.status, code[result.status], result.reason, result.block, upstream=True)
+        return Verdict(share, result.status, code[result.status], result.reason, result.block, upstream=True,
+                       aux=result.aux)
 
     def close(self) -> None:
         """Checks that wait are dropped: whoever awaits them gets a CancelledError."""

@@ -230,12 +230,12 @@ class HubMiner:
         if verdict.status is ShareStatus.ACCEPTED and self._vardiff is not None:
             self._vardiff.share(target)
         roster = self._floor.roster
-        roster.share(self._row, verdict.status, target, verdict.block)
+        roster.share(self._row, verdict.status, target, verdict.block, bool(verdict.aux))
         self._floor.emit(HubShare(
             self._row.name, verdict.status, verdict.reason, verdict.block, verdict.upstream, verdict.share,
             roster.accepted, roster.rejected, roster.stale, roster.hashrate))
         if verdict.block and verdict.share is not None and verdict.status is ShareStatus.ACCEPTED:
-            result = ShareResult(verdict.share, verdict.status, block=True)
+            result = ShareResult(verdict.share, verdict.status, block=True, aux=verdict.aux)
             self._floor.emit(HubBlock(self._row.name, result, display_hash(sha256d(verdict.share.header))))
         bad = verdict.status is ShareStatus.REJECTED and not verdict.upstream
         self._bad_shares = self._bad_shares + 1 if bad else 0

@@ -16,7 +16,7 @@ class Row:
         self._address = ""
         self.threads = 0
         self.hashrate = 0.0
-        self.accepted = self.rejected = self.stale = self.blocks = 0
+        self.accepted = self.rejected = self.stale = self.blocks = self.aux_blocks = 0
         self.since = 0.0
         self.connected = False
         self.reports = False
@@ -37,8 +37,9 @@ class Row:
         self.kernel, self.threads, self.hashrate = report.kernel, report.threads, report.hashrate
         self.host = report.host or self.host
 
-    def share(self, status: ShareStatus, target: int, block: bool) -> None:
-        """Count a share that was to meet `target`."""
+    def share(self, status: ShareStatus, target: int, block: bool, aux: bool = False) -> None:
+        """Count a share that was to meet `target`. `aux`: a chain that is mined along has taken it as its block."""
+        self.aux_blocks += aux
         if status is ShareStatus.ACCEPTED:
             self.accepted += 1
             self._shares_say += expected_hashes(target)
@@ -56,14 +57,15 @@ class Row:
         return MinerStats(
             name=self.name, host=self.host, agent=self.agent, kernel=self.kernel, threads=self.threads,
             hashes=self.hashes, hashrate=self.hashrate, estimated=not self.reports, accepted=self.accepted,
-            rejected=self.rejected, stale=self.stale, blocks=self.blocks, since=self.since, connected=self.connected)
+            rejected=self.rejected, stale=self.stale, blocks=self.blocks, since=self.since, connected=self.connected,
+            aux_blocks=self.aux_blocks)
 
 
 class Roster:
     """All rows, in the order in which their names first joined, and the sums over them."""
 
     def __init__(self) -> None:
-        self.accepted = self.rejected = self.stale = self.blocks = 0
+        self.accepted = self.rejected = self.stale = self.blocks = self.aux_blocks = 0
         self._rows: dict[str, Row] = {}
         self._dropped_hashes = 0
 
@@ -79,9 +81,11 @@ class Roster:
         row.join(host, agent, now)
         return row
 
-    def share(self, row: Row, status: ShareStatus, target: int, block: bool) -> None:
-        """Count a share of this row that was to meet `target`."""
-        row.share(status, target, block)
+    def share(self, row: Row, status: ShareStatus, target: int, block: bool, aux: bool = False) -> None:
+        """Count a share of this row that was to meet `target`. `aux`: a chain that is mined along has taken it as its
+        block."""
+        row.share(status, target, block, aux)
+        self.aux_blocks += aux
         self.accepted += status is ShareStatus.ACCEPTED
         self.rejected += status is ShareStatus.REJECTED
         self.stale += status is ShareStatus.STALE
@@ -97,7 +101,8 @@ class Roster:
         return HubSnapshot(
             miners=tuple(row.stats() for row in rows), connected=sum(row.connected for row in rows),
             hashes=self._dropped_hashes + sum(row.hashes for row in rows), hashrate=self.hashrate,
-            accepted=self.accepted, rejected=self.rejected, stale=self.stale, blocks=self.blocks)
+            accepted=self.accepted, rejected=self.rejected, stale=self.stale, blocks=self.blocks,
+            aux_blocks=self.aux_blocks)
 
     def _make_room(self) -> None:
         if len(self._rows) >= MAX_ROWS:

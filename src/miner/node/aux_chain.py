@@ -9,7 +9,6 @@ from miner.config import AuxConfig, SourceConfig
 from miner.core.errors import MinerError, ProtocolError, SourceError, UsageError
 from miner.core.model import Share, ShareStatus
 from miner.core.source import Notice, SourceEvent
-from miner.core.tip import Tip
 from miner.net import Route
 from miner.node.auxpow import AuxBlock, parse_aux_block, proof
 from miner.node.beforehand import proven_by_another
@@ -18,6 +17,7 @@ from miner.node.jsonrpc import JsonRpcError
 from miner.node.payout import check_address, payout_script
 from miner.node.polling import Poller
 from miner.node.refusals import INVALID_PARAMETER, explain, failed_submit
+from miner.node.solved import NodeTip
 from miner.node.tip_watch import TipWatch
 from miner.node.transport import NodeRpc
 
@@ -41,7 +41,7 @@ class AuxChain:
         self.block: AuxBlock | None = None
         self._checked = False
         self._trouble = ""
-        self._tip = Tip()
+        self._tip = NodeTip()
         self._refusal, self._refused = "", 0  # what was said last, and how often in a row
         self._submitting = asyncio.Lock()
         self._watch = TipWatch(self._rpc, config.scan_time)
@@ -109,7 +109,10 @@ class AuxChain:
         return block
 
     async def _fetch(self) -> AuxBlock:
-        return parse_aux_block(await self._rpc.call("createauxblock", self._address))
+        asked_at = asyncio.get_running_loop().time()
+        block = parse_aux_block(await self._rpc.call("createauxblock", self._address))
+        self._tip.wanted(block.prev_hash, asked_at)
+        return block
 
     async def submit(self, block: AuxBlock, share: Share) -> tuple[ShareStatus, str]:
         """Hand in a share that meets the block's target. The verdict, and the reason where it is no yes."""

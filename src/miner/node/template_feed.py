@@ -15,7 +15,6 @@ from miner.core.model import Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, Notice, SourceEvent
 from miner.core.target import hash_value
 from miner.core.text import one_line
-from miner.core.tip import Tip
 from miner.node import polling
 from miner.node.aux_chain import AuxChain
 from miner.node.auxpow import COMMITMENT_SIZE, AuxBlock
@@ -25,6 +24,7 @@ from miner.node.handing_in import hand_in
 from miner.node.longpoll import long_poll_url
 from miner.node.payout import check_address, payout_script
 from miner.node.refusals import DUPLICATE, explain_verdict, failed_submit, submit_verdict
+from miner.node.solved import NodeTip
 from miner.node.template import EXTRANONCE2_SIZE, MAX_HEIGHT, Payout, Template, parse_template, template_request
 from miner.node.tip_watch import METHOD, TipWatch
 from miner.node.transport import NodeRpc
@@ -66,7 +66,7 @@ class TemplateFeed(Feed):
         self._issued: dict[str, _Issued] = {}  # by job id, all on the current tip
         self._latest: _Issued | None = None  # None: the next job is a fresh start
         self._issued_at = 0.0
-        self._tip = Tip()
+        self._tip = NodeTip()
         self._asked = self._told_payee = False
         self._submitting = asyncio.Lock()
         self._along: set[asyncio.Task[tuple[ShareStatus, str]]] = set()  # aux blocks that are being handed in
@@ -201,9 +201,11 @@ class TemplateFeed(Feed):
         self._put(job)
 
     async def _fetch(self, rpc: NodeRpc | None = None, longpollid: str = "", *, patient: bool = False) -> Template:
+        asked_at = asyncio.get_running_loop().time()
         reply = await (rpc or self._rpc).exchange("getblocktemplate", template_request(longpollid), patient=patient,
                                                   parse=parse_template)
         template: Template = reply.result
+        self._tip.wanted(template.prev_hash, asked_at)
         return template
 
     async def _submit_block(self, share: Share, template: Template) -> ShareResult:

@@ -21,4 +21,5 @@ def _sum(row: MinerStats, more: MinerStats) -> MinerStats:
         row, threads=row.threads + more.threads, hashes=row.hashes + more.hashes,
         hashrate=row.hashrate + more.hashrate, estimated=row.estimated or more.estimated,
         accepted=row.accepted + more.accepted, rejected=row.rejected + more.rejected, stale=row.stale + more.stale,
-        blocks=row.blocks + more.blocks, connected=row.connected or more.connected)
+        blocks=row.blocks + more.blocks, connected=row.connected or more.connected,
+        aux_blocks=row.aux_blocks + more.aux_blocks)
