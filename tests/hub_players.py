@@ -128,6 +128,18 @@ class RawMiner:
                 self._heard.append(message)
         raise AssertionError(f"the hub hung up; before that it said {self._heard}")
 
+    async def silent(self) -> bool:
+        """Whether the hub has said nothing by the time at which it has answered somebody else."""
+        other = await RawMiner.connect(self._writer.get_extra_info("peername"))
+        await other.call("mining.authorize", "other", TOKEN)
+        other.close()
+        try:
+            async with asyncio.timeout(0.1):
+                self._heard.append(json.loads(await self._reader.readline()))
+        except TimeoutError:
+            return not self._heard
+        return False
+
     async def hung_up(self) -> bool:
         """Wait until the hub ends the connection."""
         async with asyncio.timeout(WAIT):

@@ -516,7 +516,7 @@ def test_job_ids_are_new_on_each_connection() -> None:
 
 
 def test_miners_that_can_not_be_told_to_rest_are_sent_off_and_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """minerd and cpuminer-opt hash on with what they have, and rest while they have no connection or no job."""
+    """minerd and cpuminer-opt hash on with what they have, and rest while they are not subscribed."""
     monkeypatch.setattr(server, "AWAY_SECONDS", 0.1)
 
     async def play(watched: Watched, source: ScriptedSource) -> None:
@@ -526,12 +526,19 @@ def test_miners_that_can_not_be_told_to_rest_are_sent_off_and_wait(monkeypatch: 
         source.push(Disconnected("gone", 60.0))
         assert await raw.hung_up()
         assert (await watched.heard(MinerLeft)).reason == "the hub has lost its source of work"
-        again = await RawMiner.join(watched.address)
+        again = await RawMiner.connect(watched.address)
+        subscribing = again.ask("mining.subscribe", "raw/1")
         assert (await player.next(Disconnected)).retry_seconds == 60.0
+        joining = asyncio.create_task(watched.player("newcomer").job())
+        await watched.heard(MinerJoined, lambda event: event.miner.name == "newcomer")
+        assert await again.silent(), "minerd would go on with its old job once it is subscribed"
         source.push(Disconnected("still gone", 60.0), make_job("b", 2))
+        await again.hear(lambda message: message["id"] == subscribing)
+        assert (await again.call("mining.authorize", "raw", TOKEN))["result"] is True
         assert (await again.notice("mining.notify"))[1] == swap_words(make_job(tip=2).prev_hash).hex()
-        assert (await player.job()).prev_hash == make_job(tip=2).prev_hash
-        assert len([event for event in watched.told if isinstance(event, MinerLeft)]) == 1
+        for job in (await player.job(), await joining):
+            assert job.prev_hash == make_job(tip=2).prev_hash
+        assert [event.miner.name for event in watched.told if isinstance(event, MinerLeft)] == ["raw", "other"]
 
     scripted(play)
 

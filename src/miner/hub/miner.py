@@ -74,9 +74,10 @@ class HubMiner:
         self.admit()
 
     def admit(self) -> None:
-        """Answer a mining.subscribe with a slice, as soon as the source has said how much there is to slice."""
+        """Answer a mining.subscribe with a slice, as soon as there is work to slice. Until then it waits: once it is
+        subscribed, minerd goes on with a job from before. A miner that knows our extension rests without that."""
         layout = self._floor.layout
-        if self._asking is None or layout is None:
+        if self._asking is None or layout is None or (self._floor.job is None and not self._protocol.extension):
             return
         number = self._floor.slices.take()
         if number is None:
@@ -154,7 +155,7 @@ class HubMiner:
 
     def send_off(self) -> None:
         """The source stays away. Stratum has no word to halt a miner, and one that has a job goes on with it, to no
-        use. Without a connection minerd and cpuminer-opt rest; they come back at once, and then wait for a job."""
+        use. minerd and cpuminer-opt rest while they are not subscribed; they come back at once, and wait for that."""
         if self._given and not self._protocol.extension:
             raise GoneError("the hub has lost its source of work")
 
