@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -11,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
+import miner
 
 ROOT = Path(__file__).parent.parent
 NATIVE_SUFFIXES = (".abi3.so", ".abi3.dylib", ".pyd", ".so")
@@ -129,3 +132,47 @@ def test_hosted_ci_builds_every_platform(system: str, platforms: list[str]) -> N
             tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["cibuildwheel"]["build"]]
     assert {"cp311", "cp314t"} <= set(abis)
     assert set(re.findall(r"^cp\S+$", said, re.MULTILINE)) == {f"{abi}-{name}" for abi in abis for name in platforms}
+
+
+def build(tree: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """What `make build` runs."""
+    return subprocess.run([sys.executable, "setup.py", "build_ext", "--inplace"], cwd=tree, env=os.environ | settings,
+                          capture_output=True, text=True, check=False, timeout=600)
+
+
+def compiled(done: "subprocess.CompletedProcess[str]") -> list[str]:
+    assert done.returncode == 0, done.stdout + done.stderr
+    return sorted(re.findall(r" -c ((?:csrc|src)/\S+)", done.stdout))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="clang-cl's dependency files are not read")
+def test_only_what_has_changed_is_compiled_again(tree: Path, tmp_path: Path) -> None:
+    """With hardly anything in the core's files, which take long to compile."""
+    copy = shutil.copytree(tree, tmp_path / "copy", ignore=shutil.ignore_patterns("_native.c", "build"))
+    for path in copy.glob("csrc/*.c"):
+        path.write_text('#include "thread.h"\n' if path.stem == "thread" else '#include "miner.h"\n')
+    sources = [*sorted(f"csrc/{path.name}" for path in copy.glob("csrc/*.c")), "src/miner/_native.c"]
+    assert compiled(build(copy)) == sources
+    assert compiled(build(copy)) == []
+    (copy / "csrc/search.c").touch()
+    assert compiled(build(copy)) == ["csrc/search.c"]
+    (copy / "csrc/thread.h").touch()
+    assert compiled(build(copy)) == ["csrc/thread.c", "src/miner/_native.c"]
+    (copy / "src/miner/_native.pyx").touch()
+    assert compiled(build(copy)) == ["src/miner/_native.c"]
+    assert compiled(build(copy, CFLAGS="-DOTHER")) == sources, "other flags"
+
+
+@pytest.mark.parametrize("compiler", ["/nonexistent/gcc", "gcc -nostdinc"])
+def test_a_missing_compiler_or_header_is_told_before_anything_is_compiled(compiler: str, tree: Path,
+                                                                          tmp_path: Path) -> None:
+    copy = shutil.copytree(tree, tmp_path / "copy", ignore=shutil.ignore_patterns("_native.c"))
+    done = build(copy, CC=compiler)
+    assert done.returncode == 1
+    assert re.search(r"^error: .*apt-get install gcc libc6-dev python3\.\d+-dev$", done.stderr, re.MULTILINE)
+    assert not list(copy.glob("build/**/*.o"))
+
+
+def test_the_version_is_the_packages_own(sdist: Path, wheel: Path) -> None:
+    assert sdist.name == f"sparkminer-{miner.__version__}.tar.gz"
+    assert wheel.name.startswith(f"sparkminer-{miner.__version__}-")

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
+from counterparts import require
 from miner.spark.java import prepare_java
 from node.litecoind import Litecoind
 from pool.pool import Pool
@@ -148,7 +149,31 @@ def test_make_knows_the_commands() -> None:
         subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True, timeout=60)
 
 
-def test_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\((?!http)([^)#]+)", README)
-    assert links
-    assert not [link for link in links if not (ROOT / link).exists()]
+def test_what_it_says_to_install_is_what_an_error_says() -> None:
+    line = re.search(r"apt-get install (gcc [^`]+)`", README)
+    assert line
+    needed = set(line[1].split())
+    assert {"gcc", "libc6-dev", "make", "python3-dev", "python3-venv"} == needed
+    assert f"apt-get install {line[1]}\n" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert "apt-get install python3-venv" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_the_command_sparkminer_is_the_module() -> None:
+    command = Path(sys.executable).with_name("sparkminer")
+    require("the command sparkminer", command.exists(), "pip install --editable .")
+    said = [subprocess.run([*words, "--version"], capture_output=True, text=True, check=True, timeout=60).stdout
+            for words in ([sys.executable, "-m", "miner"], [command])]
+    assert said[0] == said[1] != ""
+
+
+@pytest.mark.parametrize("page", [path.relative_to(ROOT).as_posix() for path in sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("wheels/*.md")])])
+def test_links_lead_somewhere(page: str) -> None:
+    path = ROOT / page
+    links = re.findall(r"\]\((?!http)([^)#]+)", path.read_text(encoding="utf-8"))
+    assert not [link for link in links if not (path.parent / link).exists()]
+
+
+def test_the_index_names_every_page() -> None:
+    index = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    assert not [path.name for path in ROOT.glob("docs/[!R]*.md") if f"({path.name})" not in index]
