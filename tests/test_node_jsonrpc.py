@@ -102,7 +102,13 @@ def test_refusals_of_any_form_are_shown_on_one_line(error: object, code: int, me
     assert (caught.value.code, caught.value.message) == (code, message)
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 429, 502, 503])
+@pytest.mark.parametrize("status", [200, 301, 404, 405, 501])
+def test_a_web_page_of_somebody_else(status: int) -> None:
+    with pytest.raises(ProtocolError, match=f"a web page .HTTP status {status} Sorry.*really a node's RPC port"):
+        decode(http("<html>", f"{status} Sorry"), 1)
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 502, 503])
 def test_status_without_json(status: int) -> None:
     with pytest.raises(HttpError, match=f"^HTTP status {status} Sorry$") as caught:
         decode(http("<html>", f"{status} Sorry"), 1)
@@ -115,7 +121,8 @@ def test_401_counts_whatever_the_body_says() -> None:
 
 
 @pytest.mark.parametrize(("data", "complaint"), [
-    (b"SSH-2.0-OpenSSH_9.2\r\n", "no HTTP"), (b"\x16\x03\x01\x02", "no HTTP"), (http("hello"), "no JSON"),
+    (b"SSH-2.0-OpenSSH_9.2\r\n", "no HTTP"), (b"\x16\x03\x01\x02", "speaks TLS"),
+    (b'{"id":null,"error":[20,"x",null]}\n', "speaks stratum"), (http("hello"), "no JSON"),
     (http(b"\xff\xfe{"), "no JSON"), (http("[" * 100_000), "no JSON"), (http('{"result":NaN,"id":1}'), "no JSON"),
     (http('{"result":' + "9" * 5000 + ',"id":1}'), "no JSON"), (http("[]"), "no JSON-RPC object"),
     (http('{"result":1,"id":2}'), "another request"), (http('{"id":1}'), "neither a result nor an error"),

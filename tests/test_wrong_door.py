@@ -167,6 +167,67 @@ async def test_a_pool_that_knows_us_may_show_a_web_page_for_a_while() -> None:
         assert reasons == ["the pool closed the connection", "the other end speaks HTTP"]
 
 
+# A node's miner at other doors
+
+
+@within_limit
+async def test_http_at_a_hub() -> None:
+    async with Hub(SandboxSource(SCRYPT), HubConfig(token="x" * 16)) as hub:
+        _, port = await hub.start()
+        for scheme in ("http", "https"):
+            assert await complaint(f"{scheme}://127.0.0.1:{port}/") == (
+                f"{scheme}://127.0.0.1:{port}/: it speaks stratum, without TLS: use stratum+tcp://127.0.0.1:{port}")
+
+
+@within_limit
+async def test_http_at_a_pool_that_answers_line_by_line_and_hangs_on() -> None:
+    async def complain(miner: Any) -> None:
+        while await miner.reader.readline():
+            miner.say(b'{"id": null, "result": null, "error": [20, "parse error", null]}\n')
+
+    async with Pool(complain) as pool:
+        assert f"use stratum+tcp://127.0.0.1:{pool.port}" in await complaint(f"http://127.0.0.1:{pool.port}/")
+
+
+@within_limit
+async def test_http_at_a_server_that_hangs_up_on_all_but_tls(tls: ssl.SSLContext) -> None:
+    async with tls_server(tls) as port:
+        assert await complaint(f"http://127.0.0.1:{port}/") == (
+            f"http://127.0.0.1:{port}/: it speaks TLS: use https://127.0.0.1:{port}/")
+
+
+@within_limit
+async def test_http_at_a_tls_web_server_of_threads(tls: ssl.SSLContext) -> None:
+    with web_server(tls) as port:
+        assert f"use https://127.0.0.1:{port}/" in await complaint(f"http://127.0.0.1:{port}/")
+
+
+@pytest.mark.parametrize("page", [
+    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
+    b"<html><head><title>400 The plain HTTP request was sent to HTTPS port</title></head></html>",  # nginx
+    b"\x15\x03\x01\x00\x02\x02\x46",
+])
+@within_limit
+async def test_http_at_a_tls_server_that_says_so(page: bytes) -> None:
+    async with Pool(lambda miner: refuse(miner, page)) as pool:
+        assert f"use https://127.0.0.1:{pool.port}/" in await complaint(f"http://127.0.0.1:{pool.port}/")
+
+
+@within_limit
+async def test_https_at_a_server_without_tls() -> None:
+    with web_server() as port:
+        assert await complaint(f"https://127.0.0.1:{port}/") == (
+            f"https://127.0.0.1:{port}/: it speaks HTTP, as nodes do, without TLS: use http://127.0.0.1:{port}/")
+
+
+@within_limit
+async def test_http_at_a_web_server() -> None:
+    with web_server() as port:
+        line = await complaint(f"http://127.0.0.1:{port}/")
+        assert line.startswith(f"http://127.0.0.1:{port}/: a web page (HTTP status 501 Unsupported method ('POST')")
+        assert line.endswith("and no answer of a node: is this really a node's RPC port, and its path?")
+
+
 # The hub's own port
 
 

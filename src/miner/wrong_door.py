@@ -33,7 +33,7 @@ class WrongDoorError(ProtocolError):
         self.speech = speech
 
 
-def speech_of(first: bytes) -> Speech | None:
+def speech_of(first: bytes | bytearray) -> Speech | None:
     """What the first bytes from the other end belong to; None where that can't be told, perhaps not yet."""
     if _TLS.match(first):
         return Speech.TLS
@@ -42,7 +42,7 @@ def speech_of(first: bytes) -> Speech | None:
     return Speech.STRATUM if _STRATUM.match(first) else None
 
 
-def speech_in_page(page: bytes) -> Speech | None:
+def speech_in_page(page: bytes | bytearray) -> Speech | None:
     """What an HTTP server's page says is spoken at its port in place of HTTP, by the words that servers have for that;
     None where it says nothing of the kind."""
     if _TLS_IN_WORDS.search(page):

@@ -67,7 +67,7 @@ PASSING = {
     "401": (http("", "401 Unauthorized"), "401"),
     "403 of a proxy": (http("", "403 Forbidden"), "403"),
     "404 of a proxy": (http("<html>nothing here</html>", "404 Not Found"), "nothing here"),
-    "a page of a proxy": (http("<html>back soon</html>"), "no JSON"),
+    "a page of a proxy": (http("<html>back soon</html>"), "back soon"),
     "warming up": (refusal(-28, "Loading wallet..."), "Loading wallet..."),
     "not connected": (refusal(-9, "Bitcoin is not connected!"), "Bitcoin is not connected!"),
     "closed without a word": (b"", "closed without an answer"),

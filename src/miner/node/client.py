@@ -40,6 +40,7 @@ class NodeSource(WorkSource):
         self.payee = self._feed.payee
         self._tried = self._feed.what
         self._failures = 0
+        self._had_job = False
         self._events = EventQueue()
         self._runner: asyncio.Task[None] | None = None
         self._closed = False
@@ -100,6 +101,8 @@ class NodeSource(WorkSource):
 
     async def _sit_out(self, error: MinerError | OSError) -> None:
         """Tell what happened and wait before the next try. Raises SourceError where trying again makes no sense."""
+        if isinstance(error, OSError) and not self._had_job:
+            error = await self._rpc.wrong_door(error) or error
         trouble = explain(error, self.label, self._tried, self._rpc.by_cookie)
         text = trouble.text
         if isinstance(error, JsonRpcError) and error.code == INITIAL_DOWNLOAD:
@@ -123,5 +126,5 @@ class NodeSource(WorkSource):
 
     def _put(self, event: SourceEvent) -> None:
         if isinstance(event, Job):
-            self._failures = 0
+            self._failures, self._had_job = 0, True
         self._events.put(event)

@@ -24,8 +24,8 @@ class Connections:
     by cancelling its request, even one that has been silent for minutes."""
 
     def __init__(self, route: Route, host: str, port: int, *, tls: bool) -> None:
-        self._route, self._tls = route, tls
-        self.host, self.port = host, port
+        self._route = route
+        self.host, self.port, self.tls = host, port, tls
         self._resting: list[_Connection] = []
         self._closed = False
 
@@ -40,7 +40,7 @@ class Connections:
             except ConnectionError:
                 if parser.begun:
                     raise
-        reader, writer = await self._route.open(self.host, self.port, tls=self._tls)
+        reader, writer = await self._route.open(self.host, self.port, tls=self.tls)
         answer = await self._exchange(_Connection(reader, writer), request, AnswerParser())
         return answer, connection is not None
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from miner.core.errors import ProtocolError
+from miner.wrong_door import Speech, WrongDoorError, speech_of
 
 MAX_ANSWER_SIZE = 64 << 20  # a full 4 MB block is 8 MB of hexadecimal digits in a template
 
@@ -42,7 +43,8 @@ class AnswerParser:
         self.begun = False  # something was received
 
     def feed(self, data: bytes) -> Answer | None:
-        """The answer, if `data` completes it. Raises ProtocolError for what is no HTTP, or longer than any answer."""
+        """The answer, if `data` completes it. Raises ProtocolError for what is no HTTP, or longer than any answer:
+        WrongDoorError where it is stratum or TLS."""
         self.begun = True
         self._buffer += data
         _check_size(len(self._body) + len(self._buffer))
@@ -61,6 +63,9 @@ class AnswerParser:
     def _read_head(self) -> bool:
         while self._head is None:
             if not self._buffer.startswith(_START[:len(self._buffer)]):
+                speech = speech_of(self._buffer)
+                if speech is not None and speech is not Speech.HTTP:
+                    raise WrongDoorError(speech)
                 raise ProtocolError("the answer is no HTTP")
             end = _END_OF_HEAD.search(self._buffer, 0, _MAX_HEAD_SIZE)
             if end is None:

@@ -14,6 +14,7 @@ from typing import Any
 from miner.core.errors import MinerError, ProtocolError
 from miner.core.text import one_line
 from miner.node.http_answer import Answer
+from miner.wrong_door import Speech, WrongDoorError, speech_in_page, speech_of
 
 _MAX_TEXT = 4096  # bytes of a body that are looked at for words
 _HEX_STEP = 1 << 18  # bytes
@@ -85,17 +86,30 @@ class Reply:
 def decode_answer(answer: Answer, request_id: int, again: bool = False,
                   parse: Callable[[Any], Any] | None = None) -> Reply:
     """What an HTTP answer to the call `request_id` says; `parse` makes something of the result. Raises JsonRpcError for
-    the node's refusal, HttpError for another HTTP status, ProtocolError for anything else, and what `parse` does."""
+    the node's refusal, HttpError for another HTTP status, WrongDoorError where the server says that this port is not
+    for HTTP, ProtocolError for anything else, and what `parse` does."""
     if answer.status in (401, 403):  # whatever the body says
         raise HttpError(answer.status, one_line(answer.reason))
     try:
         decoded = json.loads(answer.body, parse_constant=_refuse_constant, object_hook=_let_others_run)
     except (ValueError, RecursionError):
+        if speech := speech_in_page(answer.body[:_MAX_TEXT]):
+            raise WrongDoorError(speech) from None
+        if speech_of(answer.body[:_MAX_TEXT]) is Speech.HTTP and _is_web_page(answer.status):
+            page = HttpError(answer.status, one_line(answer.reason), _words(answer.body))
+            raise ProtocolError(f"a web page ({page}) and no answer of a node: is this really a node's RPC port, "
+                                "and its path?") from None
         if answer.status != 200:
             raise HttpError(answer.status, one_line(answer.reason), _words(answer.body)) from None
         raise ProtocolError("the answer is no JSON: is this really a node's RPC port?") from None
     result = _result(decoded, request_id, answer.status)
     return Reply(parse(result) if parse else result, answer.headers, again)
+
+
+def _is_web_page(status: int) -> bool:
+    """Whether a page with this HTTP status comes from a web server that knows no node, and not from one that stands
+    before a node and can't reach it, nor from the node itself."""
+    return status in (200, 404, 405, 501) or 300 <= status < 400
 
 
 def _words(body: bytes | bytearray) -> str:

@@ -8,11 +8,13 @@ import os
 import re
 import ssl
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from miner.core.errors import MinerError
 from miner.core.model import ShareStatus
 from miner.node.jsonrpc import HttpError, JsonRpcError
 from miner.node.template import CLIENT_RULES
+from miner.wrong_door import Speech, WrongDoorError, right_url
 
 INVALID_PARAMETER = -8
 NOT_CONNECTED = -9
@@ -117,7 +119,15 @@ def explain(error: MinerError | OSError, label: str, method: str = "", cookie: b
         return Trouble(f"{label}: connection refused: does the node run with -server, and is this its RPC port?", False)
     if isinstance(error, OSError):
         return Trouble(f"{label}: {_reason(error)}", False)
+    if isinstance(error, WrongDoorError):
+        return Trouble(f"{label}: {right_url(Speech.HTTP, error.speech, _place(label))}", True)
     return Trouble(f"{label}: {error}", True)
+
+
+def _place(label: str) -> str:
+    """HOST:PORT of an http or https URL."""
+    parts = urlsplit(label)
+    return parts.netloc if parts.port else f"{parts.netloc}:{443 if parts.scheme == 'https' else 80}"
 
 
 def _reason(error: OSError) -> str:

@@ -8,10 +8,11 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from miner.core.errors import UsageError
 from miner.core.source import Traffic
-from miner.net import Route
+from miner.net import Route, is_no_tls
 from miner.node.connections import Connections
 from miner.node.credentials import Credentials
 from miner.node.jsonrpc import HttpError, Reply, decode_answer, encode_request
+from miner.wrong_door import Speech, WrongDoorError
 
 _MAX_TOLD = 1 << 14  # bytes of a message that are shown
 _MAX_CALL_SECONDS = 60.0  # a node that needs longer for an answer is not well
@@ -74,6 +75,18 @@ class NodeRpc:
         if self._elsewhere is not None:
             self._elsewhere[1].close()
         self._elsewhere = None
+
+    async def wrong_door(self, error: OSError) -> WrongDoorError | None:
+        """What is wrong where a call raised `error` because the server answered TLS with something else, or hung up: it
+        is asked on another connection what it speaks. None where that is what the URL says, or stays unclear."""
+        hung_up = isinstance(error, ConnectionError) and not isinstance(error, ConnectionRefusedError)
+        if not hung_up and not is_no_tls(error):
+            return None
+        speech = await self._route.speech_at(self._connections.host, self._connections.port)
+        if is_no_tls(error):
+            speech = speech or Speech.HTTP
+        ours = Speech.TLS if self._connections.tls else Speech.HTTP
+        return None if speech is None or speech is ours else WrongDoorError(speech)
 
     async def call(self, method: str, *params: object) -> Any:
         """The node's result. Raises JsonRpcError, HttpError, ProtocolError, or OSError (TimeoutError among them)."""
