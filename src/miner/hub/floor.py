@@ -48,8 +48,8 @@ class Floor:
 
     def wrong_door(self, host: str, speech: Speech) -> None:
         """Somebody came with another protocol."""
-        self._notice(f"refused somebody from {host} who speaks {speech.value}: the hub speaks stratum, without TLS, "
-                     "at stratum+tcp://")
+        self._notice(f"refused somebody from {host} who speaks {speech.value}: the hub speaks stratum, without TLS "
+                     "(stratum+tcp://)")
 
     def _notice(self, text: str) -> None:
         """Told at most once a second: whoever tries a lot must not fill the log."""
