@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,16 @@ class Cluster:
     work: Path
     environment: dict[str, str]
 
+    @contextlib.contextmanager
+    def worker(self, number: int, cores: int) -> Iterator[None]:
+        """One more, on a loopback address of its own, for as long as the with block lasts."""
+        host, log = f"127.0.0.{1 + number}", self.work / f"worker{number}.log"
+        with _daemon(log, self.environment | {"SPARK_LOCAL_IP": host}, "org.apache.spark.deploy.worker.Worker",
+                     "--host", host, "--port", "0", "--webui-port", "0", "--cores", str(cores), "--memory", "1g",
+                     "--work-dir", str(self.work / f"work{number}"), self.url):
+            _wait_for(log, "Successfully registered with master")
+            yield
+
 
 def java_environment(directory: Path) -> dict[str, str]:
     """This process's environment, with a Java that Spark can use."""
@@ -58,8 +68,9 @@ def bare_venv(directory: Path) -> Path:
 
 
 @contextlib.contextmanager
-def standalone_cluster(directory: Path, workers: int = 2, cores: int = 1) -> Iterator[Cluster]:
-    """A Master and so many Workers, on free ports of 127.0.0.1, for as long as the with block lasts."""
+def standalone_cluster(directory: Path, cores: Sequence[int] = (1, 1)) -> Iterator[Cluster]:
+    """A Master, and a Worker for each number of cores, on free ports of loopback, for as long as the with block
+    lasts."""
     environment = java_environment(directory)
     environment.pop("PYTHONPATH", None)
     python = bare_venv(directory / "python")
@@ -68,17 +79,11 @@ def standalone_cluster(directory: Path, workers: int = 2, cores: int = 1) -> Ite
         stack.enter_context(_daemon(
             directory / "master.log", environment, "org.apache.spark.deploy.master.Master",
             "--host", "127.0.0.1", "--port", str(port), "--webui-port", str(ui_port)))
-        url = f"spark://127.0.0.1:{port}"
         _wait_for(directory / "master.log", "I have been elected leader")
-        for number in range(workers):
-            log = directory / f"worker{number}.log"
-            stack.enter_context(_daemon(
-                log, environment, "org.apache.spark.deploy.worker.Worker", "--host", "127.0.0.1", "--port", "0",
-                "--webui-port", "0", "--cores", str(cores), "--memory", "1g",
-                "--work-dir", str(directory / f"work{number}"), url))
-        for number in range(workers):
-            _wait_for(directory / f"worker{number}.log", "Successfully registered with master")
-        yield Cluster(url, f"http://127.0.0.1:{ui_port}", python, directory, environment)
+        cluster = Cluster(f"spark://127.0.0.1:{port}", f"http://127.0.0.1:{ui_port}", python, directory, environment)
+        for number, each in enumerate(cores):
+            stack.enter_context(cluster.worker(number, each))
+        yield cluster
 
 
 @contextlib.contextmanager

@@ -97,6 +97,11 @@ def summary(lines: Sequence[str]) -> dict[str, list[str]]:
     return {line.split()[0]: line.split()[1:] for line in (*lines[start + 2:end], lines[end])}
 
 
+def re_lines(pattern: str, lines: Sequence[str]) -> list[tuple[str, ...]]:
+    """The groups of each line that matches."""
+    return [found.groups() for line in lines if (found := re.search(pattern, line))]
+
+
 def alive(pids: set[int]) -> set[int]:
     """Those of them that still run."""
     return pids & {pid for pid, _ in _parents()}

@@ -7,7 +7,6 @@ import shutil
 import signal
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +22,8 @@ from node.litecoind import MWEB_HEIGHT, Litecoind
 from node.mining import check_headers
 from pool.pool import Pool
 from spark.cluster import LIGHT_JAVA, Cluster, bare_venv, free_port, java_environment, standalone_cluster
-from spark.running import alive, command_line, job, summary
+from spark.running import alive, command_line, job, re_lines, summary
+from spark.web import fetch, ui_port
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -75,11 +75,6 @@ def test_demo(tmp_path: Path, environ: dict[str, str]) -> None:
         assert int(table[name][1]) > 0, "no hashes"
     assert int(table["total"][-1]) == len(re_lines(BLOCK, running.lines)) > 0
     assert int(table["total"][-3]) == 0, "rejected shares"
-
-
-def re_lines(pattern: str, lines: list[str]) -> list[tuple[str, ...]]:
-    """The groups of each line that matches."""
-    return [found.groups() for line in lines if (found := re.search(pattern, line))]
 
 
 def test_local_mode(environ: dict[str, str]) -> None:
@@ -248,16 +243,6 @@ def test_nothing_secret_is_shown(cluster: Cluster) -> None:
             shown[str(log)] = log.read_text(errors="replace")
     assert not [place for place, text in shown.items() if token in text], "the hub's token"
     assert not [place for place, text in shown.items() if node.password in text], "the node's password"
-
-
-def ui_port(lines: list[str]) -> str:
-    return re_lines(r"Spark's UI: http://[\w.]+:(\d+)", lines)[0][0]
-
-
-def fetch(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        text: str = answer.read().decode()
-    return text
 
 
 def all_processes() -> set[int]:

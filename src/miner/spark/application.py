@@ -26,12 +26,16 @@ FORCED = {
     "spark.speculation": "false",
     "spark.task.maxFailures": str(MAX_FAILURES),
     "spark.python.worker.killOnIdleTimeout": "false",
-    "spark.python.task.killTimeout": "500ms",
+    "spark.python.task.killTimeout": "2s",  # for last reports
 }
 DEFAULTS = {
     "spark.app.name": "sparkminer",
     "spark.ui.showConsoleProgress": "false",
     "spark.locality.wait": "0s",
+    # An executor on which tasks fail is left alone for a while. Its host is not: others there may do, and a host on
+    # which executors were killed is not to blame.
+    "spark.excludeOnFailure.enabled": "true",
+    "spark.excludeOnFailure.stage.maxFailedExecutorsPerNode": "1000000",
     # A resource manager that doesn't answer is told of after seconds; Hadoop would ask it for a quarter of an hour.
     "spark.hadoop.yarn.resourcemanager.connect.max-wait.ms": "3000",
     "spark.hadoop.yarn.resourcemanager.connect.retry-interval.ms": "1000",
@@ -165,7 +169,8 @@ class Application:
             conf.setIfMissing("spark.executor.cores", "1")
             conf.setIfMissing("spark.cores.max", str(int(wanted) * int(conf.get("spark.executor.cores") or 1)))
         if cores := executor_cores(master) or conf.get("spark.executor.cores", ""):
-            conf.setIfMissing("spark.task.cpus", str(cores))  # one task an executor; see also Leases
+            # One task an executor. Where executors may differ, each of their cores gets one.
+            conf.setIfMissing("spark.task.cpus", str(cores))
         conf.set("spark.master", patient(master, MAX_FAILURES))
         if python := conf.get("spark.pyspark.python", ""):
             os.environ["PYSPARK_PYTHON"] = python  # spark-submit does so for its scripts

@@ -9,12 +9,13 @@ from miner.core.source import WorkSource
 from miner.core.text import one_line
 from miner.front.console import Console, ExitStatus
 from miner.front.hub_report import HubReport, miner_table
+from miner.front.report import counted, hashrate_text
 from miner.hub import HubThread
 from miner.hub.events import HubEvent, HubStopped, MinerJoined
 from miner.sources.open import open_source
 from miner.spark.application import Application
 from miner.spark.driver import hub_config, lease, prepared, require_pyspark, spark_settings
-from miner.spark.leases import Leases
+from miner.spark.leases import Leases, TaskFailure
 from miner.spark.obstacles import refuse_obstacles
 from miner.spark.settings import JobSettings, parser, read_settings, script
 from miner.spark.ship import ship
@@ -55,7 +56,7 @@ class Job:
         self._stop, self._console = stop, console
         self._application = Application(spark_settings(settings, directory), directory / "spark.log", settings.debug)
         self._report = HubReport(source.label, source.kind, quiet=settings.quiet, longpoll=settings.source.longpoll)
-        self._failures: Counter[str] = Counter()
+        self._failures: Counter[TaskFailure] = Counter()
         self._joined = 0
         self._deadline = float("inf")
 
@@ -76,13 +77,14 @@ class Job:
             self._console.message(f"Spark's UI: {context.uiWebUrl}")
         ship(context, self._directory)
         with HubThread(self._source, hub_config(self._settings, context)) as hub:
-            leases = Leases(context, lease(self._settings, context, hub, self._settings.lease_seconds))
+            leases = Leases(context, lease(self._settings, context, hub, self._settings.lease_seconds),
+                            lambda: self._description(hub))
             leases.start()
             try:
                 self._follow(hub, leases)
             finally:
+                leases.stop_scheduling()  # first, or the next task would follow each that ends
                 hub.stop_miners("the cluster job ended", _FAREWELL_SECONDS)
-                leases.cancel()
                 self._summarise(hub)
         if hub.error is not None:
             raise hub.error
@@ -106,13 +108,22 @@ class Job:
                 self._console.message("No executor has joined yet: has the cluster free cores, and can it reach "
                                       f"{hub.address[0]} port {hub.address[1]}?")
 
-    def _tell_failure(self, reason: str) -> None:
-        """Where a host is broken the same thing happens again and again: told the first time, the tenth, …"""
-        self._failures[reason] += 1
-        times = self._failures[reason]
+    def _description(self, hub: HubThread) -> str:
+        """What Spark's UI says of each of the job's parts."""
+        now = hub.snapshot()
+        kernels = ", ".join(sorted({miner.kernel for miner in now.miners if miner.connected and miner.kernel}))
+        doing = (f"; {counted(now.connected, 'miner')}, {kernels or 'no kernel yet'}, {hashrate_text(now.hashrate)}"
+                 if now.connected else "")
+        return f"mining {self._settings.source.algorithm} on {one_line(self._source.label)}{doing}"
+
+    def _tell_failure(self, failure: TaskFailure) -> None:
+        """Where a host is broken its tasks fail again and again: told the first time, the tenth, …"""
+        self._failures[failure] += 1
+        times = self._failures[failure]
         if str(times).strip("0") == "1":
             often = f" ({times} times by now)" if times > 1 else ""
-            self._console.message(f"a task failed, Spark starts it again{often}: {one_line(reason)}")
+            where = f" on {one_line(failure.host, 64)}" if failure.host else ""
+            self._console.message(f"a task failed{where}, Spark starts it again{often}: {one_line(failure.reason)}")
 
     def _note(self, event: HubEvent) -> None:
         if isinstance(event, MinerJoined):

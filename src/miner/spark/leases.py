@@ -1,10 +1,10 @@
-"""The Spark action that never ends by itself: rounds of tasks, each of them one lease of mining."""
+"""The Spark action that never ends by itself: tasks, each of them one lease of mining, as many as find room."""
 
 import contextlib
 import queue
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from miner.core.errors import MinerError
@@ -12,116 +12,148 @@ from miner.spark.partition import Lease
 from miner.spark.words import exception_words, task_failure
 
 if TYPE_CHECKING:
-    from pyspark import RDD, SparkContext
+    from pyspark import SparkContext, SparkStageInfo
 
 GROUP = "sparkminer"
-_TASKS_A_SLOT = 32  # far more tasks than slots, so that an executor that joins late finds work
 _WATCH_SECONDS = 1.0
-_REGISTER_SECONDS = 30.0
-_HOPELESS = 6  # tasks that failed before a single miner joined
+_LEAST_WAITING = 8  # tasks: what a cluster that grows by demand is asked for at first
+_HOPELESS = 6  # tasks that failed, on all executors, before a single miner joined
+_STOP_SECONDS = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailure:
+    """A task that failed: the executor's host ("" where Spark doesn't say it), and the reason in a line."""
+
+    host: str
+    reason: str
 
 
 class Leases:
-    """Runs leases until cancelled, in a thread of its own."""
+    """Runs leases until cancelled. Spark jobs follow each other so that there are always tasks that wait for room:
+    whatever executors join, whenever and of whatever size, take them by themselves.
 
-    def __init__(self, context: "SparkContext", lease: Lease) -> None:
-        self._context, self._lease = context, lease
+    `describe` says what is going on; it is asked for each job's description, which Spark's UI shows.
+    """
+
+    def __init__(self, context: "SparkContext", lease: Lease, describe: Callable[[], str]) -> None:
+        self._context, self._lease, self._describe = context, lease, describe
         self._cancelled = threading.Event()
         self._error: BaseException | None = None
-        self._failed = 0
+        self._jobs: list[threading.Thread] = []
         self._told: dict[int, int] = {}  # failed tasks by stage
-        self._failures: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._runner = threading.Thread(target=self._run, name="miner-spark-leases", daemon=True)
+        self._over: set[int] = set()  # jobs whose failures are all told
+        self._failed = 0
+        self._failed_on: set[str] = set()  # ids of executors
+        self._failures: queue.SimpleQueue[TaskFailure] = queue.SimpleQueue()
         self._watcher = threading.Thread(target=self._watch, name="miner-spark-watch", daemon=True)
 
     def start(self) -> None:
-        self._runner.start()
+        """Begin. Returns at once."""
         self._watcher.start()
 
-    def cancel(self) -> None:
-        """Drop what waits, and end what runs by force. Does not wait for it."""
+    def stop_scheduling(self) -> None:
+        """Start no more tasks. Those that run have `spark.python.task.killTimeout` to end by themselves, before Spark
+        ends them by force."""
         self._cancelled.set()
         cancelling = threading.Thread(target=self._cancel, name="miner-spark-cancel", daemon=True)
         cancelling.start()
-        cancelling.join(0.7)
-        self._runner.join(0.3)
+        cancelling.join(_STOP_SECONDS)
 
     def check(self, nobody_joined: bool = False) -> None:
-        """Raise MinerError if the job is over, or hopeless."""
+        """Raise MinerError if the job is over, or hopeless: tasks fail on every executor, and none has mined yet."""
         if self._error is not None:
             raise MinerError(f"the Spark job ended: {exception_words(self._error)}") from self._error
-        if nobody_joined and self._failed >= _HOPELESS:
+        if nobody_joined and self._failed >= _HOPELESS and self._executors() <= self._failed_on:
             raise MinerError("no executor can mine: see the failures above")
 
-    def failures(self) -> Iterator[str]:
-        """What went wrong in tasks since the last call. Spark has started them again."""
+    def failures(self) -> Iterator[TaskFailure]:
+        """The tasks that failed since the last call. Spark starts them again, elsewhere if it can."""
         while not self._failures.empty():
             self._failed += 1
             yield self._failures.get()
 
-    def _run(self) -> None:
+    # The jobs
+
+    def _watch(self) -> None:
+        """Keep tasks waiting, and look for failed ones, of which Spark tells its log and nobody else."""
+        while not self._cancelled.is_set():
+            with contextlib.suppress(Exception):  # a context that is going away
+                self._keep_waiting()
+                for failure in self._new_failures():
+                    self._failures.put(failure)
+            self._cancelled.wait(_WATCH_SECONDS)
+
+    def _keep_waiting(self) -> None:
+        self._jobs = [job for job in self._jobs if job.is_alive()]
+        ours, active = self._known_jobs()
+        stages = list(self._stages(ours & active))
+        if len(stages) < len(self._jobs):
+            return  # Spark hasn't taken up the last one yet
+        running = sum(stage.numActiveTasks for stage in stages)
+        waiting = sum(stage.numTasks - stage.numActiveTasks - stage.numCompletedTasks for stage in stages)
+        if waiting < max(_LEAST_WAITING, running) // 2:
+            job = threading.Thread(target=self._run, args=(max(_LEAST_WAITING, 2 * running),),
+                                   name="miner-spark-job", daemon=True)
+            self._jobs.append(job)
+            job.start()
+
+    def _run(self, tasks: int) -> None:
+        """One job of so many tasks, to its end."""
         try:
-            self._context.setJobGroup(GROUP, "mining")
-            while not self._cancelled.is_set():
-                count = _TASKS_A_SLOT * max(2, self._context.defaultParallelism)
-                self._tasks(count).mapPartitionsWithIndex(self._lease).collect()
+            # Not interrupted: a task that is cancelled has time to say what it did.
+            self._context.setJobGroup(GROUP, self._describe(), interruptOnCancel=False)
+            self._context.setLocalProperty("callSite.short", "mining")
+            leases = self._context.parallelize(range(tasks), tasks).mapPartitionsWithIndex(self._lease)
+            self._context.runJob(leases, list)  # collect() would set a name of its own
         except Exception as error:
-            if not self._cancelled.is_set():
+            # Where no executor is left that hasn't failed, Spark gives the job up; there may be others by now.
+            if not self._cancelled.is_set() and "excludeOnFailure" not in str(error):
                 self._error = error
-
-    def _tasks(self, count: int) -> "RDD[int]":
-        """So many tasks, each of which takes a whole executor."""
-        from pyspark.resource import ResourceProfileBuilder, TaskResourceRequests
-
-        tasks = self._context.parallelize(range(count), count)
-        if self._context.getConf().get("spark.task.cpus") is None and (cores := self._executor_cores()) > 1:
-            # A standalone cluster that was told no number gives an executor all cores of its worker.
-            whole = ResourceProfileBuilder().require(TaskResourceRequests().cpus(cores)).build
-            return tasks.withResources(whole)
-        return tasks
-
-    def _executor_cores(self) -> int:
-        """The cores of the smallest executor; 0 if none registers in time."""
-        deadline = time.monotonic() + _REGISTER_SECONDS
-        while time.monotonic() < deadline and not self._cancelled.wait(0.2):
-            store: Any = self._context._jsc.sc().statusStore()
-            executors = store.executorList(True)
-            cores = [int(executor.totalCores()) for executor in map(executors.apply, range(executors.size()))
-                     if executor.id() != "driver"]
-            if cores:
-                return min(cores)
-        return 0
 
     def _cancel(self) -> None:
         with contextlib.suppress(Exception):
             self._context.cancelJobGroup(GROUP)
 
-    def _watch(self) -> None:
-        """Look for failed tasks. Spark tells its log of them, and nobody else before the job is over."""
-        while not self._cancelled.wait(_WATCH_SECONDS):
-            with contextlib.suppress(Exception):  # a context that is going away
-                for reason in self._new_failures():
-                    self._failures.put(reason)
+    # What Spark knows
 
-    def _new_failures(self) -> Iterator[str]:
+    def _known_jobs(self) -> tuple[set[int], set[int]]:
+        """The ids of our jobs, and of all that are under way."""
         tracker = self._context.statusTracker()
-        for job in tracker.getActiveJobsIds():
+        return set(tracker.getJobIdsForGroup(GROUP)), set(tracker.getActiveJobsIds())
+
+    def _stages(self, jobs: Iterable[int]) -> Iterator["SparkStageInfo"]:
+        tracker = self._context.statusTracker()
+        for job in jobs:
             info = tracker.getJobInfo(job)
             for stage in info.stageIds if info else ():
-                details = tracker.getStageInfo(stage)
-                told = self._told.get(stage, 0)
-                if details is not None and details.numFailedTasks > told:
-                    self._told[stage] = details.numFailedTasks
-                    yield from self._reasons(stage, details.currentAttemptId, told, details.numFailedTasks - told)
+                if (details := tracker.getStageInfo(stage)) is not None:
+                    yield details
 
-    def _reasons(self, stage: int, attempt: int, offset: int, count: int) -> Iterator[str]:
-        """Why tasks of a stage failed, oldest first, without the first `offset`."""
+    def _executors(self) -> set[str]:
+        """The ids of those that are there."""
+        store: Any = self._context._jsc.sc().statusStore()
+        executors = store.executorList(True)
+        return {executor.id() for executor in map(executors.apply, range(executors.size()))} - {"driver"}
+
+    def _new_failures(self) -> Iterator[TaskFailure]:
+        ours, active = self._known_jobs()
+        for stage in self._stages(ours - self._over):
+            told = self._told.get(stage.stageId, 0)
+            if stage.numFailedTasks > told:
+                self._told[stage.stageId] = stage.numFailedTasks
+                yield from self._reasons(stage.stageId, stage.currentAttemptId, told, stage.numFailedTasks - told)
+        self._over |= ours - active
+
+    def _reasons(self, stage: int, attempt: int, offset: int, count: int) -> Iterator[TaskFailure]:
+        """A stage's failed tasks, oldest first, without the first `offset`."""
         jvm: Any = self._context._jvm
         kinds = jvm.org.apache.spark.status.api.v1
         failed = jvm.java.util.ArrayList()
         failed.add(kinds.TaskStatus.FAILED)
         store: Any = self._context._jsc.sc().statusStore()
         tasks = store.taskList(stage, attempt, offset, count, kinds.TaskSorting.ID, failed)
-        for at in range(tasks.size()):
-            message = tasks.apply(at).errorMessage()
-            yield task_failure(message.get() if message.isDefined() else "")
+        for task in map(tasks.apply, range(tasks.size())):
+            message = task.errorMessage()
+            self._failed_on.add(task.executorId())
+            yield TaskFailure(task.host() or "", task_failure(message.get() if message.isDefined() else ""))

@@ -41,10 +41,21 @@ def bundle(directory: Path) -> Path:
 
 
 def ship(context: "SparkContext", directory: Path) -> None:
-    """Have Spark bring the bundle to every executor, unless --py-files did."""
-    path = bundle(directory)
-    if path.name not in [PurePosixPath(file).name for file in context.listFiles]:
-        context.addPyFile(str(path))
+    """Have Spark bring the bundle to every executor, unless a file that it brings already holds the package: of two,
+    the one that was added last would win."""
+    if not any(_holds_package(file) for file in context.listFiles):
+        context.addPyFile(str(bundle(directory)))
+
+
+def _holds_package(file: str) -> bool:
+    """`file`: as Spark lists it. Its own copy of the file is looked at."""
+    from pyspark import SparkFiles
+
+    try:
+        with zipfile.ZipFile(SparkFiles.get(PurePosixPath(file).name)) as archive:
+            return "miner/_bootstrap.py" in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def write_bundle(path: Path, wheels: Iterable[Path] = ()) -> None:

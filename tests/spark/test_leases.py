@@ -1,0 +1,104 @@
+"""Every core of every executor that is there mines: of whatever size, early or late, beside ones that can't."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from spark.cluster import LIGHT_JAVA, Cluster, free_port, standalone_cluster
+from spark.running import SparkRun, job, summary
+from spark.web import fetch, ui_port
+
+pytestmark = pytest.mark.timeout(600)
+
+JOINED = r"^(executor-\d+)\.\d+ joined from "
+
+
+def on(cluster: Cluster, **conf: object) -> list[str]:
+    """The options that lead there, with more of Spark's settings (a dot for each "_")."""
+    settings = {"spark.pyspark.python": cluster.python, "spark.driver.extraJavaOptions": LIGHT_JAVA,
+                "spark.executor.extraJavaOptions": LIGHT_JAVA, "spark.executor.memory": "512m",
+                **{name.replace("_", "."): value for name, value in conf.items()}}
+    return ["--master", cluster.url, *(f"--conf={name}={value}" for name, value in settings.items())]
+
+
+def wait_for_miners(running: SparkRun, count: int) -> list[str]:
+    """The executors of the next so many miners that join."""
+    return sorted(running.wait_for(JOINED)[1] for _ in range(count))
+
+
+def test_executors_of_all_sizes_early_and_late(tmp_path: Path) -> None:
+    """Workers of one, two and four cores; one of two more that comes when the others mine; one that goes."""
+    with standalone_cluster(tmp_path, cores=(1, 2)) as cluster, cluster.worker(2, 4), \
+            job(*on(cluster), "-a", "scrypt:16", "--sandbox", "--seconds", "0", "--quiet",
+                environ=cluster.environment) as running:
+        by_executor = wait_for_miners(running, 7)
+        assert sorted(by_executor.count(executor) for executor in set(by_executor)) == [1, 2, 4]
+        with cluster.worker(3, 2):
+            late = wait_for_miners(running, 2)
+            assert len(set(late)) == 1, "both cores of the new one"
+            assert not set(late) & set(by_executor)
+            running.wait_for(rf"^{late[0]}\.\d+ on \S+: 1 thread, kernel")
+        running.wait_for(rf"^{late[0]}\.\d+ left: ")
+        running.interrupt()
+        assert running.finish() == 0, running.lines
+    rows = summary(running.out)
+    assert set(rows) == {*by_executor, *late, "total"}
+    assert all(int(rows[executor][1]) > 0 for executor in by_executor)
+
+
+@pytest.fixture
+def uneven(tmp_path: Path) -> Iterator[Cluster]:
+    """Two workers, of which the first alone has the Python that executors are told to use: `python` is a path below
+    each worker's own folder."""
+    with standalone_cluster(tmp_path) as cluster:
+        (tmp_path / "work0" / "python").symlink_to(cluster.python.parent.parent)
+        yield cluster
+
+
+def test_a_bad_node_does_not_end_a_good_clusters_job(uneven: Cluster) -> None:
+    with job(*on(uneven, spark_pyspark_python="../../python/bin/python"), "--sandbox", "--seconds", "15",
+             environ=uneven.environment) as running:
+        running.wait_for(JOINED)
+        assert running.finish() == 0, running.lines
+    failures = [line for line in running.lines if line.startswith("a task failed")]
+    assert failures, running.lines
+    assert all(re.match(r'a task failed on 127\.0\.0\.2, .*Cannot run program "\.\./\.\./python/bin/python"', line)
+               for line in failures)
+    assert len(failures) <= 2, "told once, and then the tenth time"
+    assert len(summary(running.out)) == 2, "one executor, and the sums"
+
+
+def test_what_fails_everywhere_ends_the_job(uneven: Cluster) -> None:
+    with job(*on(uneven, spark_pyspark_python="/nonexistent/python"), "--sandbox",
+             environ=uneven.environment) as running:
+        assert running.finish() == 1
+    assert running.lines[-1] == "miner spark: no executor can mine: see the failures above"
+    assert any('Cannot run program "/nonexistent/python"' in line for line in running.lines)
+
+
+def test_a_cluster_that_grows_by_demand(tmp_path: Path) -> None:
+    """Dynamic allocation, from none to four; and what Spark's UI says of the job."""
+    port = free_port()
+    with standalone_cluster(tmp_path, cores=(4,)) as cluster, \
+            job(*on(cluster, spark_dynamicAllocation_enabled="true", spark_dynamicAllocation_minExecutors=0,
+                    spark_dynamicAllocation_maxExecutors=4, spark_executor_cores=1, spark_executor_memory="256m",
+                    spark_dynamicAllocation_shuffleTracking_enabled="true", spark_ui_enabled="true",
+                    spark_ui_port=port, spark_testing_reservedMemory="1000000"),
+                "--sandbox", "--seconds", "0", "--quiet", environ=cluster.environment) as running:
+        assert len(set(wait_for_miners(running, 4))) == 4
+        base = f"http://127.0.0.1:{ui_port(running.lines)}/api/v1/applications"
+        application = json.loads(fetch(base))[0]
+        assert application["name"] == "sparkminer"
+        jobs = json.loads(fetch(f"{base}/{application['id']}/jobs"))
+        assert jobs
+        assert {one["description"].partition("(")[0].strip() for one in jobs} == {"mining scrypt on sandbox chain"}
+        assert {one["name"] for one in jobs} == {"mining"}
+        before = time.monotonic()
+        running.interrupt()
+        assert running.finish() == 0, running.lines
+        assert time.monotonic() - before < 60
+    assert len(summary(running.out)) == 5
