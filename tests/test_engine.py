@@ -6,16 +6,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from miner.config import EngineConfig
 from miner.core.algorithm import Algorithm
-from miner.core.errors import EngineError
+from miner.core.errors import EngineError, EngineStopped
 from miner.core.model import Job, Work
 from miner.core.target import MAX_TARGET, hash_value
+from miner.engine.hostlock import try_lock
 from miner.engine.kernels import candidates
 from miner.engine.threads import Engine, NonceRange
 
@@ -164,6 +165,7 @@ def test_huge_pages_that_the_system_does_not_give_are_told_where_they_matter() -
 import ctypes
 from miner.config import EngineConfig
 from miner.core.algorithm import Algorithm
+from miner.engine.hostlock import try_lock
 from miner.engine.threads import Engine
 PR_SET_THP_DISABLE = 41
 assert ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0
@@ -190,3 +192,139 @@ def test_the_scratchpads_of_an_engine_that_was_closed_are_free() -> None:
 
 def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+class Boom(Exception):
+    pass
+
+
+def failing(*ignored: object) -> None:
+    raise Boom
+
+
+@pytest.mark.parametrize("callback", ["on_hit", "on_hashes", "on_exhausted"])
+def test_what_a_callback_raises_ends_all_threads_and_is_handed_out_once(callback: str) -> None:
+    failed: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
+    callbacks = {"on_hit": lambda *hit: None, callback: failing}
+    engine = Engine(SHA256D, settings(2), **callbacks, on_failed=failed.put)  # type: ignore[arg-type]
+    work = make_work(SHA256D)
+    if callback == "on_hashes":  # told when work that is being hashed changes
+        engine.assign(iter([NonceRange(work, 0)]))
+        wait_for(lambda: engine.hashes > 0)
+    engine.assign(iter([NonceRange(work, MAX_TARGET if callback == "on_hit" else 0, part, 1000)
+                        for part in (0, 1000, 2000)]))
+    error = failed.get(timeout=20)
+    assert isinstance(error, Boom)
+    assert engine.error is error
+    wait_for(lambda: not any(worker.is_alive() for worker in engine._workers))
+    hashes = engine.hashes
+    with pytest.raises(Boom):
+        engine.assign(iter([NonceRange(work, 0)]))
+    engine.close()
+    assert failed.empty()
+    assert engine.hashes == hashes
+
+
+def test_what_the_ranges_raise_on_a_thread_ends_all_threads() -> None:
+    def ranges() -> Iterator[NonceRange]:
+        for first in (0, 1000):
+            yield NonceRange(make_work(SHA256D), 0, first, 1000)
+        raise Boom
+
+    failed: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
+    with pytest.raises(Boom), Engine(SHA256D, settings(2), on_hit=failing, on_failed=failed.put) as engine:
+        engine.assign(ranges())
+        assert isinstance(failed.get(timeout=20), Boom)
+
+
+def test_ranges_that_raise_at_once_leave_the_engine_as_it_was() -> None:
+    hits: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def ranges() -> Iterator[NonceRange]:
+        yield NonceRange(make_work(SHA256D), MAX_TARGET, 0, 100)
+        raise Boom
+
+    with Engine(SHA256D, settings(2), on_hit=lambda work, nonce, digest: hits.put(nonce)) as engine:
+        with pytest.raises(Boom):
+            engine.assign(ranges())
+        engine.assign(iter([NonceRange(make_work(SHA256D), MAX_TARGET, 7, 1)]))
+        assert hits.get(timeout=20) == 7
+    assert hits.empty()
+
+
+LARGE = Algorithm("scrypt", 1 << 20)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="flock is not Windows'")
+def test_opening_ends_at_a_stop_while_another_holds_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("miner.engine.threads.LOCKS", tmp_path)
+    held = try_lock(tmp_path / "sparkminer-memory.lock")
+    assert held is not None
+    opened, stop, threads = [], threading.Event(), threading.active_count()
+
+    def open_engine() -> None:
+        try:
+            Engine(SCRYPT, settings(), on_hit=failing, stop=stop)
+        except EngineStopped as error:
+            opened.append(error)
+
+    candidates(SCRYPT)
+    opening = threading.Thread(target=open_engine)
+    opening.start()
+    opening.join(0.3)
+    assert opening.is_alive(), "it waits"
+    stopped = time.monotonic()
+    stop.set()
+    opening.join(20)
+    os.close(held)
+    assert len(opened) == 1
+    assert time.monotonic() - stopped < 5, "and not for the 30 seconds that it waits for others"
+    assert threading.active_count() == threads
+
+
+def test_opening_ends_at_a_stop_while_threads_take_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop, taken = threading.Event(), []
+    real = Engine._take_memory
+
+    def take(self: Engine, searcher: object) -> None:
+        stop.set()
+        while not self._closing:
+            time.sleep(0.001)
+        real(self, searcher)  # type: ignore[arg-type]
+        taken.append(self)
+
+    monkeypatch.setattr(Engine, "_take_memory", take)
+    with pytest.raises(EngineStopped):
+        Engine(LARGE, settings(2, kernel="portable"), on_hit=failing, stop=stop)
+    assert len(taken) == 2
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("miner-")]
+
+
+def test_memory_that_is_refused_while_it_is_taken_is_an_error_and_not_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Engine, "_take_memory", failing)
+    with pytest.raises(Boom):
+        Engine(SCRYPT, settings(2), on_hit=failing)
+
+
+def test_threads_that_the_system_refuses_cost_only_these(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a number that was asked for it is an error, else a remark."""
+    real, started = threading.Thread.start, []
+
+    def start(self: threading.Thread) -> None:
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        started.append(self)
+        real(self)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr("miner.engine.threads.usable_threads", lambda: 4)
+    hits: queue.SimpleQueue[int] = queue.SimpleQueue()
+    with Engine(SHA256D, settings(0), on_hit=lambda work, nonce, digest: hits.put(nonce)) as engine:
+        assert engine.threads == 2
+        assert any("no more than 2 of 4 threads" in remark for remark in engine.remarks)
+        engine.assign(iter([NonceRange(make_work(SHA256D), MAX_TARGET, first, 1) for first in range(3)]))
+        assert {hits.get(timeout=20) for _ in range(3)} == {0, 1, 2}
+    started.clear()
+    with pytest.raises(EngineError, match="4 threads: this system starts no more than 2"):
+        Engine(SHA256D, settings(4), on_hit=failing)
+    assert not any(thread.is_alive() for thread in started)

@@ -1,14 +1,15 @@
-"""Locks between processes: one holder at a time, and turns that nobody waits for without end."""
+"""Locks between processes: one holder at a time, and nobody waits for one without end."""
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from miner.engine.hostlock import try_lock, turn
+from miner.engine.hostlock import exclusive, try_lock
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="flock is not Windows'")
 
@@ -34,15 +35,23 @@ def test_one_holder_at_a_time(held: Path) -> None:
     assert try_lock(held) is None
 
 
-def test_a_turn_comes_even_if_the_one_before_hangs(held: Path) -> None:
-    with turn(held, seconds=0.1):
+def test_who_has_waited_long_enough_goes_on_without(held: Path) -> None:
+    with exclusive(held, seconds=0.1):
         assert try_lock(held) is None
 
 
-def test_turns_follow_each_other(tmp_path: Path) -> None:
-    code = ("import sys, pathlib, time; from miner.engine.hostlock import turn\n"
+def test_who_is_told_to_stop_waits_no_longer(held: Path) -> None:
+    stop = threading.Event()
+    threading.Timer(0.1, stop.set).start()
+    started = time.monotonic()
+    with exclusive(held, 300, stop):
+        assert time.monotonic() - started < 60
+
+
+def test_one_follows_the_other(tmp_path: Path) -> None:
+    code = ("import sys, pathlib, time; from miner.engine.hostlock import exclusive\n"
             "log = pathlib.Path(sys.argv[1], 'log')\n"
-            "with turn(pathlib.Path(sys.argv[1], 'lock'), 60), log.open('a') as file:\n"
+            "with exclusive(pathlib.Path(sys.argv[1], 'lock'), 60), log.open('a') as file:\n"
             "    for word in ('in', 'out'):\n"
             "        print(sys.argv[2], word, file=file, flush=True); time.sleep(0.05)")
     others = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name]) for name in "abcd"]
@@ -54,6 +63,6 @@ def test_turns_follow_each_other(tmp_path: Path) -> None:
 
 def test_where_there_can_be_no_lock_nobody_waits(tmp_path: Path) -> None:
     started = time.monotonic()
-    with turn(tmp_path / "missing" / "lock", seconds=60):
+    with exclusive(tmp_path / "missing" / "lock", seconds=60):
         pass
     assert time.monotonic() - started < 30

@@ -53,9 +53,12 @@ class Searcher:
     """Whether the system took the wish for huge pages for the scratch."""
 
     def __new__(cls, algorithm: str, n: int, kernel: str) -> Self: ...
-    def touch(self) -> None:
-        """Have the system supply all of the scratch now, near the calling thread's CPU, and not page by page within
-        the first search, which would then stop late. Without the GIL; RuntimeError as `search`."""
+    def touch(self, first: int = 0, size: int | None = None) -> None:
+        """Have the system supply the scratch now, near the calling thread's CPU, and not page by page within the first
+        search, which would then stop late: `size` bytes from `first` on, or all that follow. Without the GIL.
+
+        Raises ValueError for a negative number, RuntimeError if another thread is inside this Searcher.
+        """
 
     def search(
         self, header: bytes, target: bytes, first: int, count: int, epoch: Epoch, my_epoch: int

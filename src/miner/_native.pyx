@@ -15,6 +15,7 @@ cdef extern from "miner.h" nogil:
         pass
     ctypedef struct miner_scratch:
         void *memory
+        void *memory
         size_t size
         int huge
     ctypedef struct miner_hit:
@@ -200,11 +201,21 @@ cdef class Searcher:
         miner_scratch_free(&self.scratch)
         free(self.hits)
 
-    def touch(self):
+    def touch(self, object first=0, object size=None):
+        if first < 0 or (size is not None and size < 0):
+            raise ValueError(f"bytes {first} and {size} must not be negative")
+        cdef size_t start = min(first, self.scratch.size)
+        cdef miner_scratch part = self.scratch
+        part.size -= start
+        if size is not None:
+            part.size = min(size, part.size)
+        if part.size == 0:
+            return
+        part.memory = <char *>part.memory + start
         if not claim(&self.busy):
             raise RuntimeError("this Searcher is at work in another thread; each thread needs its own")
         with nogil:
-            miner_scratch_touch(&self.scratch)
+            miner_scratch_touch(&part)
         release(&self.busy)
 
     cdef int run(self, const task *t, const atomic_u64 *epoch, size_t *found, uint64_t *done) noexcept nogil:

@@ -55,7 +55,7 @@ class Session:
         self._blocks = self._aux_blocks = 0
         self._hits_in_line = threading.Semaphore(_MAX_HITS_IN_LINE)
         self._stopped = asyncio.Event()
-        self._error: Exception | None = None  # of what runs in no task: the engine's callbacks and timers
+        self._error: BaseException | None = None  # of what runs in no task: the engine's callbacks and timers
         self._dropping = self._done = self._over = False
 
     def stop(self) -> None:
@@ -96,7 +96,8 @@ class Session:
             return
         opening: Future[Engine] = Future()
         opening.set_running_or_notify_cancel()
-        threading.Thread(target=_open_into, args=(opening, self._new_engine(asyncio.get_running_loop())),
+        stop = threading.Event()
+        threading.Thread(target=_open_into, args=(opening, self._new_engine(asyncio.get_running_loop(), stop)),
                          name="miner-opening", daemon=True).start()
         opened, stopped = asyncio.wrap_future(opening), asyncio.ensure_future(self._stopped.wait())
         ends: list[asyncio.Future[Any]] = [opened, stopped]
@@ -104,11 +105,12 @@ class Session:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             yield opened.result() if opened.done() else None
         finally:
+            stop.set()
             for end in ends:
                 end.cancel()
             opening.add_done_callback(_close_opened)
 
-    def _new_engine(self, loop: asyncio.AbstractEventLoop) -> Callable[[], Engine]:
+    def _new_engine(self, loop: asyncio.AbstractEventLoop, stop: threading.Event) -> Callable[[], Engine]:
         def call(function: Callable[..., None], *arguments: Any) -> None:  # from the engine's threads
             loop.call_soon_threadsafe(self._call, function, *arguments)
 
@@ -122,15 +124,18 @@ class Session:
         return functools.partial(
             Engine, self._source.algorithm, self._engine_config, on_hit=on_hit,
             on_hashes=lambda thread, hashes, seconds: call(self._emit, Hashrate(thread, hashes, seconds)),
-            on_exhausted=lambda: call(self._on_exhausted))
+            on_exhausted=lambda: call(self._on_exhausted), on_failed=lambda error: call(self._fail, error), stop=stop)
+
+    def _fail(self, error: BaseException) -> None:
+        self._error = self._error or error
+        self._stopped.set()
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
         """For what runs on the loop in no task: its error ends the run."""
         try:
             function(*arguments)
         except Exception as error:
-            self._error = self._error or error
-            self._stopped.set()
+            self._fail(error)
 
     # The run
 
@@ -149,8 +154,8 @@ class Session:
             await asyncio.to_thread(self._engine.close)  # the last report and the totals count the same hashes
             hashrate = self._engine.hashes / (time.monotonic() - started)
             await self._say_farewell(hashrate)
-            if self._error:
-                raise self._error
+            if error := self._error or self._engine.error:
+                raise error
 
     async def _say_farewell(self, hashrate: float) -> None:
         """Hits that were found before the stop still count: let their verdicts come in, and tell the last figures, with

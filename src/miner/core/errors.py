@@ -19,3 +19,7 @@ class ProtocolError(MinerError):
 
 class EngineError(MinerError):
     """The native search can't run here as asked: unknown kernel, failed self-test, not enough memory."""
+
+
+class EngineStopped(EngineError):
+    """An engine was told to stop while it was being opened. It holds nothing any more."""

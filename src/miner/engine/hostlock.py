@@ -4,6 +4,7 @@ process that dies, however it dies."""
 import contextlib
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,11 +37,14 @@ def try_lock(path: Path) -> int | None:
 
 
 @contextlib.contextmanager
-def turn(path: Path, seconds: float) -> Iterator[None]:
-    """One process after the other. Who has waited so long goes on without: the one before hangs, or is no miner."""
+def exclusive(path: Path, seconds: float, stop: threading.Event | None = None) -> Iterator[None]:
+    """Hold the lock of that name, which other processes ask for as well. Whoever has waited for `seconds`, or until
+    `stop` is set, goes on without it: the process that holds it hangs, or is no miner."""
+    stop = stop or threading.Event()
     deadline = time.monotonic() + seconds
-    while (descriptor := try_lock(path)) is None and path.exists() and time.monotonic() < deadline:
-        time.sleep(_POLL_SECONDS)
+    while ((descriptor := try_lock(path)) is None and os.access(path, os.F_OK) and time.monotonic() < deadline
+           and not stop.wait(_POLL_SECONDS)):
+        pass
     try:
         yield
     finally:

@@ -1,6 +1,7 @@
 """The engine: threads, pinning and the native search. It knows no network and no protocol."""
 
 import contextlib
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,10 +12,10 @@ from typing import Self
 from miner import _native
 from miner.config import EngineConfig
 from miner.core.algorithm import Algorithm
-from miner.core.errors import EngineError
+from miner.core.errors import EngineError, EngineStopped
 from miner.core.model import Work
 from miner.engine.cpus import CpuClaims, usable_threads
-from miner.engine.hostlock import LOCKS, turn
+from miner.engine.hostlock import LOCKS, exclusive
 from miner.engine.kernels import candidates, first_that_fits
 from miner.engine.memory import huge_page_bytes, huge_pages_switched_off, size_text
 
@@ -22,7 +23,9 @@ NONCES = 1 << 32
 _CHUNK_SECONDS = 0.25  # how long one native call may take; new work interrupts it at once all the same
 _AHEAD_SECONDS = 0.01  # how long a thread that went over to new work hashes it before it tells
 _METER_SECONDS = 5.0  # how often a thread tells its hashrate while its work does not change
-_TURN_SECONDS = 30.0  # how long to wait for another miner that is taking its memory
+_LOCK_SECONDS = 30.0  # how long to wait for another miner that is taking its memory
+_TOUCH_BYTES = 16 << 20  # memory that is taken between two looks at whether to stop
+_POLL_SECONDS = 0.05  # between two looks at whether to stop, while threads take their memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +67,29 @@ class Engine:
     on_hit(work, nonce, hash)         a hash (32 bytes, least significant first) met its range's target
     on_hashes(thread, hashes, secs)   a thread's progress: every few seconds, and when its work changes
     on_exhausted()                    all ranges were handed out and a thread stands idle; once an assignment
+    on_failed(error)                  the first error on any thread, from a callback or from the ranges; told once
 
     The callbacks run on the engine's threads and must be quick. Nothing is hashed before the first `assign`. `remarks`
     are lines for people about what is not as it should be.
+
+    Opening tries kernels, may wait for another miner of this host, and takes the scratchpads' memory: it can last
+    seconds. Setting `stop` meanwhile ends it: then EngineStopped is raised, and nothing is held. Raises EngineError
+    where the engine can't run here as asked.
+
+    After an error nothing is hashed any more. `error` keeps it, `assign` raises it, and so does leaving the context.
     """
 
     def __init__(self, algorithm: Algorithm, config: EngineConfig, *,
                  on_hit: Callable[[Work, int, bytes], None],
                  on_hashes: Callable[[int, int, float], None] = lambda thread, hashes, seconds: None,
-                 on_exhausted: Callable[[], None] = lambda: None) -> None:
+                 on_exhausted: Callable[[], None] = lambda: None,
+                 on_failed: Callable[[BaseException], None] = lambda error: None,
+                 stop: threading.Event | None = None) -> None:
         self.algorithm = algorithm
         self.threads = config.threads or usable_threads()
         self._nice = config.nice
-        self._on_hit, self._on_hashes, self._on_exhausted = on_hit, on_hashes, on_exhausted
+        self._on_hit, self._on_hashes, self._on_exhausted, self._on_failed = on_hit, on_hashes, on_exhausted, on_failed
+        self.error: BaseException | None = None
         self._epoch = _native.Epoch()
         self._changed = threading.Condition()
         self._ranges: Iterator[NonceRange] = iter(())
@@ -84,17 +97,30 @@ class Engine:
         self._closing = False
         self._ready = threading.Semaphore(0)
         self._claims = CpuClaims()
+        self._searchers: list[_native.Searcher] = []
+        self._state: list[_Thread] = []
         self._workers: list[threading.Thread] = []
-        kernels = candidates(algorithm, config.kernel)
+        try:
+            self.remarks = tuple(self._open(config, stop or threading.Event()))
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, config: EngineConfig, stop: threading.Event) -> Iterator[str]:
+        """Choose a kernel, take memory and CPUs, start the threads. What people should know of that."""
+        algorithm, kernels = self.algorithm, candidates(self.algorithm, config.kernel)
         # One miner after the other, until its memory is really taken: else all would count on the same memory.
-        with turn(LOCKS / "sparkminer-memory.lock", _TURN_SECONDS) if algorithm.n else contextlib.nullcontext():
+        with (exclusive(LOCKS / "sparkminer-memory.lock", _LOCK_SECONDS, stop) if algorithm.n
+              else contextlib.nullcontext()):
+            _check(stop)
             self.kernel = first_that_fits(algorithm, kernels, self.threads)
             self._searchers = [_searcher(algorithm, self.kernel) for _ in range(self.threads)]
             self.cpus = self._claims.take(self.threads) if config.pin else ()
-            self.remarks = tuple(self._start())
+            yield from self._start(stop, fewer=not config.threads)
 
-    def _start(self) -> Iterator[str]:
-        """Start a thread for each, and wait until all have their memory. What people should know of that."""
+    def _start(self, stop: threading.Event, *, fewer: bool) -> Iterator[str]:
+        """Start the threads, and wait until all have their memory. `fewer`: where the system refuses threads, those
+        that it gave will do. What people should know of that."""
         cpus = [*self.cpus, *[None] * self.threads]
         self._state = [_Thread(index, cpus[index]) for index in range(self.threads)]
         huge_before = huge_page_bytes() if self.algorithm.n else None
@@ -105,11 +131,19 @@ class Engine:
                 worker.start()
                 self._workers.append(worker)
         except RuntimeError as error:
-            self.close()
-            raise EngineError(f"{self.threads} threads: this system starts no more than {len(self._workers)}; "
-                              "use fewer (-t)") from error
+            got = len(self._workers)
+            if not fewer or not got:
+                raise EngineError(f"{self.threads} threads: this system starts no more than {got}; use fewer (-t), or "
+                                  "raise its limit on them (ulimit -u, pids.max)") from error
+            yield f"This system starts no more than {got} of {self.threads} threads (ulimit -u, pids.max)"
+            self.threads, self.cpus = got, self.cpus[:got]
+            del self._searchers[got:], self._state[got:]
         for _ in self._workers:
-            self._ready.acquire()
+            while not self._ready.acquire(timeout=_POLL_SECONDS):
+                _check(stop)
+        _check(stop)
+        if self.error is not None:
+            raise self.error
         yield from _huge_page_remarks(self._searchers, huge_before)
 
     @property
@@ -125,10 +159,14 @@ class Engine:
     def assign(self, ranges: Iterator[NonceRange]) -> None:
         """Drop what is being scanned and go over to these ranges, at once. The iterator is drawn from under a lock: now
         for each thread's first range, so that threads that hash go over without waiting for Python or each other, and
-        by the threads for all others."""
+        by the threads for all others. Raises what has ended the threads, if something has, and what the iterator
+        raises."""
         with self._changed:
+            if self.error is not None:
+                raise self.error
             coming = self._epoch.value + 1
-            for state, searcher, nonces in zip(self._state, self._searchers, ranges, strict=False):
+            firsts = list(itertools.islice(ranges, self.threads))
+            for state, searcher, nonces in zip(self._state, self._searchers, firsts, strict=False):
                 state.ahead[coming] = nonces
                 searcher.lay_ahead(nonces.work.header, nonces.target.to_bytes(32, "little"), nonces.first,
                                    _step(state, searcher, nonces, _AHEAD_SECONDS), coming)
@@ -152,8 +190,9 @@ class Engine:
 
     def close(self) -> None:
         """Stop all threads and wait for them. May be called twice."""
-        self._closing = True
-        self.pause()
+        with self._changed:
+            self._closing = True
+            self.pause()
         for worker in self._workers:
             worker.join()
         self._searchers.clear()  # whoever keeps the engine for its figures keeps no scratchpads
@@ -165,15 +204,40 @@ class Engine:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         self.close()
+        if error is None and self.error is not None:
+            raise self.error
 
     def _run(self, state: _Thread, searcher: _native.Searcher) -> None:
-        _pin(state.cpu)
-        searcher.touch()
-        self._ready.release()
+        try:
+            try:
+                _pin(state.cpu)
+                self._take_memory(searcher)
+            finally:
+                self._ready.release()
+            self._hash(state, searcher)
+        except BaseException as error:  # handed to whoever runs the engine
+            self._fail(error)
+
+    def _take_memory(self, searcher: _native.Searcher) -> None:
+        for first in range(0, searcher.scratch_bytes, _TOUCH_BYTES):
+            if self._closing:
+                return
+            searcher.touch(first, _TOUCH_BYTES)
+
+    def _fail(self, error: BaseException) -> None:
+        """Keep the first error and end all threads."""
+        with self._changed:
+            if self.error is not None:
+                return
+            self.error, self._closing = error, True
+            self.pause()
+        self._on_failed(error)
+
+    def _hash(self, state: _Thread, searcher: _native.Searcher) -> None:
         _step_back(self._nice)  # not before: others wait for this one's memory to be taken
         epoch, current = -1, None
-        while (turn := self._next_turn(state, epoch, current)) is not None:
-            epoch, current = turn
+        while (given := self._next_range(state, epoch, current)) is not None:
+            epoch, current = given
             started = time.perf_counter()
             hits, done = searcher.search(current.work.header, current.target.to_bytes(32, "little"), current.first,
                                          _step(state, searcher, current, _CHUNK_SECONDS), self._epoch, epoch)
@@ -191,7 +255,7 @@ class Engine:
             self._meter(state, changed=over is not None or self._epoch.value != epoch)
         self._meter(state, changed=True)
 
-    def _next_turn(self, state: _Thread, epoch: int, current: NonceRange | None) -> tuple[int, NonceRange] | None:
+    def _next_range(self, state: _Thread, epoch: int, current: NonceRange | None) -> tuple[int, NonceRange] | None:
         """Wait for something to scan: the rest of the range if nothing changed, else the next one. None: closing."""
         with self._changed:
             waited = False
@@ -223,6 +287,11 @@ class Engine:
             if hashes:
                 self._on_hashes(state.index, hashes, now - state.metered_since)
             state.metered_hashes, state.metered_since = state.hashes, now
+
+
+def _check(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise EngineStopped("stopped while the engine was being opened")
 
 
 def _step(state: _Thread, searcher: _native.Searcher, nonces: NonceRange, seconds: float) -> int:
