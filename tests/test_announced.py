@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from hub_players import TOKEN, solve
-from miner.config import SourceConfig
+from miner.config import AuxConfig, SourceConfig
 from miner.core.algorithm import Algorithm
 from miner.core.model import Job, ShareStatus
 from miner.core.source import Connecting, MovedTo, Notice, SourceEvent, SourceKind
@@ -17,6 +17,7 @@ from node.faulty import ScriptedNode, ok
 from stratum_pool import within_limit
 
 SHA256D = Algorithm.parse("sha256d")
+PAYEE = "mxtT9y4YD5yJocLi7zrop7FW63WubeAHjG"
 WORK = {"data": "00" * 72 + "207fffff" + "00" * 52, "target": "ff" * 32}
 
 
@@ -69,6 +70,24 @@ async def test_what_may_not_be_followed_is_told_once() -> None:
             await asyncio.sleep(0.01)
         await source.aclose()
         assert [event async for event in events if isinstance(event, Notice)] == []
+
+
+@within_limit
+async def test_where_nothing_can_be_mined_along_it_is_said_and_mined_on() -> None:
+    """A server without block templates that announces stratum, and a chain that was to be mined along."""
+    async with Hub(SandboxSource(SHA256D), HubConfig(token=TOKEN)) as hub:
+        host, port = await hub.start()
+        along = AuxConfig("http://127.0.0.1:1/", PAYEE)
+        async with (announcing(f"stratum+tcp://{host}:{port}") as node,
+                    open_source(config(node, gbt=True, coinbase_addr=PAYEE, aux=along)) as source):
+            events = source.events()
+            while "nothing is mined along" not in (notice := await next_of(Notice, events)).text:
+                pass
+            assert notice.text == "nothing is mined along: --aux needs a node that gives block templates"
+            assert await next_of(MovedTo, events) == MovedTo(f"stratum+tcp://{host}:{port}", "pool user alice",
+                                                            SourceKind.POOL)
+            job = await next_of(Job, events)
+            assert (await source.submit(await asyncio.to_thread(solve, job))).status is ShareStatus.ACCEPTED
 
 
 @within_limit

@@ -47,6 +47,17 @@ def test_reads_the_block_that_waits_for_its_proof() -> None:
     assert block.prev_hash[::-1].hex() == GIVEN["previousblockhash"]
 
 
+def test_reads_a_namecoin_block_that_waits_for_its_proof() -> None:
+    """Its node calls the target `_target`, and writes it with its least significant byte first."""
+    given = recordings.recording("namecoin/namecoin-createauxblock.json")["result"]
+    block = parse_aux_block(given)
+    assert (block.id, block.chain_id, block.height, block.coinbase_value) == (given["hash"], 1, 999, 78125000)
+    assert block.target == int.from_bytes(bytes.fromhex(given["_target"]), "little")
+    template = recordings.recording("namecoin/namecoin-gbt.json")
+    assert parse_template(template).prev_hash == block.prev_hash
+    assert parse_template(template).version >> 16 == block.chain_id
+
+
 def test_aux_blocks_begin_where_the_chain_takes_no_blocks_of_the_old_form_any_more() -> None:
     """Recorded from height 2 to 22: before, the node asks for patience; after, blocks of its own templates still pass,
     whose version says what the aux blocks say."""

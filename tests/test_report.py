@@ -117,6 +117,8 @@ def test_a_block_names_the_source_that_it_is_of() -> None:
 def test_totals() -> None:
     line, = Report().lines(Totals(1234567, 20.5, 60222.8, 3, 1, 2, 1))
     assert line == ("Done: 1234567 hashes in 20.5 s, 60.22 khash/s; 3 shares accepted, 1 rejected, 2 stale; 1 block")
+    along, = Report().lines(Totals(1234567, 20.5, 60222.8, 3, 1, 2, 1, 4))
+    assert along == f"{line}, 4 blocks on the chain mined along"
 
 
 @pytest.mark.parametrize(("hashrate", "minerd", "people"), [

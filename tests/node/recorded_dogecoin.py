@@ -108,10 +108,10 @@ class RecordedDogecoin(ScriptedNode):
 
     def __init__(self, early: int = 0, bits: str = GIVEN["bits"]) -> None:
         super().__init__({
-            "validateaddress": self._validate, "createauxblock": self._create, "submitauxblock": self._submit})
+            "validateaddress": self._validate, "createauxblock": self._create, "submitauxblock": self.judge})
         self._early = early
         self.height = int(GIVEN["height"])
-        self._tip = str(GIVEN["previousblockhash"])
+        self.tip = str(GIVEN["previousblockhash"])
         self._bits = bits
         self._target = int(bits[2:], 16) << 8 * (int(bits[:2], 16) - 3)
         self.accepted: list[bytes] = []
@@ -120,13 +120,13 @@ class RecordedDogecoin(ScriptedNode):
     @property
     def block_hash(self) -> str:
         """The block that waits for its proof."""
-        if self._tip == GIVEN["previousblockhash"]:
+        if self.tip == GIVEN["previousblockhash"]:
             return str(GIVEN["hash"])
-        return sha256d(bytes.fromhex(self._tip)).hex()
+        return sha256d(bytes.fromhex(self.tip)).hex()
 
     def others_block(self) -> None:
         """Somebody else was faster."""
-        self._tip, self.height = self.block_hash, self.height + 1
+        self.tip, self.height = self.block_hash, self.height + 1
 
     async def _validate(self, params: list[Any]) -> bytes:
         return ok({"isvalid": params == [ADDRESS]})
@@ -136,10 +136,11 @@ class RecordedDogecoin(ScriptedNode):
         if self._early:
             self._early -= 1
             return refusal(TOO_EARLY["code"], TOO_EARLY["message"])
-        return ok(GIVEN | {"hash": self.block_hash, "previousblockhash": self._tip, "height": self.height,
+        return ok(GIVEN | {"hash": self.block_hash, "previousblockhash": self.tip, "height": self.height,
                            "bits": self._bits, "target": self._target.to_bytes(32, "little").hex()})
 
-    async def _submit(self, params: list[Any]) -> bytes:
+    async def judge(self, params: list[Any]) -> bytes:
+        """What it says to submitauxblock."""
         block_hash, proof = params
         if block_hash != self.block_hash:
             return refusal(UNKNOWN["code"], UNKNOWN["message"])

@@ -11,13 +11,14 @@ import miner
 import recordings
 from miner.config import AuxConfig, SourceConfig
 from miner.core.errors import SourceError, UsageError
-from miner.core.events import BlockFound, ShareDone
+from miner.core.events import BlockFound, ShareDone, Totals
 from miner.core.model import Job, Share, ShareResult, ShareStatus
 from miner.core.source import Notice
 from miner.core.target import hash_value
+from miner.node import handing_in
 from miner.node.auxpow import MAGIC
 from miner.node.client import NodeSource
-from node.faulty import ScriptedNode, http, ok
+from node.faulty import ScriptedNode, http, ok, refusal
 from node.litecoind import Litecoind
 from node.mining import SCRYPT, WAIT, Events, check_headers, next_event, next_job, solve
 from node.recorded_dogecoin import ADDRESS, RecordedDogecoin
@@ -25,6 +26,8 @@ from node.recorded_dogecoin import ADDRESS, RecordedDogecoin
 PAYEE = "rltc1q4nyke9pgv3w9ld9e8nk9fgu8lp9yc79kqr0zrl"
 PARENT = recordings.template("litecoin/gbt-ltc-mweb-pegin-pegout-txs.json")
 PARENT_RPC = {"validateaddress": ok({"isvalid": True, "scriptPubKey": "51"}), "submitblock": ok(None)}
+BITCOIN = ("0100000081cd02ab7e569e8bcd9317e2fe99f2de44d49ab2b8851ba4a308000000000000e320b6c2"
+           "fffc8d750423db8b1eb942ae710e951ed797f7affc8892b0f1fc122bc7f5d74df2b9441a42a14695")  # block 125552's header
 HARD, EASY, EASIER = "1d00ffff", "207fffff", "200fffff"
 
 Play = Callable[[NodeSource, Events, RecordedDogecoin], Awaitable[None]]
@@ -35,8 +38,8 @@ def play_on(parent: Any, aux: RecordedDogecoin, play: Play, aux_addr: str = ADDR
     async def main() -> None:
         answers = PARENT_RPC | {"getblocktemplate": ok(parent)}
         async with asyncio.timeout(2 * WAIT), ScriptedNode(answers) as node, aux:
-            config = SourceConfig(url=node.url, coinbase_addr=PAYEE, retry_pause=0.05, scan_time=0.1,
-                                  longpoll=False, aux=AuxConfig(aux.url, aux_addr), **settings)
+            config = SourceConfig(**({"url": node.url, "coinbase_addr": PAYEE, "retry_pause": 0.05, "scan_time": 0.1,
+                                      "longpoll": False, "aux": AuxConfig(aux.url, aux_addr)} | settings))
             async with NodeSource(config) as source, aclosing(source.events()) as events:  # type: ignore[type-var]
                 await play(source, events, aux)
 
@@ -58,12 +61,13 @@ def test_blocks_of_both_chains_by_the_engine() -> None:
     """Every second hash is a block of both."""
     with Litecoind(mweb=False) as node:
         found: list[ShareResult] = []
-        blocks = 0
+        blocks = along = 0
 
         async def main() -> None:
             nonlocal blocks
             async with RecordedDogecoin() as aux:
                 def mine() -> int:
+                    nonlocal along
                     blocks = 0
                     with miner.mine(url=node.url, username=node.username, password=node.password, threads=1,
                                     coinbase_addr=node.address, aux=AuxConfig(aux.url, ADDRESS), pin=False,
@@ -72,13 +76,15 @@ def test_blocks_of_both_chains_by_the_engine() -> None:
                             if isinstance(event, ShareDone):
                                 found.append(event.result)
                             blocks += isinstance(event, BlockFound)
-                            if blocks >= 25:
-                                break
+                            if blocks == 25:
+                                mining.stop()
+                            if isinstance(event, Totals):
+                                along = event.aux_blocks
                     return blocks
 
                 blocks = await asyncio.to_thread(mine)
                 told = [result.aux for result in found if result.aux]
-                assert len(set(told)) == len(told) >= 10
+                assert len(set(told)) == len(told) == along >= 10
                 assert len(aux.accepted) - len(told) in (0, 1)  # the end may have come before the last verdict
                 assert not aux.refused
                 parents = {node.header(height) for height in range(1, node.height + 1)}
@@ -187,6 +193,102 @@ def test_wrong_password_at_the_aux_node_is_said_at_once() -> None:
             await next_job(events)
 
     play_on(PARENT, aux, play)
+
+
+def test_a_busy_aux_node_gets_its_block_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handing_in, "_FIRST_PAUSE", 0.01)
+
+    async def play(source: NodeSource, events: Events, aux: RecordedDogecoin) -> None:
+        job, first = await next_job(events), aux.block_hash
+        busy = http("Work queue depth exceeded", "503 Service Unavailable")
+        aux.answers("submitauxblock", [busy, busy, aux.judge])
+        result = await source.submit(solve_aux(job))
+        assert (result.status, result.aux) == (ShareStatus.ACCEPTED, first)
+        assert "submitauxblock to be tried again" in await notice(events, "Work queue depth exceeded")
+
+    play_on(PARENT | {"bits": HARD}, RecordedDogecoin(), play)
+
+
+def test_an_aux_block_that_was_taken_and_forgotten_is_found_on_the_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer was lost. A node forgets the blocks that it gave out when its chain grows, be it by one of them."""
+    monkeypatch.setattr(handing_in, "_FIRST_PAUSE", 0.01)
+
+    async def play(source: NodeSource, events: Events, aux: RecordedDogecoin) -> None:
+        job, first = await next_job(events), aux.block_hash
+
+        async def lost(params: list[Any]) -> bytes | None:
+            await aux.judge(params)
+            return http("", "504 Gateway Time-out")
+
+        async def header(params: list[Any]) -> bytes:
+            assert params == [first]
+            return ok({"hash": first, "confirmations": 1})
+
+        aux.answers("submitauxblock", [lost, aux.judge])
+        aux.answers("getblockheader", header)
+        result = await source.submit(solve_aux(job))
+        assert (result.status, result.aux) == (ShareStatus.ACCEPTED, first)
+        assert len(aux.accepted) == 1
+
+    play_on(PARENT | {"bits": HARD}, RecordedDogecoin(), play)
+
+
+def test_refusals_that_repeat_are_told_once_and_then_counted() -> None:
+    async def play(source: NodeSource, events: Events, aux: RecordedDogecoin) -> None:
+        aux.answers("submitauxblock", ok(False))
+        told: list[str] = []
+
+        async def listen() -> None:
+            async for event in events:
+                if isinstance(event, Notice) and "refused" in event.text:
+                    told.append(event.text)
+
+        job = await next_job(events)
+        listening = asyncio.create_task(listen())
+        for _ in range(12):
+            assert (await source.submit(solve_aux(job))).status is ShareStatus.REJECTED
+        aux.answers("submitauxblock", refusal(-1, "something else"))
+        assert (await source.submit(solve_aux(job))).status is ShareStatus.REJECTED
+        while len(told) < 3:
+            await asyncio.sleep(0.01)
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        words = "refused its block at height 23"
+        assert [text.partition(f"{aux.url} ")[2] for text in told] == [
+            f"{words}: it gave no reason", f"{words}, 10 times in a row: it gave no reason",
+            f"{words}: the node says: something else (error -1)"]
+
+    play_on(PARENT | {"bits": HARD}, RecordedDogecoin(), play)
+
+
+def test_a_chain_that_is_proven_by_another_algorithm_is_not_mined_along() -> None:
+    """Found out before anything is hashed, as with the parent."""
+    aux = RecordedDogecoin()
+    aux.answers("getblockheader", ok(BITCOIN))
+
+    async def play(source: NodeSource, events: Events, aux: RecordedDogecoin) -> None:
+        with pytest.raises(SourceError, match=f"--aux {aux.url}: the blocks of this chain are proven by sha256d, so it "
+                                              "can't be mined along with a chain whose blocks are proven by scrypt"):
+            await next_job(events)
+
+    play_on(PARENT, aux, play)
+
+
+def test_a_new_block_of_the_aux_chain_is_seen_without_waiting_for_scan_time() -> None:
+    async def play(source: NodeSource, events: Events, aux: RecordedDogecoin) -> None:
+        async def newest(params: list[Any]) -> bytes:
+            return ok(aux.tip)
+
+        aux.answers("getbestblockhash", newest)
+        await next_job(events)
+        aux.others_block()
+        job = await next_event(events, lambda event: isinstance(event, Job)
+                               and bytes.fromhex(aux.block_hash) in event.coinbase2)
+        assert not job.clean
+
+    aux = RecordedDogecoin()
+    aux.answers("getbestblockhash", ok(aux.tip))
+    play_on(PARENT, aux, play, scan_time=1000.0)
 
 
 def test_a_chain_is_not_mined_along_with_itself() -> None:

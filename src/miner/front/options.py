@@ -78,8 +78,9 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
     add("-T", "--timeout", type=integer(1, 99999), default=270, metavar="N",
         help="seconds of silence after which the other side counts as gone (default: 270)")
     add("-s", "--scantime", type=integer(1, 9999), default=5, metavar="N",
-        help="seconds between two looks for new work where there is no long polling (default: 5)")
-    add("--no-longpoll", dest="longpoll", action="store_false", help="look for new work every --scantime seconds")
+        help="seconds between two looks for new work where nothing tells of new blocks (default: 5)")
+    add("--no-longpoll", dest="longpoll", action="store_false",
+        help="don't long-poll servers that offer it; nodes aren't, but asked for their newest block each second")
     add("--no-gbt", dest="gbt", action="store_false",
         help="ask a node for getwork only: then the server decides who is paid, and --coinbase-addr is not needed")
     add("--no-getwork", dest="getwork", action="store_false",
