@@ -82,6 +82,54 @@ def test_chunked_answer_and_one_that_the_connections_end_ends() -> None:
     assert decode(b'HTTP/1.0 200 OK\r\n\r\n{"result":1,"id":3}', 3).result == 1
 
 
+@pytest.mark.parametrize("step", [1, 2, 7, 1000])
+@pytest.mark.parametrize("data", [
+    http('{"result":1,"id":3}'), b'HTTP/1.1 100 Continue\r\n\r\n' + http('{"result":1,"id":3}'),
+    b'HTTP/1.1 200\n\n{"result":1,"id":3}',
+    b'HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\nA;x=y\r\n{"result":\r\n9 \r\n1,"id":3}\r\n0\r\nX: y\r\n\r\n',
+])
+def test_an_answer_may_come_in_any_pieces(data: bytes, step: int) -> None:
+    assert decode(data, 3, step).result == 1
+
+
+@pytest.mark.parametrize(("head", "kept"), [
+    ("HTTP/1.1 200 OK\r\nContent-Length: 2", True), ("HTTP/1.1 200 OK\r\nContent-Length: 0", True),
+    ("HTTP/1.1 204 OK", True), ("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 2", True),
+    ("HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 2", False),
+    ("HTTP/1.0 200 OK\r\nContent-Length: 2", False), ("HTTP/1.1 200 OK\r\nContent-Length: 1", False),
+    ("HTTP/1.1 200 OK", False),
+])
+def test_a_connection_is_kept_where_the_answer_ends_by_itself_and_nothing_follows(head: str, kept: bool) -> None:
+    parser = AnswerParser()
+    body = b"{}" if "204" not in head and "Length: 0" not in head else b""
+    answer = parser.feed(head.encode() + b"\r\n\r\n" + body)
+    assert (answer or parser.end()).kept is kept
+
+
+@pytest.mark.parametrize("data", [
+    b"x", b"HTTP/2 200 OK\r\n\r\n", b"HTTP/1.1 x\r\n\r\n", b"HTTP/1.1 200 OK\r\nx: " + b"y" * 70_000,
+    b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 2000,
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
+])
+def test_what_is_no_http_is_known_at_once(data: bytes) -> None:
+    """And not only once the connection is closed, which may be never."""
+    with pytest.raises(ProtocolError, match="no HTTP|longer than"):
+        AnswerParser().feed(data)
+
+
+@pytest.mark.parametrize(("body", "words"), [
+    ("Work queue depth exceeded", ": Work queue depth exceeded"), ("", ""),
+    ("<html><title>no</title><style>p{}</style><p>the backend<br>is \x1b[31maway</p>", ": the backend is [31maway"),
+])
+def test_a_status_comes_with_what_the_answer_says(body: str, words: str) -> None:
+    with pytest.raises(HttpError) as caught:
+        decode(http(body, "503 Service Unavailable"), 1)
+    assert str(caught.value) == "HTTP status 503 Service Unavailable" + words
+
+
 def test_refusal_keeps_the_nodes_code_and_words() -> None:
     answer = json.dumps(recordings.recording("dogecoin/getblocktemplate-no-peers.json"))
     with pytest.raises(JsonRpcError) as caught:

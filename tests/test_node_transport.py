@@ -1,12 +1,14 @@
 """A node's URL: what is taken, what is refused, and that credentials in it never show."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from miner.core.errors import UsageError
 from miner.core.source import Traffic
 from miner.node.transport import NodeRpc
+from node.faulty import ScriptedNode, ok
 from stratum_pool import within_limit
 
 
@@ -59,3 +61,92 @@ async def test_what_is_said_can_be_shown_without_the_password() -> None:
     assert [event.sent for event in told] == [True, False]
     assert '"method": "getblockcount"' in told[0].text
     assert told[1].text == '{"result": 5, "error": null, "id": 1}'
+
+
+class Counting(ScriptedNode):
+    """Closes each connection after `most` answers, without saying so."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__({"getblockcount": ok(5)})
+        self._most, self._left = most, most
+
+    async def respond(self, head: str, body: bytes) -> bytes:
+        assert "Connection: close" not in head
+        answer = await super().respond(head, body)
+        self._left -= 1
+        if not self._left:
+            self._left = self._most
+            return answer.replace(b"\r\n", b"\r\nX-Then: Connection: close\r\n", 1)
+        return answer
+
+
+@pytest.mark.parametrize(("most", "connections"), [(1000, 1), (3, 4), (1, 12)])
+@within_limit
+async def test_connections_stay_open_and_are_opened_again_where_the_server_has_closed_them(
+        most: int, connections: int) -> None:
+    async with Counting(most) as node:
+        rpc = NodeRpc(node.url)
+        for _ in range(12):
+            assert await rpc.call("getblockcount") == 5
+        assert (node.count("getblockcount"), node.connections) == (12, connections)
+        rpc.close()
+
+
+@within_limit
+async def test_calls_at_once_have_a_connection_each_and_few_are_kept() -> None:
+    everybody = asyncio.Barrier(10)
+
+    async def together(params: list[Any]) -> bytes:
+        await everybody.wait()
+        return ok(5)
+
+    async with ScriptedNode({"getblockcount": together, "getbestblockhash": ok(6)}) as node:
+        rpc = NodeRpc(node.url)
+        assert await asyncio.gather(*(rpc.call("getblockcount") for _ in range(10))) == [5] * 10
+        assert node.connections == 10
+        for _ in range(4):
+            assert await rpc.call("getbestblockhash") == 6
+        assert node.connections == 10
+        rpc.close()
+        assert await rpc.call("getbestblockhash") == 6
+        assert node.connections == 11
+        assert not [task for task in asyncio.all_tasks() if "_watch" in repr(task) and not task.cancelling()]
+
+
+@within_limit
+async def test_what_is_said_unasked_is_nobodys_answer() -> None:
+    """As a proxy's 408 before it closes a connection that rested."""
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.append(1)
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readuntil(b"}")
+        body = b'{"result": 5, "error": null, "id": %d}' % len(served)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        await asyncio.sleep(0.05)
+        writer.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    served: list[int] = []
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        rpc = NodeRpc(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        for count in range(1, 4):
+            assert await rpc.call("getblockcount") == 5
+            assert len(served) == count
+            await asyncio.sleep(0.15)
+        rpc.close()
+
+
+@pytest.mark.parametrize("how", ["Connection: close", ""])
+@within_limit
+async def test_a_large_answer_comes_in_whole_and_so_does_a_large_request(how: str) -> None:
+    size = 3_000_000
+
+    async def echo(params: list[Any]) -> bytes:
+        return ok(params[0]).replace(b"\r\n", f"\r\n{how}\r\n".encode() if how else b"\r\n", 1)
+
+    async with ScriptedNode({"echo": echo}) as node:
+        rpc = NodeRpc(node.url)
+        for _ in range(2):
+            assert await rpc.call("echo", bytes(size)) == "00" * size
+        rpc.close()

@@ -54,17 +54,19 @@ class Connections:
         self._resting.clear()
 
     async def _take(self) -> _Connection | None:
-        if not self._resting:
-            return None
-        connection = self._resting.pop()
-        assert connection.watch is not None
-        connection.watch.cancel()
-        try:
-            await asyncio.wait([connection.watch])
-        except asyncio.CancelledError:
-            connection.writer.transport.abort()
-            raise
-        return connection
+        while self._resting:
+            connection = self._resting.pop()
+            assert connection.watch is not None
+            connection.watch.cancel()
+            try:
+                await asyncio.wait([connection.watch])
+            except asyncio.CancelledError:
+                connection.writer.transport.abort()
+                raise
+            if connection.watch.cancelled():
+                return connection
+            connection.writer.transport.abort()  # the server has done with it in this moment
+        return None
 
     def _rest(self, connection: _Connection) -> None:
         connection.watch = asyncio.create_task(self._watch(connection))
