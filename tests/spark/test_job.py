@@ -1,10 +1,12 @@
 """The whole job on real Spark: what a user sees, what a node gets, and what is left when it ends."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -193,6 +195,24 @@ def test_ctrl_c_leaves_nothing(environ: dict[str, str], tmp_path: Path) -> None:
     assert summary(running.out)["total"]
     left = [path for path in tmp_path.iterdir() if not path.name.startswith("hsperfdata")]
     assert not left, "temporary files"
+
+
+def test_a_reader_that_has_stopped_stops_neither_driver_nor_jvm(environ: dict[str, str]) -> None:
+    """With -D the JVM's own lines go the same way as the driver's."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"\n" * 4096)
+    os.set_blocking(writing, True)
+    try:
+        done = subprocess.run([sys.executable, "-m", "miner", "spark", "--sandbox", "-D", "--seconds", "2"],
+                              env=environ, stdout=subprocess.PIPE, stderr=writing, text=True, timeout=240, check=False)
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert done.returncode == 0
+    assert summary(done.stdout.splitlines())["total"]
 
 
 def test_a_signal_while_spark_starts(environ: dict[str, str], tmp_path: Path) -> None:

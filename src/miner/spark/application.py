@@ -4,11 +4,12 @@ import contextlib
 import logging
 import os
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from miner.core.errors import MinerError
 from miner.spark.masters import executor_cores, is_standalone, patient
@@ -147,11 +148,23 @@ class Application:
         # The launcher's own name and mode would win over what is set later, and over spark-defaults.conf.
         first = {"spark.app.name": DEFAULTS["spark.app.name"], **self._settings, "spark.submit.deployMode": "client"}
         conf = SparkConf(loadDefaults=False).setAll(list(first.items()))
-        if self._log is None:
-            self._gateway = launch_gateway(conf, options)
+        with self._output() as output:
+            self._gateway = launch_gateway(conf, options | {"stdout": output, "stderr": subprocess.STDOUT})
+
+    @contextlib.contextmanager
+    def _output(self) -> Iterator[int]:
+        """Descriptor of the file that the JVM writes to: the log or, where it is to be shown, a pipe. Its lines then go
+        the way of this process's own, so that a terminal that has stopped doesn't stop the JVM."""
+        if self._log is not None:
+            with self._log.open("ab") as log:
+                yield log.fileno()
             return
-        with self._log.open("ab") as log:
-            self._gateway = launch_gateway(conf, options | {"stdout": log, "stderr": subprocess.STDOUT})
+        reading, writing = os.pipe()
+        threading.Thread(target=_pass_on, args=(reading, sys.stderr), name="miner-spark-log", daemon=True).start()
+        try:
+            yield writing
+        finally:
+            os.close(writing)
 
     def _conf(self) -> "SparkConf":
         from pyspark import SparkConf
@@ -191,6 +204,12 @@ class Application:
         from pyspark import SparkContext
 
         SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
+
+
+def _pass_on(reading: int, stream: TextIO) -> None:
+    with os.fdopen(reading, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            stream.write(line)
 
 
 def _bounded(call: Callable[[], object], seconds: float) -> None:
