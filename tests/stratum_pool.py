@@ -8,7 +8,8 @@ from typing import Any
 
 from loopback_server import LoopbackServer
 from miner.core.model import Job
-from miner.stratum.server_protocol import Authorizing, ServerEvent, ServerProtocol, Submitting, Subscribing
+from miner.stratum.server_events import Authorizing, ServerEvent, Submitting, Subscribing
+from miner.stratum.server_protocol import ServerProtocol
 from miner.wrong_door import WrongDoorError
 from stratum_samples import REGTEST_JOB
 

@@ -27,7 +27,7 @@ from miner.front.report import Report
 from miner.stratum import client, connection
 from miner.stratum.client import StratumSource
 from miner.stratum.reject import Reject
-from miner.stratum.server_protocol import Authorizing, Reported, Subscribing
+from miner.stratum.server_events import Authorizing, Reported, Subscribing
 from proxies import proxy
 from stratum_pool import Miner, Pool, within_limit
 from stratum_samples import REGTEST_JOB, SCRYPT, SHA256D, notify, request

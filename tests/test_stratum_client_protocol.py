@@ -19,13 +19,16 @@ from miner.stratum.client_events import (
     Authorized,
     ClientEvent,
     Ignored,
+    LoginLost,
     LoginRefused,
     NewDifficulty,
+    Shunned,
     Subscribed,
 )
-from miner.stratum.client_protocol import MAX_LINE, MAX_UNANSWERED, PATIENCE, ClientProtocol
+from miner.stratum.client_protocol import MAX_LINE, MAX_UNANSWERED, PATIENCE, UNKNOWN_SHARES, ClientProtocol
 from miner.stratum.handshake import State
 from miner.stratum.messages import EXTRANONCE_SUBSCRIBE, Pause, Reconnect, ShowMessage, Stop
+from miner.wrong_door import Speech, WrongDoorError
 from stratum_samples import (
     EXTRANONCE1,
     JSON,
@@ -704,3 +707,82 @@ def test_any_messages_give_events_or_a_protocol_error(pieces: list[bytes], hub: 
                     event.work(bytes(event.extranonce2_size), event.last_ntime)
     for text in protocol.data_to_send().splitlines():
         json.loads(text)
+
+
+# Another protocol, and a pool that no longer knows us
+
+
+@pytest.mark.parametrize(("first", "speech"), [
+    (b"HTTP/1.1 400 Bad Request\r\n", Speech.HTTP), (b"<!DOCTYPE HTML>\n<html>", Speech.HTTP),
+    (b"\x15\x03\x01\x00\x02\x02\x46", Speech.TLS), (b"HTTP/1.0 400", Speech.HTTP)])
+@pytest.mark.parametrize("size", [1, 1000])
+def test_another_protocol_is_told_by_its_first_bytes(first: bytes, speech: Speech, size: int) -> None:
+    protocol = fresh()
+    with pytest.raises(WrongDoorError) as caught:
+        receive(protocol, *(first[at:at + size] for at in range(0, len(first), size)))
+    assert caught.value.speech is speech
+
+
+def test_once_the_pool_has_said_something_it_is_only_nonsense() -> None:
+    [event] = receive(ready(), b"HTTP/1.1 400 Bad Request\r\n")
+    assert isinstance(event, Ignored)
+
+
+def refusals(protocol: ClientProtocol, job: Job, code: int = 24) -> list[ClientEvent]:
+    """As many shares as make us log in again, each refused with this code."""
+    return [event for number in range(UNKNOWN_SHARES)
+            for event in receive(protocol, answer(protocol.submit(share_of(job, number)), None, [code, "no", None]))
+            if not isinstance(event, Answered)]
+
+
+@pytest.mark.parametrize("code", [24, 25])
+def test_unknown_share_after_share_we_log_in_again_once(code: int) -> None:
+    protocol = ready()
+    [job] = jobs(protocol, JOB)
+    assert refusals(protocol, job, code) == [LoginLost("no")]
+    assert protocol.state is State.AUTHORIZING
+    with pytest.raises(ProtocolError, match="not logged in"):
+        protocol.submit(share_of(job))
+    assert jobs(protocol, request("mining.notify", notify(job_id="meanwhile"))) == []
+    login = sent(protocol.data_to_send())[-1]
+    assert (login["method"], login["params"]) == ("mining.authorize", ["slush.miner1", "pass,d=16"])
+    entered, meanwhile = receive(protocol, answer(login["id"], True))
+    assert (entered, meanwhile.job_id) == (Authorized(), "meanwhile")  # type: ignore[union-attr]
+    assert refusals(protocol, job, code) == [Shunned("no")]
+
+
+def test_refusals_of_shares_from_before_the_login_say_nothing_of_it() -> None:
+    protocol = ready()
+    [job] = jobs(protocol, JOB)
+    numbers = [protocol.submit(share_of(job, number)) for number in range(3 * UNKNOWN_SHARES)]
+    early = receive(protocol, *(answer(number, None, [24, "no", None]) for number in numbers[:UNKNOWN_SHARES]))
+    assert early[-1] == LoginLost("no")
+    login = sent(protocol.data_to_send())[-1]["id"]
+    late = receive(protocol, answer(login, True),
+                   *(answer(number, None, [24, "no", None]) for number in numbers[UNKNOWN_SHARES:]))
+    assert not any(isinstance(event, LoginLost | Shunned) for event in late)
+
+
+def test_what_a_hub_passes_on_from_its_pool_is_not_about_us() -> None:
+    protocol = ready()
+    [job] = jobs(protocol, JOB)
+    for _ in range(3 * UNKNOWN_SHARES):
+        number = protocol.submit(share_of(job))
+        [event] = receive(protocol, answer(number, None, [20, "Unauthorized worker", None]))
+        assert isinstance(event, Answered)
+
+
+def test_any_other_verdict_between_means_that_the_pool_knows_us() -> None:
+    protocol = ready()
+    [job] = jobs(protocol, JOB)
+    for verdict_ in ([24, "no", None], [24, "no", None], [21, "job not found", None]) * 3:
+        events = receive(protocol, answer(protocol.submit(share_of(job)), None, verdict_))
+        assert [type(event) for event in events] == [Answered]
+
+
+def test_a_refused_second_login() -> None:
+    protocol = ready()
+    [job] = jobs(protocol, JOB)
+    refusals(protocol, job)
+    login = sent(protocol.data_to_send())[-1]["id"]
+    assert receive(protocol, answer(login, False, [24, "banned", None])) == [LoginRefused("banned")]

@@ -12,19 +12,9 @@ from miner.core.errors import ProtocolError
 from miner.core.model import MinerReport
 from miner.stratum.messages import Notify
 from miner.stratum.reject import Reject
-from miner.stratum.server_protocol import (
-    MAX_LINE,
-    MAX_UNANSWERED,
-    MAX_USERS,
-    PATIENCE,
-    Authorizing,
-    Reported,
-    ServerEvent,
-    ServerProtocol,
-    Submitting,
-    Subscribing,
-    Suggested,
-)
+from miner.stratum.server_events import Authorizing, Reported, ServerEvent, Submitting, Subscribing, Suggested
+from miner.stratum.server_protocol import MAX_LINE, MAX_UNANSWERED, MAX_USERS, PATIENCE, ServerProtocol
+from miner.wrong_door import Speech, WrongDoorError
 from stratum_samples import EXTRANONCE1, JSON, NOTIFY, REGTEST_JOB, SUBMIT, answer, line, request, sent
 
 SUBSCRIBE = request("mining.subscribe", ["minerd/2.5.1"], 1)
@@ -313,3 +303,35 @@ def test_any_messages_give_events_or_a_protocol_error(pieces: list[bytes], size:
             serve(protocol, whole[at : at + size])
     for text in protocol.data_to_send().splitlines():
         json.loads(text)
+
+
+# Another protocol
+
+
+@pytest.mark.parametrize("first", [b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", b"POST / HTTP/1.0\r\n\r\n{}"])
+def test_http_is_answered_in_http_and_ends_the_connection(first: bytes) -> None:
+    protocol = ServerProtocol()
+    with pytest.raises(WrongDoorError) as caught:
+        list(protocol.receive_data(first))
+    assert caught.value.speech is Speech.HTTP
+    head, _, body = protocol.data_to_send().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert f"Content-Length: {len(body)}".encode() in head
+    assert b"stratum+tcp://" in body
+
+
+@pytest.mark.parametrize("size", [1, 2, 1000])
+def test_tls_ends_the_connection_once_it_is_recognised(size: int) -> None:
+    protocol, hello = ServerProtocol(), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\n" * 50
+    with pytest.raises(WrongDoorError) as caught:
+        for at in range(0, len(hello), size):
+            list(protocol.receive_data(hello[at:at + size]))
+    assert caught.value.speech is Speech.TLS
+    [said] = sent(protocol.data_to_send())
+    assert "without TLS" in said["error"][1]
+
+
+def test_after_the_first_good_message_it_is_only_nonsense() -> None:
+    protocol = ServerProtocol()
+    events = list(protocol.receive_data(SUBSCRIBE + b"GET / HTTP/1.1\r\n"))
+    assert [type(event) for event in events] == [Subscribing]

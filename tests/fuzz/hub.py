@@ -15,7 +15,8 @@ from miner.hub.events import HubEvent
 from miner.hub.floor import Floor
 from miner.hub.judge import Judge
 from miner.stratum import server_protocol
-from miner.stratum.server_protocol import Authorizing, ServerProtocol, Submitting, Subscribing
+from miner.stratum.server_events import Authorizing, Submitting, Subscribing
+from miner.stratum.server_protocol import ServerProtocol
 from stratum_samples import SUBMIT, request
 
 

@@ -10,7 +10,8 @@ from miner.core.source import Notice
 from miner.core.text import one_line
 from miner.hub.floor import Floor
 from miner.hub.miner import GoneError, HubMiner
-from miner.stratum.server_protocol import Authorizing, Reported, ServerEvent, ServerProtocol, Submitting, Subscribing
+from miner.stratum.server_events import Authorizing, Reported, ServerEvent, Submitting, Subscribing
+from miner.stratum.server_protocol import ServerProtocol
 from miner.wrong_door import WrongDoorError
 
 READ_SIZE = 1 << 14

@@ -16,7 +16,8 @@ from miner.hub.roster import Row
 from miner.hub.slices import Layout, Slices
 from miner.hub.vardiff import ShareTarget, Vardiff
 from miner.stratum.reject import Reject
-from miner.stratum.server_protocol import Authorizing, ServerProtocol, Submitting, Subscribing
+from miner.stratum.server_events import Authorizing, Submitting, Subscribing
+from miner.stratum.server_protocol import ServerProtocol
 
 NAME_LENGTH = 64
 JOBS_KEPT = 32  # jobs of one miner whose shares are still told apart from nonsense

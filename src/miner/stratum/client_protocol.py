@@ -33,7 +33,7 @@ from miner.stratum.client_events import (
 from miner.stratum.handshake import Handshake, State, Step
 from miner.stratum.pool_jobs import PoolJobs
 from miner.stratum.pool_requests import PoolRequests
-from miner.stratum.reject import Reject, classify
+from miner.stratum.reject import Reject, classify, is_stranger
 from miner.stratum.wire import LineBuffer, Request, Response, decode
 from miner.wrong_door import Speech, WrongDoorError, speech_of
 
@@ -238,13 +238,12 @@ class ClientProtocol:
         self._shares -= 1
         assert isinstance(response.id, int)
         if response.result is True:
-            kind = None
             yield Answered(response.id, ShareStatus.ACCEPTED)
         else:
             kind = classify(response.error)
             status = ShareStatus.STALE if kind is Reject.STALE else ShareStatus.REJECTED
             yield Answered(response.id, status, _reason(response), kind)
-        if kind not in (Reject.UNAUTHORIZED, Reject.NOT_SUBSCRIBED):
+        if response.result is True or not is_stranger(response.error):
             self._unknown, self._logged_in_again = 0, False
         elif self.state is State.READY and response.id > self._login_number:
             yield from self._on_unknown(_reason(response))

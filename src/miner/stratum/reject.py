@@ -31,6 +31,13 @@ _WORDS = (
 )
 
 
+def is_stranger(error: RpcError | None) -> bool:
+    """Whether a share was refused because the pool doesn't know who hands it in. Another code than that says no such
+    thing, whatever the words: a hub passes on those of its own pool."""
+    return (error is not None and error.code in (0, Reject.UNAUTHORIZED, Reject.NOT_SUBSCRIBED)
+            and classify(error) in (Reject.UNAUTHORIZED, Reject.NOT_SUBSCRIBED))
+
+
 def classify(error: RpcError | None) -> Reject:
     """Sort a pool's refusal by its words, else by its code."""
     if error is None:

@@ -9,14 +9,22 @@ refused here and never becomes an event. A move that is not allowed raises Proto
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import TypeVar
 
 from miner.core.errors import ProtocolError
-from miner.core.model import Job, MinerReport
+from miner.core.model import Job
 from miner.core.text import one_line
 from miner.stratum import messages
 from miner.stratum.reject import Reject
+from miner.stratum.server_events import (
+    Asking,
+    AskingT,
+    Authorizing,
+    Reported,
+    ServerEvent,
+    Submitting,
+    Subscribing,
+    Suggested,
+)
 from miner.stratum.wire import LineBuffer, Request, RequestId, RpcError, decode, encode_request, encode_response
 from miner.wrong_door import Speech, WrongDoorError, speech_of
 
@@ -28,59 +36,6 @@ PATIENCE = 32  # broken messages in a row before the connection is given up
 _WRONG_DOOR = "this port speaks stratum, without TLS: point a miner at it with stratum+tcp://HOST:PORT"
 _HTTP_ANSWER = ("HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
                 f"Content-Length: {len(_WRONG_DOOR) + 1}\r\n\r\n{_WRONG_DOOR}\n").encode()
-
-
-@dataclass(frozen=True, slots=True)
-class Subscribing:
-    """A miner introduces itself. Answer with `subscribe`. `session`: one that it had before and would like back."""
-
-    request_id: RequestId
-    serial: int
-    user_agent: str
-    session: str
-
-
-@dataclass(frozen=True, slots=True)
-class Authorizing:
-    """A worker logs in. Answer with `accept` or `refuse`."""
-
-    request_id: RequestId
-    serial: int
-    username: str
-    password: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Submitting:
-    """A share of an authorized worker. Answer with `accept` or `refuse`. Nothing about it was checked but its form:
-    not the job, nor whether the extranonce2 has the job's size."""
-
-    request_id: RequestId
-    serial: int
-    username: str
-    job_id: str
-    extranonce2: bytes
-    ntime: int
-    nonce: int
-
-
-@dataclass(frozen=True, slots=True)
-class Suggested:
-    """The miner would like this difficulty. It was told that we heard it; nothing follows from it."""
-
-    difficulty: float
-
-
-@dataclass(frozen=True, slots=True)
-class Reported:
-    """Our extension: how the miner does, in its own words."""
-
-    report: MinerReport
-
-
-ServerEvent = Subscribing | Authorizing | Submitting | Suggested | Reported
-Asking = Subscribing | Authorizing | Submitting
-AskingT = TypeVar("AskingT", bound=Asking)
 
 
 class _RefusedError(ProtocolError):
