@@ -1,70 +1,65 @@
-/* The table of kernels, and which of them this CPU can run. */
+/* Which algorithms there are, and which of their kernels this CPU can run. */
 #include <string.h>
 
 #include "cpu.h"
-#include "isa.h"
 #include "kernel.h"
 
-extern const miner_kernel miner_sha256d_portable, miner_scrypt_portable;
-#ifdef MINER_X86
-extern const miner_kernel miner_scrypt_avx512, miner_scrypt_avx512vl, miner_scrypt_avx2, miner_scrypt_sse2;
-extern const miner_kernel miner_sha256d_avx512_shani, miner_sha256d_avx512, miner_sha256d_shani, miner_sha256d_avx2,
-                          miner_sha256d_sse41;
-#endif
-#ifdef MINER_ARM64
-extern const miner_kernel miner_scrypt_neon;
-extern const miner_kernel miner_sha256d_armv8, miner_sha256d_neon;
-#endif
-
-/* For each algorithm the fastest first, by expectation. */
-static const miner_kernel *const kernels[] = {
-#ifdef MINER_X86
-    &miner_sha256d_avx512_shani,
-    &miner_sha256d_avx512,
-    &miner_sha256d_shani,
-    &miner_sha256d_avx2,
-    &miner_sha256d_sse41,
-#endif
-#ifdef MINER_ARM64
-    &miner_sha256d_armv8,
-    &miner_sha256d_neon,
-#endif
-    &miner_sha256d_portable,
-#ifdef MINER_X86
-    &miner_scrypt_avx512,
-    &miner_scrypt_avx512vl,
-    &miner_scrypt_avx2,
-    &miner_scrypt_sse2,
-#endif
-#ifdef MINER_ARM64
-    &miner_scrypt_neon,
-#endif
-    &miner_scrypt_portable,
-};
-
-size_t miner_kernels(miner_algorithm algorithm, const miner_kernel **out, size_t max)
+size_t miner_algorithms(const miner_algorithm **out, size_t max)
 {
-    uint32_t features = miner_cpu_features();
     size_t found = 0;
-    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
-        const miner_kernel *k = kernels[i];
-        if (k->algorithm != algorithm || (k->features & features) != k->features)
+    for (; miner_algorithm_table[found]; found++)
+        if (found < max)
+            out[found] = miner_algorithm_table[found];
+    return found;
+}
+
+const miner_algorithm *miner_algorithm_by_name(const char *name)
+{
+    for (const miner_algorithm *const *a = miner_algorithm_table; *a; a++)
+        if (strcmp((*a)->name, name) == 0)
+            return *a;
+    return NULL;
+}
+
+static int runs_here(const miner_kernel *k)
+{
+    return (k->features & ~miner_cpu_features()) == 0;
+}
+
+size_t miner_kernels(const miner_algorithm *a, const miner_kernel **out, size_t max)
+{
+    size_t found = 0;
+    for (const miner_kernel *const *k = a->kernels; *k; k++) {
+        if (!runs_here(*k))
             continue;
         if (found < max)
-            out[found] = k;
+            out[found] = *k;
         found++;
     }
     return found;
 }
 
-const miner_kernel *miner_kernel_by_name(miner_algorithm algorithm, const char *name)
+const miner_kernel *miner_kernel_by_name(const miner_algorithm *a, const char *name)
 {
-    const miner_kernel *runnable[sizeof kernels / sizeof *kernels];
-    size_t count = miner_kernels(algorithm, runnable, sizeof runnable / sizeof *runnable);
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(runnable[i]->name, name) == 0)
-            return runnable[i];
+    for (const miner_kernel *const *k = a->kernels; *k; k++)
+        if (strcmp((*k)->name, name) == 0 && runs_here(*k))
+            return *k;
     return NULL;
+}
+
+const char *miner_algorithm_name(const miner_algorithm *a)
+{
+    return a->name;
+}
+
+const char *miner_algorithm_takes(const miner_algorithm *a)
+{
+    return a->takes;
+}
+
+miner_parameters miner_algorithm_usual(const miner_algorithm *a)
+{
+    return a->usual;
 }
 
 const char *miner_kernel_name(const miner_kernel *k)

@@ -1,4 +1,4 @@
-/* What a kernel is, for the files that write one and for search.c, dispatch.c and selftest.c. Not public. */
+/* What an algorithm and a kernel are, for the files that write one and for those that run them. Not public. */
 #ifndef MINER_KERNEL_H
 #define MINER_KERNEL_H
 
@@ -6,7 +6,8 @@
 
 /* A header made ready once for a whole scan. */
 typedef struct {
-    uint32_t words[20];         /* the header as SHA-256's message words (each read big-endian); words[19] is not used */
+    uint32_t words[20];         /* the header as SHA-256's message words (each read big-endian); words[19] is the
+                                   header's own nonce, and a scan puts each of its nonces in its place */
     uint32_t midstate[8];       /* SHA-256 state after words[0..15] */
     uint32_t target_top;        /* the target's most significant 32 bits; a lane is a candidate when its hash's
                                    most significant 32 bits are <= this */
@@ -14,7 +15,7 @@ typedef struct {
 
 /* When to give up: *epoch != mine. */
 typedef struct {
-    const _Atomic uint64_t *epoch;
+    const miner_epoch *epoch;
     uint64_t mine;
 } miner_stop;
 
@@ -23,18 +24,38 @@ static inline int miner_stopped(const miner_stop *stop)
     return atomic_load_explicit(stop->epoch, memory_order_relaxed) != stop->mine;
 }
 
+/* An entry of algorithms.c. */
+struct miner_algorithm {
+    const char *name;
+    const miner_kernel *const *kernels;         /* fastest first by expectation, the portable one last, then NULL */
+    int (*valid)(miner_parameters p);
+    const char *takes;                          /* what is valid, in words */
+
+    /* The portable hash of a header, with the parameters of a scratch that is as large as the portable kernel's. 1, or
+     * 0 when stopped before the end; stop may be NULL. */
+    int (*hash)(const uint8_t header[80], const miner_scratch *s, const miner_stop *stop, uint8_t out[32]);
+
+    /* For the self-test: a header in hex whose hash, with the usual parameters, starts with twelve zero bits or more;
+     * and parameters that make a hash quick. */
+    const char *known_header;
+    miner_parameters usual, quick;
+};
+
+/* All algorithms, then NULL. */
+extern const miner_algorithm *const miner_algorithm_table[];
+
 struct miner_kernel {
     const char *name;
-    miner_algorithm algorithm;
+    const miner_algorithm *algorithm;
     unsigned lanes;                             /* L, 1 to 64 */
     uint32_t features;                          /* MINER_CPU_* bits, all of which the CPU must have */
 
-    /* Scratch bytes for N, 0 if none is needed; N was checked. */
-    size_t (*scratch_size)(uint32_t n);
+    /* Scratch bytes for parameters that are valid; 0 if none is needed. */
+    size_t (*scratch_size)(miner_parameters p);
 
     /* Hash `batches` batches of L nonces each, from `nonce` on (arithmetic mod 2^32: the caller masks what lies beyond
      * its range). Returns behind the first batch that has a candidate, or when stopped; the return value is the number
-     * of batches hashed completely. *candidates: bit i is lane i of the last batch returned, and 0 if none was a
+     * of batches hashed completely. *candidates: bit i is lane i of the last of these batches, and 0 if none was a
      * candidate. Must look at stop at least every quarter of a millisecond on a slow CPU, for scrypt with a large N
      * inside the hash. */
     uint64_t (*scan)(const miner_prepared *work, miner_scratch *s, uint32_t nonce, uint64_t batches,

@@ -1,20 +1,15 @@
-/* The hashes that hits are checked with, for search.c and selftest.c. */
+/* What scans and checks begin with, for the kernels, search.c and selftest.c. */
 #ifndef MINER_PORTABLE_H
 #define MINER_PORTABLE_H
 
 #include "kernel.h"
 
-/* The header as a scan wants it. */
+/* The header and the target as a scan wants them. */
 void miner_prepare(miner_prepared *work, const uint8_t header[80], const uint8_t target[32]);
 
-/* scrypt of a header in memory of at least 128 * n bytes. 1, or 0 when stopped before the end. */
-int miner_scrypt_portable_hash(const uint8_t header[80], uint32_t n, void *memory, const miner_stop *stop,
-                               uint8_t out[32]);
-
-/* N is one of 2, 4, 8, … 2^20. */
-static inline int miner_valid_n(uint32_t n)
-{
-    return n >= 2 && n <= 1u << 20 && (n & (n - 1)) == 0;
-}
+/* The portable hash of the header with its nonce replaced, in a scratch made for k: it is free between two scans. 1, or
+ * 0 when stopped before the end; stop may be NULL. */
+int miner_hash_nonce(const miner_kernel *k, const miner_scratch *s, const uint8_t header[80], uint32_t nonce,
+                     const miner_stop *stop, uint8_t out[32]);
 
 #endif

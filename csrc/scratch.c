@@ -4,7 +4,7 @@
 #endif
 #include <stdlib.h>
 
-#include "portable.h"
+#include "kernel.h"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <sys/mman.h>
@@ -64,19 +64,18 @@ static void unmap(void *memory, size_t size)
 }
 #endif
 
-size_t miner_scratch_size(const miner_kernel *k, uint32_t n)
+size_t miner_scratch_size(const miner_kernel *k, miner_parameters p)
 {
-    if (k->algorithm == MINER_SHA256D)
-        return n == 0 ? 0 : SIZE_MAX;
-    return miner_valid_n(n) ? rounded(k->scratch_size(n)) : SIZE_MAX;
+    return k->algorithm->valid(p) ? rounded(k->scratch_size(p)) : SIZE_MAX;
 }
 
-int miner_scratch_alloc(miner_scratch *s, const miner_kernel *k, uint32_t n)
+int miner_scratch_alloc(miner_scratch *s, const miner_kernel *k, miner_parameters p)
 {
-    *s = (miner_scratch){ .n = n };
-    size_t size = miner_scratch_size(k, n);
+    *s = (miner_scratch){ 0 };
+    size_t size = miner_scratch_size(k, p);
     if (size == SIZE_MAX)
         return MINER_EINVAL;
+    s->parameters = p;
     if (size == 0)
         return MINER_OK;
     s->size = size;

@@ -9,11 +9,12 @@
 
 #include "kernel.h"
 #include "pbkdf2_lanes.h"
+#include "scrypt.h"
 #include "scrypt_rows.h"
 
-static size_t scrypt_lanes_scratch_size(uint32_t n)
+static size_t scrypt_lanes_scratch_size(miner_parameters p)
 {
-    return SETS * LANES * scrypt_stride(n);
+    return SETS * LANES * scrypt_stride(SCRYPT_N(p));
 }
 
 /* One batch. 1 and its candidates, or 0 when stopped. */
@@ -28,7 +29,7 @@ static int scrypt_lanes_batch(const miner_prepared *work, const miner_scratch *s
         for (int i = 0; i < 32; i++)
             blocks[k][i] = v_swap_bytes(blocks[k][i]);
     }
-    if (!scrypt_romix(blocks, s->memory, s->n, stop))
+    if (!scrypt_romix(blocks, s->memory, SCRYPT_N(s->parameters), stop))
         return 0;
     *candidates = 0;
     for (unsigned k = 0; k < SETS; k++) {
@@ -55,7 +56,8 @@ static uint64_t scrypt_lanes_scan(const miner_prepared *work, miner_scratch *s, 
 
 #define SCRYPT_KERNEL(symbol, kernel_name, cpu_features)                                                        \
     const miner_kernel symbol = {                                                                               \
-        .name = kernel_name, .algorithm = MINER_SCRYPT, .lanes = SETS * LANES, .features = cpu_features,        \
+        .name = kernel_name, .algorithm = &miner_scrypt_algorithm, .lanes = SETS * LANES,                       \
+        .features = cpu_features,                                                                               \
         .scratch_size = scrypt_lanes_scratch_size, .scan = scrypt_lanes_scan,                                   \
     }
 

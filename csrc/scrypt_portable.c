@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "portable.h"
+#include "scrypt.h"
 #include "vec_scalar.h"
 #include "pbkdf2_lanes.h"
 
@@ -78,14 +79,14 @@ static int hash_words(const miner_prepared *work, uint32_t nonce, uint32_t n, ui
     return 1;
 }
 
-int miner_scrypt_portable_hash(const uint8_t header[80], uint32_t n, void *memory, const miner_stop *stop,
+int miner_scrypt_portable_hash(const uint8_t header[80], const miner_scratch *s, const miner_stop *stop,
                                uint8_t out[32])
 {
     static const uint8_t any_target[32] = { 0 };
     miner_prepared work;
     uint32_t hash[8];
     miner_prepare(&work, header, any_target);
-    if (!hash_words(&work, work.words[19], n, memory, stop, hash))
+    if (!hash_words(&work, work.words[19], SCRYPT_N(s->parameters), s->memory, stop, hash))
         return 0;
     for (int i = 0; i < 8; i++)
         store_be32(out + 4 * i, hash[i]);
@@ -98,7 +99,7 @@ static uint64_t scan(const miner_prepared *work, miner_scratch *s, uint32_t nonc
     *candidates = 0;
     for (uint64_t batch = 0; batch < batches; batch++) {
         uint32_t hash[8];
-        if (!hash_words(work, swap32(nonce + (uint32_t)batch), s->n, s->memory, stop, hash))
+        if (!hash_words(work, swap32(nonce + (uint32_t)batch), SCRYPT_N(s->parameters), s->memory, stop, hash))
             return batch;
         if (swap32(hash[7]) <= work->target_top) {
             *candidates = 1;
@@ -108,12 +109,12 @@ static uint64_t scan(const miner_prepared *work, miner_scratch *s, uint32_t nonc
     return batches;
 }
 
-static size_t scratch_size(uint32_t n)
+static size_t scratch_size(miner_parameters p)
 {
-    return (size_t)n * 128;
+    return (size_t)SCRYPT_N(p) * 128;
 }
 
 const miner_kernel miner_scrypt_portable = {
-    .name = "portable", .algorithm = MINER_SCRYPT, .lanes = 1, .features = 0,
+    .name = "portable", .algorithm = &miner_scrypt_algorithm, .lanes = 1, .features = 0,
     .scratch_size = scratch_size, .scan = scan,
 };

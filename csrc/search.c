@@ -1,8 +1,5 @@
 /* The search: kernels propose candidates, the portable code decides. */
-#include <string.h>
-
 #include "portable.h"
-#include "sha256.h"
 
 /* hash <= target, both least significant byte first. */
 static int meets(const uint8_t hash[32], const uint8_t target[32])
@@ -10,20 +7,6 @@ static int meets(const uint8_t hash[32], const uint8_t target[32])
     for (int i = 31; i >= 0; i--)
         if (hash[i] != target[i])
             return hash[i] < target[i];
-    return 1;
-}
-
-/* hit->hash of hit->nonce. 1, or 0 when stopped. The kernel's scratch is free between two scans. */
-static int rehash(const miner_kernel *k, miner_scratch *s, const uint8_t header[80], const miner_stop *stop,
-                  miner_hit *hit)
-{
-    uint8_t full[80];
-    memcpy(full, header, 76);
-    for (int i = 0; i < 4; i++)
-        full[76 + i] = (uint8_t)(hit->nonce >> (8 * i));
-    if (k->algorithm == MINER_SCRYPT)
-        return miner_scrypt_portable_hash(full, s->n, s->memory, stop, hit->hash);
-    miner_sha256d(full, sizeof full, hit->hash);
     return 1;
 }
 
@@ -51,7 +34,7 @@ static int take(search *t, uint64_t batch_start, uint64_t candidates)
             return 0;
         miner_hit *hit = &t->hits[t->n_hits];
         hit->nonce = t->first + (uint32_t)offset;
-        if (!rehash(t->kernel, t->scratch, t->header, &t->stop, hit)) {
+        if (!miner_hash_nonce(t->kernel, t->scratch, t->header, hit->nonce, &t->stop, hit->hash)) {
             t->done = offset;
             return 0;
         }
@@ -84,14 +67,14 @@ static void run(search *t, const miner_prepared *work)
 }
 
 int miner_search(const miner_kernel *k, miner_scratch *s, const uint8_t header[80], const uint8_t target[32],
-                 uint32_t first, uint64_t count, const _Atomic uint64_t *epoch, uint64_t my_epoch,
+                 uint32_t first, uint64_t count, const miner_epoch *epoch, uint64_t my_epoch,
                  miner_hit *hits, size_t max_hits, size_t *n_hits, uint64_t *hashes_done)
 {
     *n_hits = 0;
     *hashes_done = 0;
     if (max_hits == 0 || count > ((uint64_t)1 << 32) - first)
         return MINER_EINVAL;
-    if (k->algorithm == MINER_SCRYPT && !(miner_valid_n(s->n) && s->memory && s->size >= k->scratch_size(s->n)))
+    if (!k->algorithm->valid(s->parameters) || s->size < k->scratch_size(s->parameters))
         return MINER_EINVAL;
     search t = {
         .kernel = k, .scratch = s, .header = header, .target = target, .stop = { epoch, my_epoch },
@@ -103,16 +86,4 @@ int miner_search(const miner_kernel *k, miner_scratch *s, const uint8_t header[8
     *n_hits = t.n_hits;
     *hashes_done = t.done;
     return t.done < count && miner_stopped(&t.stop) ? MINER_STOPPED : MINER_OK;
-}
-
-int miner_scrypt(const uint8_t header[80], uint32_t n, uint8_t out[32])
-{
-    extern const miner_kernel miner_scrypt_portable;
-    miner_scratch s;
-    int status = miner_scratch_alloc(&s, &miner_scrypt_portable, n);
-    if (status != MINER_OK)
-        return status;
-    miner_scrypt_portable_hash(header, n, s.memory, NULL, out);
-    miner_scratch_free(&s);
-    return MINER_OK;
 }

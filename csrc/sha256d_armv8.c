@@ -14,6 +14,18 @@ typedef struct {
     uint32x4_t abcd, efgh;
 } packed_state;
 
+typedef struct {
+    packed_state midstate;
+    uint32x4_t words0;          /* message words 16 to 19, of which the last is the nonce's place */
+} fixed;
+
+static void prepare(fixed *x, const miner_prepared *work)
+{
+    x->midstate.abcd = vld1q_u32(work->midstate);
+    x->midstate.efgh = vld1q_u32(work->midstate + 4);
+    x->words0 = vld1q_u32(work->words + 16);
+}
+
 MINER_INLINE packed_state four_rounds(packed_state s, uint32x4_t kw)
 {
     packed_state next = { vsha256hq_u32(s.abcd, s.efgh, kw), vsha256h2q_u32(s.efgh, s.abcd, kw) };
@@ -41,18 +53,17 @@ MINER_INLINE uint32x4_t words(uint32_t w0, uint32_t w1, uint32_t w2, uint32_t w3
     EACH(WORDS_FOUR, 8) EACH(WORDS_FOUR, 9) EACH(WORDS_FOUR, 10) EACH(WORDS_FOUR, 11)             \
     EACH(WORDS_FOUR, 12) EACH(WORDS_FOUR, 13) EACH(WORDS_FOUR, 14) EACH(WORDS_FOUR, 15)
 
-/* tops[s]: the most significant word of the hash of nonce + s, as a SHA-256 word, less sha256_iv[7]. */
-MINER_INLINE void hash(const miner_prepared *work, uint32_t nonce, uint32_t tops[STREAMS])
+/* See sha256d_streams.h. */
+MINER_INLINE void hash(const fixed *x, uint32_t nonce, uint32_t tops[STREAMS])
 {
-    const packed_state midstate = { vld1q_u32(work->midstate), vld1q_u32(work->midstate + 4) };
+    const packed_state midstate = x->midstate;
     const packed_state start = { vld1q_u32(sha256_iv), vld1q_u32(sha256_iv + 4) };
     const uint32x4_t zero = vdupq_n_u32(0), padding = words(SHA256D_ONE_BIT, 0, 0, 0);
-    const uint32x4_t header = vld1q_u32(work->words + 16);
     packed_state t[STREAMS];
     uint32x4_t m[STREAMS][4];
 #define HEADER(s, j)                                                                \
     t[s] = midstate;                                                                \
-    M(s, 0) = vsetq_lane_u32(swap32(nonce + (s)), header, 3), M(s, 1) = padding;    \
+    M(s, 0) = vsetq_lane_u32(swap32(nonce + (s)), x->words0, 3), M(s, 1) = padding; \
     M(s, 2) = zero, M(s, 3) = words(0, 0, 0, SHA256D_FIRST_BITS);
 #define DIGEST(s, j)                                                                \
     M(s, 0) = vaddq_u32(t[s].abcd, midstate.abcd);                                  \
@@ -67,28 +78,9 @@ MINER_INLINE void hash(const miner_prepared *work, uint32_t nonce, uint32_t tops
     EACH(TOP, 0)
 }
 
-static uint64_t scan(const miner_prepared *work, miner_scratch *scratch, uint32_t nonce, uint64_t batches,
-                     const miner_stop *stop, uint64_t *candidates)
-{
-    (void)scratch;
-    *candidates = 0;
-    for (uint64_t batch = 0; batch < batches; batch++, nonce += STREAMS) {
-        uint32_t tops[STREAMS];
-        uint64_t found = 0;
-        if (batch % SHA256D_STOP_EVERY == 0 && miner_stopped(stop))
-            return batch;
-        hash(work, nonce, tops);
-        for (int s = 0; s < STREAMS; s++)
-            found |= (uint64_t)(swap32(tops[s] + sha256_iv[7]) <= work->target_top) << s;
-        if (found) {
-            *candidates = found;
-            return batch + 1;
-        }
-    }
-    return batches;
-}
+#include "sha256d_streams.h"
 
-SHA256D_KERNEL(miner_sha256d_armv8, "armv8", MINER_CPU_NEON | MINER_CPU_ARMV8_SHA2, STREAMS, scan);
+SHA256D_KERNEL(miner_sha256d_armv8, "armv8", MINER_CPU_NEON | MINER_CPU_ARMV8_SHA2, STREAMS, sha256d_streams_scan);
 
 MINER_ISA_END
 #endif

@@ -73,7 +73,7 @@ static void prepare(fixed *x, const miner_prepared *work)
 #define FIRST_KNOWN(s, j) t[s] = four_rounds(t[s], x->first_kw[j]);
 #define SECOND_KNOWN(s, j) t[s] = four_rounds(t[s], x->second_kw[j]);
 
-/* tops[s]: the most significant word of the hash of nonce + s, as a SHA-256 word. */
+/* See sha256d_streams.h. */
 MINER_INLINE void hash(const fixed *x, uint32_t nonce, uint32_t tops[STREAMS])
 {
     const __m128i zero = _mm_setzero_si128(), padding = words(SHA256D_ONE_BIT, 0, 0, 0);
@@ -139,30 +139,9 @@ MINER_INLINE void hash(const fixed *x, uint32_t nonce, uint32_t tops[STREAMS])
     EACH(LAST, 15)
 }
 
-static uint64_t scan(const miner_prepared *work, miner_scratch *scratch, uint32_t nonce, uint64_t batches,
-                     const miner_stop *stop, uint64_t *candidates)
-{
-    (void)scratch;
-    fixed x;
-    prepare(&x, work);
-    *candidates = 0;
-    for (uint64_t batch = 0; batch < batches; batch++, nonce += STREAMS) {
-        uint32_t tops[STREAMS];
-        uint64_t found = 0;
-        if (batch % SHA256D_STOP_EVERY == 0 && miner_stopped(stop))
-            return batch;
-        hash(&x, nonce, tops);
-        for (int s = 0; s < STREAMS; s++)
-            found |= (uint64_t)(swap32(tops[s] + sha256_iv[7]) <= work->target_top) << s;
-        if (found) {
-            *candidates = found;
-            return batch + 1;
-        }
-    }
-    return batches;
-}
+#include "sha256d_streams.h"
 
-SHA256D_KERNEL(miner_sha256d_shani, "shani", MINER_CPU_SHANI, STREAMS, scan);
+SHA256D_KERNEL(miner_sha256d_shani, "shani", MINER_CPU_SHANI, STREAMS, sha256d_streams_scan);
 
 MINER_ISA_END
 #endif

@@ -6,22 +6,30 @@ targets are 32 bytes, least significant byte first, and a target is met when has
 
 from typing import Self, final
 
-def kernels(algorithm: str) -> tuple[str, ...]:
-    """Names of the kernels this CPU can run for "sha256d" or "scrypt", best first by expectation; "portable" is last.
+def algorithms() -> tuple[str, ...]:
+    """Names of the algorithms that the C core was built with: "sha256d", "scrypt"."""
 
-    Raises ValueError for another algorithm.
-    """
+def kernels(algorithm: str) -> tuple[str, ...]:
+    """Names of an algorithm's kernels that this CPU can run, fastest first by expectation; "portable" is always there
+    and last. Raises ValueError, with the names of the algorithms there are, for an unknown one."""
 
 def kernel_lanes(algorithm: str, kernel: str) -> int:
-    """How many nonces the kernel hashes side by side. Raises ValueError as Searcher does."""
+    """How many nonces the kernel hashes side by side.
 
-def kernel_scratch(algorithm: str, n: int, kernel: str) -> int:
-    """Bytes of scratch memory that each Searcher of this kernel takes. Raises ValueError as Searcher does."""
+    Raises ValueError for an unknown algorithm, or a kernel that this CPU has not got.
+    """
+
+def kernel_scratch(algorithm: str, parameters: tuple[int, ...], kernel: str) -> int:
+    """Bytes of scratch memory that each Searcher of this kernel takes; 0 if it needs none.
+
+    Raises ValueError for an unknown algorithm, parameters that it doesn't take, or a kernel that this CPU has not got.
+    """
 
 def selftest(algorithm: str, kernel: str) -> bool:
     """Whether the kernel gives known answers in every lane on this CPU (some milliseconds).
 
-    Raises ValueError as Searcher does, MemoryError if there is no memory for the test.
+    Raises ValueError for an unknown algorithm or a kernel that this CPU has not got, and MemoryError if there is no
+    memory for the test.
     """
 
 @final
@@ -35,24 +43,26 @@ class Epoch:
 
 @final
 class Searcher:
-    """What one thread searches with: a kernel and, for scrypt, its scratch memory, allocated once.
+    """What one thread searches with: a kernel and the scratch memory that it needs, allocated once.
 
-    `n` is scrypt's N, a power of two from 2 to 2**20; 0 for sha256d. Not for two threads at once.
+    `parameters` are the algorithm's: `(N,)` for scrypt, a power of two from 2 to 2**20, and `()` for sha256d. Not for
+    two threads at once.
 
-    Raises ValueError for an unknown algorithm, an n that doesn't fit it, or a kernel this CPU has not got (the message
-    lists those it has), and MemoryError, with the number of bytes, if the scratch can't be had.
+    Raises ValueError for an unknown algorithm, parameters that it doesn't take, or a kernel that this CPU has not got
+    (the message lists what there is), and MemoryError, with the number of bytes, if the scratch can't be had.
     """
 
     algorithm: str
-    n: int
+    parameters: tuple[int, ...]
     kernel: str
     lanes: int
+    """Nonces that the kernel hashes side by side."""
     scratch_bytes: int
-    """Bytes mapped; 0 for sha256d."""
+    """Bytes mapped; 0 if the kernel needs none."""
     huge_pages: bool
     """Whether the system took the wish for huge pages for the scratch."""
 
-    def __new__(cls, algorithm: str, n: int, kernel: str) -> Self: ...
+    def __new__(cls, algorithm: str, parameters: tuple[int, ...], kernel: str) -> Self: ...
     def touch(self, first: int = 0, size: int | None = None) -> None:
         """Have the system supply the scratch now, near the calling thread's CPU, and not page by page within the first
         search, which would then stop late: `size` bytes from `first` on, or all that follow. Without the GIL.
@@ -91,21 +101,26 @@ class Searcher:
 def sha256d(data: bytes) -> bytes:
     """SHA-256 of SHA-256 of data, by the portable code."""
 
-def scrypt(header: bytes, n: int) -> bytes:
-    """scrypt(header, header, n, r=1, p=1, 32 bytes; RFC 7914) of an 80-byte header, by the portable code.
+def portable_hash(algorithm: str, parameters: tuple[int, ...], header: bytes) -> bytes:
+    """The proof-of-work hash of an 80-byte header by the portable code, without the GIL: 32 bytes, least significant
+    first.
 
-    Raises ValueError for another length or n, MemoryError if 128 * n bytes can't be had.
+    Raises ValueError for a header of another length, an unknown algorithm or parameters that it doesn't take, and
+    MemoryError if the memory for one hash can't be had.
     """
 
 def pin_thread(cpu: int) -> bool:
-    """Let the calling thread run on this CPU alone. False where the system can't; OSError where it refuses."""
+    """Let the calling thread run on this CPU (the system's number) alone. False where the system can't. Raises OSError
+    where it refuses."""
 
 def set_thread_nice(value: int) -> bool:
-    """Set the calling thread's own nice value (Linux). False where threads have none; OSError if it is refused."""
+    """Set the calling thread's own nice value, -20 to 19 (Linux). False where threads have none. Raises OSError where
+    the system refuses."""
 
 def spin(cycles: int) -> bool:
-    """Keep the CPU busy for as many of its clock's cycles (0 to 2**48), without the GIL, so that a clock beside it
-    tells the CPU's true frequency. False, at once, on an instruction set that it is not written for."""
+    """Keep the CPU busy for this many of its clock's cycles (0 to 2**48), without the GIL, so that a clock beside it
+    tells the CPU's true frequency. False, at once, on an instruction set that it is not written for. Raises ValueError
+    for another number."""
 
 def compiler() -> str:
     """The compiler that built the kernels, and its version."""

@@ -8,11 +8,14 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 cdef extern from "miner.h" nogil:
-    ctypedef enum miner_algorithm:
-        MINER_SHA256D
-        MINER_SCRYPT
+    ctypedef struct miner_algorithm:
+        pass
     ctypedef struct miner_kernel:
         pass
+    enum:
+        MINER_PARAMETERS
+    ctypedef struct miner_parameters:
+        uint32_t value[4]
     ctypedef struct miner_scratch:
         void *memory
         void *memory
@@ -21,7 +24,7 @@ cdef extern from "miner.h" nogil:
     ctypedef struct miner_hit:
         uint32_t nonce
         uint8_t hash[32]
-    ctypedef struct atomic_u64 "_Atomic uint64_t":
+    ctypedef struct atomic_u64 "miner_epoch":
         pass
     enum:
         MINER_OK
@@ -29,19 +32,23 @@ cdef extern from "miner.h" nogil:
         MINER_EINVAL
         MINER_ENOMEM
         MINER_ESELFTEST
-    size_t miner_kernels(miner_algorithm, const miner_kernel **, size_t)
-    const miner_kernel *miner_kernel_by_name(miner_algorithm, const char *)
+    size_t miner_algorithms(const miner_algorithm **, size_t)
+    const miner_algorithm *miner_algorithm_by_name(const char *)
+    const char *miner_algorithm_name(const miner_algorithm *)
+    const char *miner_algorithm_takes(const miner_algorithm *)
+    int miner_hash(const miner_algorithm *, miner_parameters, const uint8_t *, uint8_t *)
+    size_t miner_kernels(const miner_algorithm *, const miner_kernel **, size_t)
+    const miner_kernel *miner_kernel_by_name(const miner_algorithm *, const char *)
     const char *miner_kernel_name(const miner_kernel *)
     unsigned miner_kernel_lanes(const miner_kernel *)
     int miner_selftest(const miner_kernel *)
-    size_t miner_scratch_size(const miner_kernel *, uint32_t)
-    int miner_scratch_alloc(miner_scratch *, const miner_kernel *, uint32_t)
+    size_t miner_scratch_size(const miner_kernel *, miner_parameters)
+    int miner_scratch_alloc(miner_scratch *, const miner_kernel *, miner_parameters)
     void miner_scratch_touch(miner_scratch *)
     void miner_scratch_free(miner_scratch *)
     int miner_search(const miner_kernel *, miner_scratch *, const uint8_t *, const uint8_t *, uint32_t, uint64_t,
                      const atomic_u64 *, uint64_t, miner_hit *, size_t, size_t *, uint64_t *)
     void miner_sha256d(const uint8_t *, size_t, uint8_t *)
-    int miner_scrypt(const uint8_t *, uint32_t, uint8_t *)
     int miner_spin(uint64_t)
     uint64_t miner_nanoseconds()
 
@@ -79,14 +86,39 @@ cdef extern from *:
 
 cdef enum:
     MAX_KERNELS = 32
+    MAX_ALGORITHMS = 64
 
 
-cdef miner_algorithm algorithm_of(str name) except *:
-    if name == "sha256d":
-        return MINER_SHA256D
-    if name == "scrypt":
-        return MINER_SCRYPT
-    raise ValueError(f"unknown algorithm {name!r}; choose 'sha256d' or 'scrypt'")
+def algorithms():
+    cdef const miner_algorithm *found[MAX_ALGORITHMS]
+    cdef size_t count = miner_algorithms(found, MAX_ALGORITHMS)
+    return tuple([miner_algorithm_name(found[i]).decode("ascii") for i in range(min(count, <size_t>MAX_ALGORITHMS))])
+
+
+cdef const miner_algorithm *algorithm_of(str name) except NULL:
+    cdef bytes encoded = name.encode("utf-8", "replace")
+    cdef const miner_algorithm *a = miner_algorithm_by_name(encoded)
+    if a is NULL:
+        raise ValueError(f"unknown algorithm {name!r}; there are {', '.join(algorithms())}")
+    return a
+
+
+cdef int set_parameters(miner_parameters *p, str algorithm, tuple parameters) except -1:
+    for i in range(MINER_PARAMETERS):
+        p.value[i] = 0
+    cdef bint fit = len(parameters) <= MINER_PARAMETERS
+    for i, value in enumerate(parameters):
+        fit = fit and 0 <= value <= 0xffffffff
+        if fit:
+            p.value[i] = value
+    if not fit:
+        raise wrong_parameters(algorithm, parameters)
+    return 0
+
+
+cdef object wrong_parameters(str algorithm, tuple parameters):
+    takes = miner_algorithm_takes(algorithm_of(algorithm)).decode("ascii")
+    return ValueError(f"{algorithm} takes {takes}, not {', '.join(map(str, parameters))}")
 
 
 def kernels(str algorithm not None):
@@ -96,7 +128,7 @@ def kernels(str algorithm not None):
 
 
 cdef const miner_kernel *kernel_of(str algorithm, str name) except NULL:
-    cdef bytes encoded = name.encode("utf-8")
+    cdef bytes encoded = name.encode("utf-8", "replace")
     cdef const miner_kernel *k = miner_kernel_by_name(algorithm_of(algorithm), encoded)
     if k is NULL:
         raise ValueError(f"no {algorithm} kernel {name!r} on this CPU; it has {', '.join(kernels(algorithm))}")
@@ -107,15 +139,14 @@ def kernel_lanes(str algorithm not None, str kernel not None):
     return miner_kernel_lanes(kernel_of(algorithm, kernel))
 
 
-cdef size_t checked_scratch_size(const miner_kernel *k, str algorithm, object n) except? <size_t>-1:
-    if not 0 <= n <= 0xffffffff or miner_scratch_size(k, n) == <size_t>-1:
-        wanted = "0 for sha256d" if algorithm == "sha256d" else "a power of two from 2 to 1048576 for scrypt"
-        raise ValueError(f"n must be {wanted}, not {n}")
-    return miner_scratch_size(k, n)
-
-
-def kernel_scratch(str algorithm not None, object n, str kernel not None):
-    return checked_scratch_size(kernel_of(algorithm, kernel), algorithm, n)
+def kernel_scratch(str algorithm not None, tuple parameters not None, str kernel not None):
+    cdef const miner_kernel *k = kernel_of(algorithm, kernel)
+    cdef miner_parameters p
+    set_parameters(&p, algorithm, parameters)
+    cdef size_t size = miner_scratch_size(k, p)
+    if size == <size_t>-1:
+        raise wrong_parameters(algorithm, parameters)
+    return size
 
 
 def selftest(str algorithm not None, str kernel not None):
@@ -178,22 +209,24 @@ cdef class Searcher:
     cdef atomic_u64 begun_epoch, begun_at   # nanoseconds; 0: no search yet
     cdef readonly str algorithm
     cdef readonly str kernel
-    cdef readonly unsigned int n
+    cdef readonly tuple parameters
     cdef readonly unsigned int lanes
     cdef readonly size_t scratch_bytes
     cdef readonly bint huge_pages
 
-    def __cinit__(self, str algorithm not None, object n, str kernel not None):
+    def __cinit__(self, str algorithm not None, tuple parameters not None, str kernel not None):
         self.k = kernel_of(algorithm, kernel)
         self.algorithm = algorithm
         self.kernel = kernel
         self.lanes = miner_kernel_lanes(self.k)
-        cdef size_t needed = checked_scratch_size(self.k, algorithm, n)
-        self.n = n
+        self.parameters = parameters
+        needed = kernel_scratch(algorithm, parameters, kernel)
+        cdef miner_parameters p
+        set_parameters(&p, algorithm, parameters)
         self.hits = <miner_hit *>calloc(self.lanes, sizeof(miner_hit))
-        if self.hits is NULL or miner_scratch_alloc(&self.scratch, self.k, self.n) != MINER_OK:
-            raise MemoryError(f"{algorithm}:{n} with kernel {kernel} needs {needed} bytes of memory a thread, "
-                              f"and the system has not got them")
+        if self.hits is NULL or miner_scratch_alloc(&self.scratch, self.k, p) != MINER_OK:
+            raise MemoryError(f"{':'.join([algorithm, *map(str, parameters)])} with kernel {kernel} needs {needed} "
+                              f"bytes of memory a thread, and the system has not got them")
         self.scratch_bytes = self.scratch.size
         self.huge_pages = self.scratch.huge
 
@@ -285,21 +318,23 @@ def sha256d(bytes data not None):
     return <bytes>(<char *>out)[:32]
 
 
-def scrypt(bytes header not None, object n):
+def portable_hash(str algorithm not None, tuple parameters not None, bytes header not None):
     if len(header) != 80:
         raise ValueError(f"a header has 80 bytes, not {len(header)}")
-    if not 0 <= n <= 0xffffffff:
-        raise ValueError(f"n must be a power of two from 2 to 1048576, not {n}")
+    cdef const miner_algorithm *a = algorithm_of(algorithm)
+    cdef miner_parameters p
+    set_parameters(&p, algorithm, parameters)
     cdef const uint8_t *header_bytes = <const uint8_t *><const char *>header
-    cdef uint32_t checked_n = n
     cdef uint8_t out[32]
     cdef int status
     with nogil:
-        status = miner_scrypt(header_bytes, checked_n, out)
+        status = miner_hash(a, p, header_bytes, out)
     if status == MINER_EINVAL:
-        raise ValueError(f"n must be a power of two from 2 to 1048576, not {n}")
+        raise wrong_parameters(algorithm, parameters)
     if status == MINER_ENOMEM:
-        raise MemoryError(f"scrypt:{n} needs {128 * n} bytes of memory, and the system has not got them")
+        raise MemoryError(f"one hash of {':'.join([algorithm, *map(str, parameters)])} needs "
+                          f"{kernel_scratch(algorithm, parameters, 'portable')} bytes of memory, "
+                          "and the system has not got them")
     return <bytes>(<char *>out)[:32]
 
 

@@ -3,12 +3,11 @@
 from miner import _native
 from miner.core.algorithm import Algorithm
 
-HASHLIB_N = 1 << 15  # the largest that it takes
-
 
 def proof_hash(algorithm: Algorithm, header: bytes) -> bytes:
-    """The proof-of-work hash of an 80-byte header: 32 bytes, least significant first. By hashlib, so that a kernel
-    which computes wrong hashes is found out; by the portable native code for sizes of scrypt that hashlib refuses."""
-    if algorithm.n > HASHLIB_N:
-        return _native.scrypt(header, algorithm.n)
-    return algorithm.hash(header)
+    """The proof-of-work hash of an 80-byte header: 32 bytes, least significant first. By Python's own libraries, so that
+    a kernel which computes wrong hashes is found out; by the portable native code where they have nothing for the
+    algorithm's parameters (scrypt with N of 2^16 and more)."""
+    if algorithm.has_reference:
+        return algorithm.hash(header)
+    return _native.portable_hash(algorithm.name, algorithm.parameters, header)
