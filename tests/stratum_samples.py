@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from miner.core.algorithm import Algorithm
 from miner.core.model import Job
 
-SHA256D = Algorithm("sha256d", 0)
-SCRYPT = Algorithm("scrypt", 1024)
+SHA256D = Algorithm.parse("sha256d")
+SCRYPT = Algorithm.parse("scrypt")
 
 # The session that the stratum documentation shows. The share it submits is real: its hash meets difficulty 1.
 EXTRANONCE1 = bytes.fromhex("08000002")

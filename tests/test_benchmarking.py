@@ -6,7 +6,7 @@ import pytest
 
 from miner import benchmark
 from miner.core.algorithm import Algorithm
-from miner.core.errors import EngineError, UsageError
+from miner.core.errors import UsageError
 from miner.core.events import Hashrate, Started
 from miner.engine.benchmarking import Round
 
@@ -43,5 +43,5 @@ def test_a_hash_longer_than_the_run_is_no_error() -> None:
 def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(UsageError, match="x11"):
         benchmark("x11")
-    with pytest.raises(EngineError, match="bogus"):
+    with pytest.raises(UsageError, match="bogus"):
         benchmark("scrypt", kernel="bogus")

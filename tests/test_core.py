@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miner.core.algorithm import Algorithm, sha256d
+from miner.core.algorithm import Algorithm, Scrypt, sha256d
 from miner.core.errors import ProtocolError, UsageError
 from miner.core.header import build_header, display_hash, fold_branch, merkle_branch, merkle_root, with_nonce
 from miner.core.model import Job
@@ -59,7 +59,8 @@ def test_first_blocks_of_scrypt_coins_meet_their_target(root: str, ntime: int, n
 @pytest.mark.parametrize(("text", "n"), [("scrypt", 1024), ("scrypt:2", 2), ("scrypt:1048576", 1 << 20)])
 def test_algorithm_names(text: str, n: int) -> None:
     algorithm = Algorithm.parse(text)
-    assert (algorithm.name, algorithm.n, str(algorithm)) == ("scrypt", n, text)
+    assert algorithm == Scrypt(n)
+    assert (algorithm.name, algorithm.parameters, str(algorithm)) == ("scrypt", (n,), text)
 
 
 @pytest.mark.parametrize("text", ["", "scrypt:", "scrypt:0", "scrypt:1", "scrypt:1000", "scrypt:2097152", "scrypt:-4",
@@ -73,20 +74,20 @@ def test_scrypt_fits_into_hashlibs_memory_limit() -> None:
     header = bytes(range(80))
     for n in (2, 1 << 10, 1 << 15):
         reference = hashlib.scrypt(header, salt=header, n=n, r=1, p=1, maxmem=1 << 30, dklen=32)
-        assert Algorithm("scrypt", n).hash(header) == proof_hash(Algorithm("scrypt", n), header) == reference
+        assert Scrypt(n).hash(header) == proof_hash(Scrypt(n), header) == reference
 
 
 def test_scrypt_beyond_hashlibs_range_is_checked_all_the_same() -> None:
     header = bytes(range(80))
     with pytest.raises(ValueError):
-        Algorithm("scrypt", 1 << 16).hash(header)
-    assert proof_hash(Algorithm("scrypt", 1 << 16), header).hex() == (
+        Algorithm.parse("scrypt:65536").hash(header)
+    assert proof_hash(Algorithm.parse("scrypt:65536"), header).hex() == (
         "9d2944d46d57649ce2c501645ac143c604c517d74be4a74b2fea0d4045a3d0a8")  # what plain_scrypt() said
 
 
 def test_scrypt_of_large_n_was_recorded_from_one_that_is_right() -> None:
     header = bytes(range(80))
-    assert plain_scrypt(header, 256) == Algorithm("scrypt", 256).hash(header)
+    assert plain_scrypt(header, 256) == Algorithm.parse("scrypt:256").hash(header)
 
 
 @given(st.lists(st.binary(min_size=32, max_size=32), max_size=40), st.binary(min_size=32, max_size=32))

@@ -20,7 +20,7 @@ from miner.engine.hostlock import try_lock
 from miner.engine.kernels import candidates
 from miner.engine.threads import Engine, NonceRange
 
-SCRYPT = Algorithm("scrypt", 16)  # small N: quick, and the same code
+SCRYPT = Algorithm.parse("scrypt:16")  # small N: quick, and the same code
 SHA256D = Algorithm.parse("sha256d")
 
 
@@ -131,8 +131,8 @@ def test_no_thread_outlives_close() -> None:
 
 
 def test_a_large_scrypt_is_interrupted_inside_the_hash() -> None:
-    engine = Engine(Algorithm("scrypt", 1 << 20), settings(), on_hit=lambda *hit: None)
-    engine.assign(iter([NonceRange(make_work(Algorithm("scrypt", 1 << 20)), 0)]))
+    engine = Engine(Algorithm.parse("scrypt:1048576"), settings(), on_hit=lambda *hit: None)
+    engine.assign(iter([NonceRange(make_work(Algorithm.parse("scrypt:1048576")), 0)]))
     engine.close()  # the test's own time limit is the measure: a whole batch takes far longer than all of this
     assert engine.hashes == 0
 
@@ -184,7 +184,7 @@ for algorithm, kernel in (("scrypt:16384", "portable"), ("scrypt:1024", "portabl
 def test_the_scratchpads_of_an_engine_that_was_closed_are_free() -> None:
     """Even while somebody still reads its figures: the next engine may need the memory."""
     before = resident_bytes()
-    with Engine(Algorithm("scrypt", 1 << 20), settings(kernel="portable"), on_hit=lambda *hit: None) as engine:
+    with Engine(Algorithm.parse("scrypt:1048576"), settings(kernel="portable"), on_hit=lambda *hit: None) as engine:
         assert resident_bytes() > before + (100 << 20)
     wait_for(lambda: resident_bytes() < before + (64 << 20))
     assert engine.hashes == 0

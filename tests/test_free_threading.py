@@ -25,7 +25,7 @@ expected = [n for n in range(2000) if hashlib.sha256(hashlib.sha256(
     header[:76] + n.to_bytes(4, "little")).digest()).digest()[31] <= 15]
 
 def search(kernel):
-    searcher = _native.Searcher("sha256d", 0, kernel)
+    searcher = _native.Searcher("sha256d", (), kernel)
     for _ in range(20):
         hits, done = [], 0
         while done < 2000:

@@ -7,16 +7,16 @@ import pytest
 
 from miner import _native
 from miner.core.algorithm import Algorithm
-from miner.core.errors import EngineError
+from miner.core.errors import EngineError, UsageError
 from miner.engine.kernels import candidates, first_within
 from miner.engine.memory import MemoryLeft
 
-SCRYPT, SHA256D, LARGE = Algorithm("scrypt", 1024), Algorithm("sha256d", 0), Algorithm("scrypt", 1 << 20)
+SCRYPT, SHA256D, LARGE = Algorithm.parse("scrypt"), Algorithm.parse("sha256d"), Algorithm.parse("scrypt:1048576")
 RUNNABLE = _native.kernels("scrypt")
 GIB = 1 << 30
 
 
-@pytest.mark.parametrize("algorithm", [SCRYPT, SHA256D, Algorithm("scrypt", 2), LARGE], ids=str)
+@pytest.mark.parametrize("algorithm", [SCRYPT, SHA256D, Algorithm.parse("scrypt:2"), LARGE], ids=str)
 def test_the_ranking_has_every_kernel_and_the_portable_one_last(algorithm: Algorithm) -> None:
     names = candidates(algorithm)
     assert sorted(names) == sorted(_native.kernels(algorithm.name))
@@ -35,17 +35,17 @@ def test_an_unknown_name_is_answered_with_those_there_are(monkeypatch: pytest.Mo
     for algorithm in (SCRYPT, SHA256D):
         runnable = ", ".join(_native.kernels(algorithm.name))
         listed = f"no kernel 'mmx' for {algorithm.name} on this CPU: it has {runnable}"
-        with pytest.raises(EngineError) as error:
+        with pytest.raises(UsageError) as error:
             candidates(algorithm, "mmx")
         assert str(error.value) == listed
         monkeypatch.setenv("MINER_KERNEL", "mmx")
-        with pytest.raises(EngineError) as error:
+        with pytest.raises(UsageError) as error:
             candidates(algorithm)
         assert str(error.value) == listed
 
 
 def test_the_first_that_fits_for_all_threads_is_taken() -> None:
-    needs = {kernel: _native.kernel_scratch("scrypt", LARGE.n, kernel) for kernel in RUNNABLE}
+    needs = {kernel: _native.kernel_scratch("scrypt", LARGE.parameters, kernel) for kernel in RUNNABLE}
     assert needs["portable"] == 128 << 20
     for threads in (1, 2, 7):
         for kernel in RUNNABLE:  # each has the larger ones before it
@@ -77,7 +77,7 @@ def test_under_a_limited_address_space_a_kernel_is_chosen_that_fits() -> None:
     program = ("import resource\nfrom miner.core.algorithm import Algorithm\nfrom miner.config import EngineConfig\n"
                "from miner.engine.threads import Engine\n"
                "resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))\n"
-               "with Engine(Algorithm('scrypt', 1 << 20), EngineConfig(threads=1), on_hit=print) as engine:\n"
+               "with Engine(Algorithm.parse('scrypt:1048576'), EngineConfig(threads=1), on_hit=print) as engine:\n"
                "    print(engine.kernel)")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "portable", done.stderr

@@ -139,7 +139,7 @@ from miner.engine.memory import memory_left
 with open(sys.argv[1] + "/cgroup.procs", "w") as procs:
     procs.write("0")
 print(memory_left().where)
-large = Algorithm("scrypt", 1 << 20)
+large = Algorithm.parse("scrypt:1048576")
 first = _native.kernels("scrypt")[0]
 for threads, kernel in ((1, ""), (2, ""), (1, first)):
     try:
@@ -171,7 +171,7 @@ from miner.engine.threads import Engine
 with open(sys.argv[1] + "/cgroup.procs", "w") as procs:
     procs.write("0")
 try:
-    with Engine(Algorithm("scrypt", 1 << 20), EngineConfig(1, "portable"), on_hit=lambda *hit: None) as engine:
+    with Engine(Algorithm.parse("scrypt:1048576"), EngineConfig(1, "portable"), on_hit=lambda *hit: None) as engine:
         print(engine.kernel, flush=True)
         sys.stdin.read()
 except EngineError as error:

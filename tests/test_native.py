@@ -15,8 +15,8 @@ import pytest
 
 from miner import _native
 
-SCRYPT_N = 16  # small, so that many headers can be tried; known headers use 1024
-KERNELS = [(algorithm, name) for algorithm in ("sha256d", "scrypt") for name in _native.kernels(algorithm)]
+QUICK: dict[str, tuple[int, ...]] = {"sha256d": (), "scrypt": (16,)}  # many headers can be tried; known ones use 1024
+KERNELS = [(algorithm, name) for algorithm in QUICK for name in _native.kernels(algorithm)]
 NEVER = bytes(32)
 ALWAYS = b"\xff" * 32
 
@@ -34,14 +34,14 @@ GENESIS_DOGECOIN = bytes.fromhex(
     "01000000" + 64 * "0" + "696ad20e2dd4365c7459b4a4a5af743d5e92c6da3229e6532cd605f6533f2a5b24a6a152f0ff0f1e67860100"
 )
 KNOWN = [
-    ("sha256d", 0, GENESIS_BITCOIN, "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f"),
-    ("sha256d", 0, BITCOIN_125552, "00000000000000001e8d6829a8a21adc5d38d0a473b144b6765798e61f98bd1d"),
-    ("scrypt", 1024, GENESIS_LITECOIN, "0000050c34a64b415b6b15b37f2216634b5b1669cb9a2e38d76f7213b0671e00"),
-    ("scrypt", 1024, GENESIS_DOGECOIN, "0000026f3f7874ca0c251314eaed2d2fcf83d7da3acfaacf59417d485310b448"),
+    ("sha256d", (), GENESIS_BITCOIN, "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f"),
+    ("sha256d", (), BITCOIN_125552, "00000000000000001e8d6829a8a21adc5d38d0a473b144b6765798e61f98bd1d"),
+    ("scrypt", (1024,), GENESIS_LITECOIN, "0000050c34a64b415b6b15b37f2216634b5b1669cb9a2e38d76f7213b0671e00"),
+    ("scrypt", (1024,), GENESIS_DOGECOIN, "0000026f3f7874ca0c251314eaed2d2fcf83d7da3acfaacf59417d485310b448"),
 ]
 
 
-def reference(algorithm: str, header: bytes, n: int = SCRYPT_N) -> bytes:
+def reference(algorithm: str, header: bytes, n: int = 16) -> bytes:
     if algorithm == "sha256d":
         return hashlib.sha256(hashlib.sha256(header).digest()).digest()
     return hashlib.scrypt(header, salt=header, n=n, r=1, p=1, dklen=32, maxmem=1 << 28)
@@ -71,7 +71,7 @@ def drain(
 @pytest.fixture(scope="module", params=KERNELS, ids=lambda pair: f"{pair[0]}-{pair[1]}")
 def searcher(request: pytest.FixtureRequest) -> _native.Searcher:
     algorithm, kernel = request.param
-    return _native.Searcher(algorithm, SCRYPT_N if algorithm == "scrypt" else 0, kernel)
+    return _native.Searcher(algorithm, QUICK[algorithm], kernel)
 
 
 @pytest.fixture
@@ -80,7 +80,8 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
 
 
 def test_kernels_end_with_the_portable_one() -> None:
-    for algorithm in ("sha256d", "scrypt"):
+    assert set(QUICK) <= set(_native.algorithms())
+    for algorithm in QUICK:
         names = _native.kernels(algorithm)
         assert names[-1] == "portable"
         assert len(set(names)) == len(names)
@@ -92,20 +93,21 @@ def test_every_kernel_passes_its_self_test(algorithm: str, kernel: str) -> None:
     assert 1 <= _native.kernel_lanes(algorithm, kernel) <= 64
 
 
-@pytest.mark.parametrize(("algorithm", "n", "header", "block_id"), KNOWN)
-def test_portable_hashes_of_known_blocks(algorithm: str, n: int, header: bytes, block_id: str) -> None:
-    got = _native.sha256d(header) if algorithm == "sha256d" else _native.scrypt(header, n)
-    assert got[::-1].hex() == block_id
+@pytest.mark.parametrize(("algorithm", "parameters", "header", "block_id"), KNOWN)
+def test_portable_hashes_of_known_blocks(algorithm: str, parameters: tuple[int, ...], header: bytes,
+                                         block_id: str) -> None:
+    assert _native.portable_hash(algorithm, parameters, header)[::-1].hex() == block_id
 
 
-@pytest.mark.parametrize(("algorithm", "n", "header", "block_id"), KNOWN)
-def test_every_kernel_finds_known_blocks(algorithm: str, n: int, header: bytes, block_id: str) -> None:
+@pytest.mark.parametrize(("algorithm", "parameters", "header", "block_id"), KNOWN)
+def test_every_kernel_finds_known_blocks(algorithm: str, parameters: tuple[int, ...], header: bytes,
+                                         block_id: str) -> None:
     nonce = int.from_bytes(header[76:], "little")
     blank = header[:76] + b"\xaa\xbb\xcc\xdd"  # the nonce given in the header does not matter
     bits = header[72:76]
     target = (int.from_bytes(bits[:3], "little") << 8 * (bits[3] - 3)).to_bytes(32, "little")
     for kernel in _native.kernels(algorithm):
-        one = _native.Searcher(algorithm, n, kernel)
+        one = _native.Searcher(algorithm, parameters, kernel)
         hits = list(drain(one, blank, target, nonce - 2 * one.lanes - 1, 4 * one.lanes))
         assert [(found, digest[::-1].hex()) for found, digest in hits] == [(nonce, block_id)]
 
@@ -119,13 +121,13 @@ def test_sha256d_of_any_length(length: int, rng: random.Random) -> None:
 @pytest.mark.parametrize("n", [2, 4, 16, 1024, 1 << 14])
 def test_scrypt_of_any_n(n: int, rng: random.Random) -> None:
     header = rng.randbytes(80)
-    assert _native.scrypt(header, n) == reference("scrypt", header, n)
+    assert _native.portable_hash("scrypt", (n,), header) == reference("scrypt", header, n)
 
 
 @pytest.mark.parametrize("kernel", _native.kernels("scrypt"))
 @pytest.mark.parametrize("n", [2, 4, 8, 64, 1024, 1 << 13])
 def test_scrypt_kernels_for_any_n(kernel: str, n: int, rng: random.Random) -> None:
-    one = _native.Searcher("scrypt", n, kernel)
+    one = _native.Searcher("scrypt", (n,), kernel)
     header = rng.randbytes(80)
     hits, done = one.search(header, ALWAYS, 7, one.lanes, _native.Epoch(), 0)
     assert done == one.lanes
@@ -190,8 +192,9 @@ def test_an_old_epoch_hashes_nothing(searcher: _native.Searcher) -> None:
 @pytest.mark.parametrize(("algorithm", "kernel"), KERNELS)
 def test_a_new_epoch_stops_a_search_and_the_count_is_exact(algorithm: str, kernel: str) -> None:
     """The search that was stopped and the one that goes on behind it cover the range without gap or overlap."""
-    n = 1 << 14 if algorithm == "scrypt" else 0  # so long a hash that the stop comes inside it
-    one, epoch, inside = _native.Searcher(algorithm, n, kernel), _native.Epoch(), threading.Event()
+    long = {"scrypt": (1 << 14,)}  # so long a hash that the stop comes inside it
+    one = _native.Searcher(algorithm, long.get(algorithm, ()), kernel)
+    epoch, inside = _native.Epoch(), threading.Event()
     result: list[int] = []
 
     def run() -> None:
@@ -208,7 +211,7 @@ def test_a_new_epoch_stops_a_search_and_the_count_is_exact(algorithm: str, kerne
 
 
 def fresh(algorithm: str, kernel: str) -> _native.Searcher:
-    return _native.Searcher(algorithm, SCRYPT_N if algorithm == "scrypt" else 0, kernel)
+    return _native.Searcher(algorithm, QUICK[algorithm], kernel)
 
 
 @pytest.mark.parametrize(("algorithm", "kernel"), KERNELS)
@@ -246,7 +249,7 @@ def test_what_is_laid_ahead_waits_for_its_epoch(algorithm: str, kernel: str) -> 
 
 
 def test_a_search_under_way_goes_over_while_another_thread_lays_ahead() -> None:
-    one, epoch, inside = _native.Searcher("sha256d", 0, "portable"), _native.Epoch(), threading.Event()
+    one, epoch, inside = _native.Searcher("sha256d", (), "portable"), _native.Epoch(), threading.Event()
 
     def run() -> None:
         inside.set()
@@ -285,7 +288,7 @@ def test_epochs_advance_from_many_threads() -> None:
     ],
 )
 def test_bad_arguments_are_named(change: dict[str, object], message: str) -> None:
-    one = _native.Searcher("sha256d", 0, "portable")
+    one = _native.Searcher("sha256d", (), "portable")
     arguments = {"header": bytes(80), "target": NEVER, "first": 0, "count": 1, "epoch": _native.Epoch(), "my_epoch": 0}
     with pytest.raises(ValueError, match=message):
         one.search(**(arguments | change))
@@ -296,38 +299,43 @@ def test_bad_arguments_are_named(change: dict[str, object], message: str) -> Non
 
 @pytest.mark.parametrize("change", [{"header": None}, {"header": "x" * 80}, {"epoch": None}, {"first": "1"}])
 def test_wrong_types_are_refused(change: dict[str, object]) -> None:
-    one = _native.Searcher("sha256d", 0, "portable")
+    one = _native.Searcher("sha256d", (), "portable")
     arguments = {"header": bytes(80), "target": NEVER, "first": 0, "count": 1, "epoch": _native.Epoch(), "my_epoch": 0}
     with pytest.raises(TypeError):
         one.search(**(arguments | change))
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 1023, (1 << 20) + 1, 1 << 21, -2, 1 << 40])
-def test_invalid_n_is_refused(n: int) -> None:
-    with pytest.raises(ValueError, match="power of two from 2 to 1048576"):
-        _native.Searcher("scrypt", n, "portable")
-    with pytest.raises(ValueError, match="power of two from 2 to 1048576"):
-        _native.scrypt(bytes(80), n)
+def test_invalid_parameters_are_refused(n: int) -> None:
+    for wrong in ((n,), (1024, 1), (1024, 0, 0, 0, 0)):
+        with pytest.raises(ValueError, match=f"scrypt takes N, a power of two from 2 to 1048576, not {wrong[0]}"):
+            _native.Searcher("scrypt", wrong, "portable")
+        with pytest.raises(ValueError, match="power of two from 2 to 1048576"):
+            _native.kernel_scratch("scrypt", wrong, "portable")
+        with pytest.raises(ValueError, match="power of two from 2 to 1048576"):
+            _native.portable_hash("scrypt", wrong, bytes(80))
     if n:
-        with pytest.raises(ValueError, match="0 for sha256d"):
-            _native.Searcher("sha256d", n, "portable")
+        with pytest.raises(ValueError, match=f"sha256d takes no parameters, not {n}"):
+            _native.Searcher("sha256d", (n,), "portable")
 
 
 def test_unknown_names_list_the_known_ones() -> None:
     with pytest.raises(ValueError, match="this CPU; it has .*portable"):
-        _native.Searcher("scrypt", 1024, "sse9")
+        _native.Searcher("scrypt", (1024,), "sse9")
     with pytest.raises(ValueError, match="unknown algorithm 'x11'"):
         _native.kernels("x11")
-    with pytest.raises(ValueError, match="'sha256d' or 'scrypt'"):
-        _native.Searcher("sha256", 0, "portable")
+    with pytest.raises(ValueError, match="there are sha256d, scrypt"):
+        _native.Searcher("sha256", (), "portable")
+    with pytest.raises(ValueError, match="unknown algorithm"):
+        _native.portable_hash("\ud800", (), bytes(80))
 
 
 def test_what_a_searcher_says_of_itself(searcher: _native.Searcher) -> None:
     assert searcher.lanes == _native.kernel_lanes(searcher.algorithm, searcher.kernel)
     assert (searcher.scratch_bytes > 0) == (searcher.algorithm == "scrypt")
-    assert searcher.n == (SCRYPT_N if searcher.algorithm == "scrypt" else 0)
+    assert searcher.parameters == QUICK[searcher.algorithm]
     if searcher.algorithm == "scrypt":
-        assert searcher.scratch_bytes >= 128 * SCRYPT_N * searcher.lanes
+        assert searcher.scratch_bytes >= 128 * 16 * searcher.lanes
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS holds on Linux")
@@ -335,7 +343,7 @@ def test_memory_that_cannot_be_had_is_named() -> None:
     program = (
         "import resource; from miner import _native\n"
         "resource.setrlimit(resource.RLIMIT_AS, (100 << 20, 100 << 20))\n"
-        "try: _native.Searcher('scrypt', 1 << 20, 'portable')\n"
+        "try: _native.Searcher('scrypt', (1 << 20,), 'portable')\n"
         "except MemoryError as error: print(error)"
     )
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
@@ -343,7 +351,7 @@ def test_memory_that_cannot_be_had_is_named() -> None:
 
 
 def test_one_searcher_is_not_for_two_threads() -> None:
-    one, epoch = _native.Searcher("sha256d", 0, "portable"), _native.Epoch()
+    one, epoch = _native.Searcher("sha256d", (), "portable"), _native.Epoch()
     started = threading.Event()
 
     def run() -> None:
@@ -400,7 +408,7 @@ def test_a_cpu_that_is_not_there(cpu: int) -> None:
         _native.pin_thread(cpu)
 
 
-@pytest.mark.parametrize("thing", [_native.Epoch(), _native.Searcher("sha256d", 0, "portable")])
+@pytest.mark.parametrize("thing", [_native.Epoch(), _native.Searcher("sha256d", (), "portable")])
 def test_nothing_native_is_pickled(thing: object) -> None:
     """Neither means anything in another process."""
     with pytest.raises(TypeError, match="pickle"):
@@ -422,7 +430,7 @@ def test_spinning_takes_its_cycles() -> None:
 
 
 def test_scratch_can_be_touched_and_is_whole(searcher: _native.Searcher) -> None:
-    assert _native.kernel_scratch(searcher.algorithm, searcher.n, searcher.kernel) == searcher.scratch_bytes
+    assert _native.kernel_scratch(searcher.algorithm, searcher.parameters, searcher.kernel) == searcher.scratch_bytes
     searcher.touch()
     assert len(list(drain(searcher, GENESIS_BITCOIN, ALWAYS, 0, searcher.lanes))) == searcher.lanes
 

@@ -21,7 +21,7 @@ from miner.node.refusals import explain, submit_verdict
 from miner.node.template import Payout, parse_template
 from node.recorded_dogecoin import GIVEN, BadProof, check_proof
 
-SCRYPT = Algorithm("scrypt", 1024)
+SCRYPT = Algorithm.parse("scrypt")
 EASY = int("7fffff" + "00" * 29, 16)
 ACCEPTED = recordings.recording("dogecoin/submitauxblock.json")[0]["request"]["params"]
 STORED = recordings.recording("dogecoin/getblock-auxpow.json")[0]["response"]["result"]["auxpow"]

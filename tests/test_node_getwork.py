@@ -13,7 +13,7 @@ from miner.core.algorithm import Algorithm
 from miner.core.errors import ProtocolError
 from miner.node.getwork import EXTENSIONS, Offers, parse_getwork, parse_offers, why_not_followed
 
-SHA256D = Algorithm("sha256d", 0)
+SHA256D = Algorithm.parse("sha256d")
 URL = "http://pool.example:8332/"
 
 # Bitcoin's block 125552 as getwork would have given it out: the header as big-endian words, then SHA-256's padding.

@@ -17,7 +17,7 @@ from miner.core.model import Job, Share
 from miner.core.target import hash_value
 from miner.node.template import Payout, Template, parse_template, template_request
 
-SCRYPT = Algorithm("scrypt", 1024)
+SCRYPT = Algorithm.parse("scrypt")
 PAYOUT = Payout(bytes.fromhex("0014acc96c9868645c1fb4b33eec52870f86a4c5f16d"))
 PEG_IN_OUT = "litecoin/gbt-ltc-mweb-pegin-pegout-txs.json"
 

@@ -76,7 +76,7 @@ def test_every_option_reaches_the_configuration() -> None:
                     "--no-redirect", "--no-getwork", "--no-stratum", "--cert", "ca.pem", "--tls-fingerprint", "ab" * 32,
                     "-x", "socks5://p:1", "-P", "--user-agent", "cpuminer/2.5.1",
                     "--allow-redirect", "Pool.Example")
-    assert config.algorithm.n == 2048
+    assert config.algorithm.parameters == (2048,)
     assert config == SourceConfig(
         algorithm=config.algorithm, url="https://node:8332/wallet/w", username="rpc", password="pw",
         coinbase_addr="ltc1q", coinbase_sig="hello", retries=2, retry_pause=3, timeout=4, scan_time=6, longpoll=False,

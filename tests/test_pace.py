@@ -12,7 +12,7 @@ from miner.front.pace import Pace, duration
 from miner.front.report import Report
 from stratum_samples import REGTEST_JOB
 
-SCRYPT = Algorithm("scrypt", 1024)
+SCRYPT = Algorithm.parse("scrypt")
 POOL = Started("stratum+tcp://h:1", "pool user u", "scrypt", "portable", 2, (), kind=SourceKind.POOL)
 
 

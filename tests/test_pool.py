@@ -164,7 +164,7 @@ def test_sha256d_blocks(coin: type[Knots | BitcoinSV], tls: bool, tmp_path: Path
                     if len(blocks) == 5:
                         mining.stop()
             pool.wait_for_blocks(5)
-        check_headers(node, 102, node.height, Algorithm("sha256d", 0))
+        check_headers(node, 102, node.height, Algorithm.parse("sha256d"))
         chain = [node.block(height) for height in range(102, node.height + 1)]
         assert blocks <= {block["hash"] for block in chain}
         assert len(chain[0]["tx"]) == 2
@@ -176,7 +176,7 @@ def test_sha256d_blocks(coin: type[Knots | BitcoinSV], tls: bool, tmp_path: Path
 async def test_sha256d_with_rolled_versions() -> None:
     """The pool works the header out by itself, so a wrong version is no share."""
     with Litecoind(chain="test") as node, Pool(node, algorithm="sha256d", difficulty=1e-6) as pool:
-        config = SourceConfig(Algorithm("sha256d", 0), pool.url, pool.username, pool.password)
+        config = SourceConfig(Algorithm.parse("sha256d"), pool.url, pool.username, pool.password)
         async with StratumSource(config) as source:
             job = await anext(event async for event in source.events() if isinstance(event, Job))
             assert job.version_mask == 0x1FFFE000

@@ -27,7 +27,7 @@ from miner.stratum.client import StratumSource
 from stratum_pool import Miner, Pool
 from stratum_samples import REGTEST_JOB, SHA256D
 
-SCRYPT = Algorithm("scrypt", 16)
+SCRYPT = Algorithm.parse("scrypt:16")
 HARD, EASY, NEVER = 0x1D00FFFF, 0x207FFFFF, 0x03000001
 _ids = itertools.count()
 

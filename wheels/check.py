@@ -135,7 +135,7 @@ def check_refused(dist: Path, work: Path) -> Iterator[str]:
 
 def probe() -> list[str]:
     """What a Python is to run, with the answers that hashlib gives here."""
-    expected = [(algorithm.name, algorithm.n, [nonce for nonce in range(NONCES) if algorithm.hash(
+    expected = [(str(algorithm), [nonce for nonce in range(NONCES) if algorithm.hash(
         HEADER[:76] + nonce.to_bytes(4, "little"))[::-1] <= TARGET[::-1]])
         for algorithm in map(Algorithm.parse, ("scrypt:64", "sha256d"))]
     task = {"header": HEADER.hex(), "target": TARGET.hex(), "nonces": NONCES, "expected": expected}

@@ -22,16 +22,19 @@ import build
 MEASURE = """
 import sys, time
 from miner import _native
-name, n, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+from miner.core.algorithm import Algorithm
+algorithm, seconds = Algorithm.parse(sys.argv[1]), float(sys.argv[2])
+name = algorithm.name
 for kernel in _native.kernels(name):
-    searcher, epoch, header, target = _native.Searcher(name, n, kernel), _native.Epoch(), bytes(80), bytes(32)
+    searcher, epoch = _native.Searcher(name, algorithm.parameters, kernel), _native.Epoch()
+    header, target = bytes(80), bytes(32)
     searcher.search(header, target, 0, 2 * _native.kernel_lanes(name, kernel), epoch, 0)
-    hashes, batch, start = 0, 4096 if n else 1 << 18, time.thread_time()
+    hashes, batch, start = 0, 4096 if algorithm.memory else 1 << 18, time.thread_time()
     while (spent := time.thread_time() - start) < seconds:
         hashes += searcher.search(header, target, hashes % (1 << 31), batch, epoch, 0)[1]
     print(kernel, hashes / spent)
 """
-ALGORITHMS = {"scrypt": 1024, "sha256d": 0}
+ALGORITHMS = "scrypt", "sha256d"
 
 
 def wheel_module(work: Path) -> Path:
@@ -55,7 +58,7 @@ def unpacked(wheel: Path, to: Path) -> Path:
 
 def measure(package: Path, algorithm: str, seconds: float) -> dict[str, float]:
     """Hashes a second of each kernel that this CPU runs."""
-    done = subprocess.run([sys.executable, "-c", MEASURE, algorithm, str(ALGORITHMS[algorithm]), str(seconds)],
+    done = subprocess.run([sys.executable, "-c", MEASURE, algorithm, str(seconds)],
                           env=os.environ | {"PYTHONPATH": str(package)}, check=True, stdout=subprocess.PIPE, text=True)
     return {kernel: float(rate) for kernel, rate in map(str.split, done.stdout.splitlines())}
 

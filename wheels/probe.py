@@ -16,8 +16,8 @@ from miner.engine.kernels import candidates
 THREADS = 4
 
 
-def search(name: str, n: int, kernel: str, header: bytes, target: bytes, nonces: int) -> list[int]:
-    searcher, epoch = _native.Searcher(name, n, kernel), _native.Epoch()
+def search(algorithm: Algorithm, kernel: str, header: bytes, target: bytes, nonces: int) -> list[int]:
+    searcher, epoch = _native.Searcher(algorithm.name, algorithm.parameters, kernel), _native.Epoch()
     hits: list[int] = []
     done = 0
     while done < nonces:
@@ -27,27 +27,28 @@ def search(name: str, n: int, kernel: str, header: bytes, target: bytes, nonces:
     return hits
 
 
-def check(name: str, n: int, kernel: str, task: dict[str, str], expected: list[int]) -> None:
-    assert _native.selftest(name, kernel), (name, kernel)
+def check(algorithm: Algorithm, kernel: str, task: dict[str, str], expected: list[int]) -> None:
+    assert _native.selftest(algorithm.name, kernel), (algorithm, kernel)
     header, target = bytes.fromhex(task["header"]), bytes.fromhex(task["target"])
     answers: list[list[int]] = []
     threads = [threading.Thread(target=lambda: answers.append(
-        search(name, n, kernel, header, target, int(task["nonces"])))) for _ in range(THREADS)]
+        search(algorithm, kernel, header, target, int(task["nonces"])))) for _ in range(THREADS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert answers == [expected] * THREADS, (name, kernel, answers)
+    assert answers == [expected] * THREADS, (algorithm, kernel, answers)
 
 
 def main() -> None:
     task = json.loads(sys.argv[1])
     kernels = []
-    for name, n, expected in task["expected"]:
-        for kernel in _native.kernels(name):
-            check(name, n, kernel, task, expected)
-        chosen = candidates(Algorithm(name, n))[0]
-        kernels.append(f"{name} {', '.join(_native.kernels(name))}, chosen {chosen}")
+    for text, expected in task["expected"]:
+        algorithm = Algorithm.parse(text)
+        runnable = _native.kernels(algorithm.name)
+        for kernel in runnable:
+            check(algorithm, kernel, task, expected)
+        kernels.append(f"{algorithm.name} {', '.join(runnable)}, chosen {candidates(algorithm)[0]}")
     gil = ""
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         assert not sys._is_gil_enabled(), "importing the module has brought the GIL back"

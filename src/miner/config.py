@@ -63,7 +63,7 @@ class SourceConfig:
     timeout         seconds without any answer after which a peer counts as gone
     """
 
-    algorithm: Algorithm = field(default_factory=lambda: Algorithm("scrypt", 1024))
+    algorithm: Algorithm = field(default_factory=lambda: Algorithm.parse("scrypt"))
     url: str = ""
     username: str = ""
     password: str = field(default="", repr=False)

@@ -29,10 +29,10 @@ static int by_size(const void *a, const void *b)
 static void measure(const miner_kernel *k, miner_scratch *s, double seconds, double rate[CLOCKS])
 {
     static const uint8_t header[80] = { 1, 2, 3 }, never[32] = { 0 };
-    const _Atomic uint64_t epoch = 0;
+    const miner_epoch epoch = 0;
     miner_hit hit[64];
     size_t found;
-    uint64_t done, total = 0, step = s->n ? 2 * miner_kernel_lanes(k) : 1 << 17;
+    uint64_t done, total = 0, step = s->memory ? 2 * miner_kernel_lanes(k) : 1 << 17;
     double start[CLOCKS] = { now(CPU), now(WALL) };
     do {
         miner_search(k, s, header, never, (uint32_t)total & 0x7fffffff, step, &epoch, 0, hit, 64, &found, &done);
@@ -48,19 +48,21 @@ int main(int argc, char **argv)
     double seconds = argc > 3 ? atof(argv[3]) : 0.2;
     int rounds = argc > 4 ? atoi(argv[4]) : 5;
     rounds = rounds < 1 ? 1 : rounds > MAX_ROUNDS ? MAX_ROUNDS : rounds;
-    for (int a = MINER_SHA256D; a <= MINER_SCRYPT; a++) {
-        const char *algorithm = a == MINER_SCRYPT ? "scrypt" : "sha256d";
+    const miner_algorithm *algorithms[MAX];
+    size_t known = miner_algorithms(algorithms, MAX);
+    for (size_t a = 0; a < known; a++) {
+        const char *algorithm = miner_algorithm_name(algorithms[a]);
         const miner_kernel *k[MAX];
         miner_scratch s[MAX];
         static double rates[MAX][CLOCKS][MAX_ROUNDS];
-        size_t count = miner_kernels((miner_algorithm)a, k, MAX), kept = 0;
+        size_t count = miner_kernels(algorithms[a], k, MAX), kept = 0;
         if (strcmp(only_algorithm, "all") && strcmp(only_algorithm, algorithm))
             continue;
         for (size_t i = 0; i < count; i++)
             if (!strcmp(only_kernel, "all") || !strcmp(only_kernel, miner_kernel_name(k[i])))
                 k[kept++] = k[i];
         for (size_t i = 0; i < kept; i++) {
-            if (miner_scratch_alloc(&s[i], k[i], a == MINER_SCRYPT ? 1024 : 0) != MINER_OK)
+            if (miner_scratch_alloc(&s[i], k[i], miner_algorithm_usual(algorithms[a])) != MINER_OK)
                 return 1;
             miner_scratch_touch(&s[i]);
         }

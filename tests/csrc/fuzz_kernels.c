@@ -11,8 +11,9 @@ enum { MAX_KERNELS = 32, MAX_NONCES = 160, MAX_LIST = 130, SHIFTS = 16, CANARY =
 
 /* What is asked of all kernels, and the answer. */
 typedef struct {
-    miner_algorithm algorithm;
-    uint32_t n, first;
+    const miner_algorithm *algorithm;
+    miner_parameters parameters;
+    uint32_t first;
     uint64_t count;
     size_t list;                                    /* length of the hit list */
     uint8_t header[80 + SHIFTS], target[32 + SHIFTS];
@@ -26,10 +27,7 @@ static int portable_hash(const question *q, uint32_t nonce, uint8_t out[32])
     memcpy(full, q->header_at, 76);
     for (int i = 0; i < 4; i++)
         full[76 + i] = (uint8_t)(nonce >> (8 * i));
-    if (q->algorithm == MINER_SCRYPT)
-        return miner_scrypt(full, q->n, out);
-    miner_sha256d(full, 80, out);
-    return MINER_OK;
+    return miner_hash(q->algorithm, q->parameters, full, out);
 }
 
 /* The bytes in turn, and zeros behind their end. */
@@ -63,8 +61,8 @@ static int ask(question *q, const uint8_t *data, size_t size)
 {
     source s = { data, data + size };
     uint32_t what = take(&s, 1), shifts = take(&s, 1);
-    q->algorithm = what & 1 ? MINER_SCRYPT : MINER_SHA256D;
-    q->n = what & 1 ? 2u << (what >> 1) % 7 : 0;
+    q->algorithm = miner_algorithm_by_name(what & 1 ? "scrypt" : "sha256d");
+    q->parameters = (miner_parameters){ { what & 1 ? 2u << (what >> 1) % 7 : 0 } };
     q->list = 1 + take(&s, 1) % MAX_LIST;
     q->count = take(&s, 1) % (MAX_NONCES + 1);
     q->first = take(&s, 4);
@@ -92,7 +90,7 @@ static int meets(const uint8_t hash[32], const uint8_t target[32])
 /* The first nonce that a kernel gets wrong: a line of this file, or 0. */
 static int answer(const question *q, const miner_kernel *k, miner_scratch *s)
 {
-    static const _Atomic uint64_t calm = 0;
+    static const miner_epoch calm = 0;
     miner_hit *hits = malloc((q->list + 1) * sizeof *hits);     /* one more than is told, to see it stays as it is */
     int wrong = hits ? 0 : __LINE__;
     for (uint64_t at = 0, done = 0; !wrong && at < q->count; at += done) {
@@ -129,7 +127,7 @@ int compare_kernels(const uint8_t *data, size_t size, const char **name)
     size_t count = miner_kernels(q.algorithm, kernels, MAX_KERNELS);
     for (size_t i = 0; !wrong && i < count; i++) {
         miner_scratch s;
-        if (miner_scratch_alloc(&s, kernels[i], q.n) != MINER_OK)
+        if (miner_scratch_alloc(&s, kernels[i], q.parameters) != MINER_OK)
             return 0;
         wrong = answer(&q, kernels[i], &s);
         *name = miner_kernel_name(kernels[i]);

@@ -20,7 +20,7 @@
 enum { MAX_KERNELS = 32, MAX_HITS = 4096 };
 
 static char context[64] = "start";          /* which kernel is under test */
-static const _Atomic uint64_t calm = 0;     /* an epoch that nobody advances */
+static const miner_epoch calm = 0;     /* an epoch that nobody advances */
 static miner_hit hits[MAX_HITS];
 static uint64_t random_state = 88172645463325252u;
 
@@ -37,22 +37,30 @@ static void random_bytes(uint8_t *out, size_t len)
         out[i] = (uint8_t)(random64() >> 32);
 }
 
-static void portable_hash(miner_algorithm algorithm, const uint8_t header[80], uint32_t n, uint32_t nonce,
+static int is_scrypt(const miner_algorithm *a)
+{
+    return strcmp(miner_algorithm_name(a), "scrypt") == 0;
+}
+
+/* The parameter N alone. */
+static miner_parameters with(uint32_t n)
+{
+    return (miner_parameters){ { n } };
+}
+
+static void portable_hash(const miner_algorithm *algorithm, const uint8_t header[80], uint32_t n, uint32_t nonce,
                           uint8_t out[32])
 {
     uint8_t full[80];
     memcpy(full, header, 76);
     for (int i = 0; i < 4; i++)
         full[76 + i] = (uint8_t)(nonce >> (8 * i));
-    if (algorithm == MINER_SHA256D)
-        miner_sha256d(full, 80, out);
-    else
-        CHECK(miner_scrypt(full, n, out) == MINER_OK);
+    CHECK(miner_hash(algorithm, with(n), full, out) == MINER_OK);
 }
 
 /* A kernel with its scratch. */
 typedef struct {
-    miner_algorithm algorithm;
+    const miner_algorithm *algorithm;
     const miner_kernel *kernel;
     unsigned lanes;
     uint32_t n;
@@ -123,9 +131,9 @@ static void refuses_bad_arguments(subject *t)
     CHECK(miner_search(t->kernel, &t->scratch, header, target, 0, 9, &calm, 7, hits, 1, &found, &done)
           == MINER_STOPPED);
     CHECK(found == 0 && done == 0);
-    if (t->algorithm == MINER_SCRYPT) {
-        miner_scratch none = { 0 }, other = t->scratch;
-        other.n = 1 << 20;
+    if (is_scrypt(t->algorithm)) {
+        miner_scratch none = { .parameters = with(t->n) }, other = t->scratch;
+        other.parameters = with(1 << 20);
         CHECK(miner_search(t->kernel, &none, header, target, 0, 1, &calm, 0, hits, 1, &found, &done) == MINER_EINVAL);
         CHECK(miner_search(t->kernel, &other, header, target, 0, 1, &calm, 0, hits, 1, &found, &done) == MINER_EINVAL);
     }
@@ -137,7 +145,7 @@ static void agrees_with_portable(subject *t, subject *portable, uint64_t nonces)
     static miner_hit expected[MAX_HITS];
     uint8_t header[80], target[32];
     uint32_t first = (uint32_t)random64();
-    uint64_t count = t->algorithm == MINER_SCRYPT ? (nonces >> 7) + 3 : nonces;     /* scrypt takes its time */
+    uint64_t count = is_scrypt(t->algorithm) ? (nonces >> 7) + 3 : nonces;     /* scrypt takes its time */
     uint64_t limit = ((uint64_t)1 << 32) - first;
     random_bytes(header, 80);
     random_bytes(target, 32);
@@ -160,7 +168,7 @@ static void agrees_with_portable(subject *t, subject *portable, uint64_t nonces)
 
 typedef struct {
     subject *subject;
-    _Atomic uint64_t epoch;
+    miner_epoch epoch;
     _Atomic int inside;
     int status;
     uint64_t done;
@@ -191,31 +199,37 @@ static void stops(subject *t)
     CHECK(r.status == MINER_STOPPED && r.done % t->lanes == 0);
 }
 
-static subject subject_of(miner_algorithm algorithm, const miner_kernel *kernel, uint32_t n)
+static subject subject_of(const miner_algorithm *algorithm, const miner_kernel *kernel, uint32_t n)
 {
     subject t = { .algorithm = algorithm, .kernel = kernel, .lanes = miner_kernel_lanes(kernel), .n = n };
     CHECK(t.lanes >= 1 && t.lanes <= 64);
-    CHECK(miner_scratch_alloc(&t.scratch, kernel, n) == MINER_OK);
-    CHECK(t.scratch.size >= miner_scratch_size(kernel, n));
+    CHECK(miner_scratch_alloc(&t.scratch, kernel, with(n)) == MINER_OK);
+    CHECK(t.scratch.size >= miner_scratch_size(kernel, with(n)));
     return t;
 }
 
-static void refuses_bad_n(miner_algorithm algorithm, const miner_kernel *kernel)
+static void refuses_bad_parameters(const miner_algorithm *algorithm, const miner_kernel *kernel)
 {
     static const uint32_t bad[] = { 1, 3, 1000, (1 << 20) + 2, 1 << 21, 0xffffffff };
     miner_scratch s;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        CHECK(miner_scratch_size(kernel, bad[i]) == SIZE_MAX);
-        CHECK(miner_scratch_alloc(&s, kernel, bad[i]) == MINER_EINVAL && s.memory == NULL);
+        CHECK(miner_scratch_size(kernel, with(bad[i])) == SIZE_MAX);
+        CHECK(miner_scratch_alloc(&s, kernel, with(bad[i])) == MINER_EINVAL && s.memory == NULL);
         miner_scratch_free(&s);
     }
-    CHECK((miner_scratch_size(kernel, 0) == 0) == (algorithm == MINER_SHA256D));
+    for (int i = 1; i < MINER_PARAMETERS; i++) {
+        miner_parameters more = miner_algorithm_usual(algorithm);
+        CHECK(miner_scratch_size(kernel, more) != SIZE_MAX);
+        more.value[i] = 1;
+        CHECK(miner_scratch_size(kernel, more) == SIZE_MAX);
+    }
+    CHECK((miner_scratch_size(kernel, with(0)) == 0) == !is_scrypt(algorithm));
 }
 
 /* One batch: the least of three lanes' hashes is found. And a stop inside the first hash. */
-static void large_n(const miner_kernel *kernel, uint32_t n)
+static void large_n(const miner_algorithm *scrypt, const miner_kernel *kernel, uint32_t n)
 {
-    subject t = subject_of(MINER_SCRYPT, kernel, n);
+    subject t = subject_of(scrypt, kernel, n);
     const uint32_t lanes[] = { 0, t.lanes / 2, t.lanes - 1 }, first = (uint32_t)random64() & 0x7fffffff;
     uint8_t header[80], hash[32], least[32] = { 0 };
     uint32_t nonce = 0;
@@ -223,7 +237,7 @@ static void large_n(const miner_kernel *kernel, uint32_t n)
     int seen = 0;
     random_bytes(header, 80);
     for (int i = 0; i < 3; i++) {
-        portable_hash(MINER_SCRYPT, header, n, first + lanes[i], hash);
+        portable_hash(scrypt, header, n, first + lanes[i], hash);
         if (i == 0 || hash[31] < least[31])
             memcpy(least, hash, 32), nonce = first + lanes[i];
     }
@@ -238,17 +252,16 @@ static void large_n(const miner_kernel *kernel, uint32_t n)
     miner_scratch_free(&t.scratch);
 }
 
-static void test_kernel(miner_algorithm algorithm, const miner_kernel *kernel, const miner_kernel *portable,
+static void test_kernel(const miner_algorithm *algorithm, const miner_kernel *kernel, const miner_kernel *portable,
                         uint64_t nonces, uint32_t largest_n)
 {
     static const uint32_t sizes[] = { 2, 4, 16, 128 };
-    snprintf(context, sizeof context, "%s %s", algorithm == MINER_SCRYPT ? "scrypt" : "sha256d",
-             miner_kernel_name(kernel));
+    snprintf(context, sizeof context, "%s %s", miner_algorithm_name(algorithm), miner_kernel_name(kernel));
     CHECK(miner_kernel_by_name(algorithm, miner_kernel_name(kernel)) == kernel);
     CHECK(miner_selftest(kernel) == MINER_OK);
-    refuses_bad_n(algorithm, kernel);
-    for (size_t i = 0; i < (algorithm == MINER_SCRYPT ? sizeof sizes / sizeof *sizes : 1); i++) {
-        uint32_t n = algorithm == MINER_SCRYPT ? sizes[i] : 0;
+    refuses_bad_parameters(algorithm, kernel);
+    for (size_t i = 0; i < (is_scrypt(algorithm) ? sizeof sizes / sizeof *sizes : 1); i++) {
+        uint32_t n = is_scrypt(algorithm) ? sizes[i] : 0;
         subject t = subject_of(algorithm, kernel, n), reference = subject_of(algorithm, portable, n);
         lists_of_many_sizes(&t);
         misaligned_input(&t);
@@ -258,8 +271,8 @@ static void test_kernel(miner_algorithm algorithm, const miner_kernel *kernel, c
         miner_scratch_free(&t.scratch);
         miner_scratch_free(&reference.scratch);
     }
-    if (algorithm == MINER_SCRYPT)
-        large_n(kernel, largest_n);
+    if (is_scrypt(algorithm))
+        large_n(algorithm, kernel, largest_n);
     printf("%s: good\n", context);
     fflush(stdout);
 }
@@ -268,15 +281,21 @@ int main(int argc, char **argv)
 {
     uint64_t nonces = argc > 1 ? strtoull(argv[1], NULL, 0) : 1 << 14;
     uint32_t largest_n = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 0) : 1 << 16;
-    for (int algorithm = MINER_SHA256D; algorithm <= MINER_SCRYPT; algorithm++) {
+    const miner_algorithm *algorithms[MAX_KERNELS];
+    size_t known = miner_algorithms(algorithms, MAX_KERNELS);
+    CHECK(known >= 2 && known <= MAX_KERNELS && miner_algorithms(NULL, 0) == known);
+    CHECK(miner_algorithm_by_name("no such algorithm") == NULL);
+    for (size_t a = 0; a < known; a++) {
+        const miner_algorithm *algorithm = algorithms[a];
         const miner_kernel *kernels[MAX_KERNELS];
-        size_t count = miner_kernels((miner_algorithm)algorithm, kernels, MAX_KERNELS);
+        size_t count = miner_kernels(algorithm, kernels, MAX_KERNELS);
+        CHECK(miner_algorithm_by_name(miner_algorithm_name(algorithm)) == algorithm);
+        CHECK(miner_kernel_by_name(algorithm, "no such kernel") == NULL);
         CHECK(count >= 1 && count <= MAX_KERNELS);
         CHECK(strcmp(miner_kernel_name(kernels[count - 1]), "portable") == 0);
-        CHECK(miner_kernels((miner_algorithm)algorithm, NULL, 0) == count);
+        CHECK(miner_kernels(algorithm, NULL, 0) == count);
         for (size_t i = 0; i < count; i++)
-            test_kernel((miner_algorithm)algorithm, kernels[i], kernels[count - 1], nonces, largest_n);
+            test_kernel(algorithm, kernels[i], kernels[count - 1], nonces, largest_n);
     }
-    CHECK(miner_kernel_by_name(MINER_SCRYPT, "no such kernel") == NULL);
     return 0;
 }

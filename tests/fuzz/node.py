@@ -16,7 +16,7 @@ from miner.node.payout import script_from_answer
 from miner.node.refusals import explain, failed_submit, rejected_getwork
 from miner.node.template import Payout, parse_template
 
-SCRYPT = Algorithm("scrypt", 1024)
+SCRYPT = Algorithm.parse("scrypt")
 ADDRESS = "mfWxJ45yp2SFn7UciZyNpvDKrzbhyfKrY8"
 
 

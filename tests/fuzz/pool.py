@@ -21,7 +21,7 @@ from miner.stratum.handshake import State
 from miner.stratum.lost import LostError
 from stratum_samples import NOTIFY, SUBSCRIPTION, answer, request
 
-ALGORITHMS = Algorithm("scrypt", 1024), Algorithm("sha256d", 0)
+ALGORITHMS = Algorithm.parse("scrypt"), Algorithm.parse("sha256d")
 CONFIG = SourceConfig(url="stratum+tcp://pool.example:3333", username="alice", password=PASSWORD,
                       redirect_to=("example",))
 

@@ -13,7 +13,7 @@ from miner.core.algorithm import Algorithm
 from node.daemon import Daemon
 from node.faulty import ScriptedNode, ok
 
-SCRYPT = Algorithm("scrypt", 1024)
+SCRYPT = Algorithm.parse("scrypt")
 WORKID = "work of this pool"
 
 

@@ -15,8 +15,8 @@ from miner.core.target import hash_value, nbits_to_target
 from miner.node.client import NodeSource
 from node.daemon import Daemon
 
-SCRYPT = Algorithm("scrypt", 1024)
-SHA256D = Algorithm("sha256d", 0)
+SCRYPT = Algorithm.parse("scrypt")
+SHA256D = Algorithm.parse("sha256d")
 WAIT = 30.0  # seconds, for what should happen at once
 NEVER = 1e6  # seconds
 

@@ -19,7 +19,7 @@ TOO_EARLY = recordings.recording("dogecoin/createauxblock-too-early.json")["erro
 UNKNOWN = recordings.recording("dogecoin/submitauxblock-refusals.json")[1]["response"]["error"]
 
 MAGIC = bytes.fromhex("fabe6d6d")
-SCRYPT = Algorithm("scrypt", 1024)
+SCRYPT = Algorithm.parse("scrypt")
 
 
 class BadProof(Exception):

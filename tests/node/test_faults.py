@@ -23,7 +23,7 @@ SCRIPT = "76a914be8b3b8b0c0f5c6b8b5b5b5b5b5b5b5b5b5b5b5b88ac"
 VALID = ok({"isvalid": True, "address": PAYEE, "scriptPubKey": SCRIPT})
 TEMPLATE = recordings.template("dogecoin/getblocktemplate-h1797-with-tx.json")
 POLLED = {name: value for name, value in TEMPLATE.items() if name != "longpollid"}
-SCRYPT = Algorithm("scrypt", 1024)
+SCRYPT = Algorithm.parse("scrypt")
 
 
 async def silence(params: list[Any]) -> bytes | None:
@@ -52,7 +52,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_recorded_nodes_get_their_blocks(name: str) -> None:
     """The right block for each chain, as far as a recording can tell: header, count, coinbase, transactions, mweb."""
     template = recordings.template(name)
-    algorithm = SCRYPT if "bitcoin" not in name else Algorithm("sha256d", 0)
+    algorithm = SCRYPT if "bitcoin" not in name else Algorithm.parse("sha256d")
 
     async def play(source: NodeSource, events: Events, node: ScriptedNode) -> None:
         job = await next_job(events)

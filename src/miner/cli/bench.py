@@ -16,12 +16,11 @@ from miner.cli import switches
 from miner.cli.candidate import HASHLIB, Candidate, kernel_candidates
 from miner.cli.chart import Bar, Panel, draw
 from miner.cli.machine import clock_hertz, least_cycles, machine
-from miner.core.algorithm import Algorithm
+from miner.core.algorithm import Algorithm, algorithms, forms
 from miner.core.errors import UsageError
 from miner.front.argparser import Parser, integer, seconds
 from miner.front.console import Console, ExitStatus
 from miner.front.report import hashrate_text, table
-from miner.verify import HASHLIB_N
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +43,12 @@ def bench(args: list[str], console: Console) -> int:
     options = _parser().parse_args(args)
     if options.chart and not Path(options.chart).resolve().parent.is_dir():
         raise UsageError(f"--chart: there is no directory for {options.chart!r}")
-    algorithms = options.algo or [Algorithm.parse("sha256d"), Algorithm.parse("scrypt")]
+    algorithms = options.algo or list(algorithms())
     candidates = list(kernel_candidates(algorithms, options.kernel, options.threads, console))
     if options.switches:
         return switches.measure(candidates, options.switches, options.pin, options.json, console)
     candidates += [Candidate(algorithm, HASHLIB, 1) for algorithm in dict.fromkeys(algorithms)
-                   if algorithm.n <= HASHLIB_N]
+                   if algorithm.has_reference]
     candidates.sort(key=lambda candidate: (algorithms.index(candidate.algorithm), candidate.kernel != HASHLIB))
     stop = threading.Event()
     with console.stopping(stop.set):
@@ -100,7 +99,7 @@ def _parser() -> Parser:
                     description="Measure every kernel this CPU has, on one thread and on all, beside Python's hashlib.")
     add = parser.add_argument
     add("-a", "--algo", type=Algorithm.parse, action="append", metavar="ALGO",
-        help="sha256d, scrypt or scrypt:N; may be given more than once (default: sha256d and scrypt)")
+        help=f"{forms()}; may be given more than once (default: each of them)")
     add("--kernel", default="", metavar="NAME", help="only this kernel")
     add("-t", "--threads", type=integer(1, 4096), default=0, metavar="N",
         help="only with so many threads (default: with one, and with one for each CPU)")

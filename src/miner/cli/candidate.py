@@ -42,7 +42,7 @@ class Candidate:
 def kernel_candidates(algorithms: Sequence[Algorithm], kernel: str, threads: int,
                       console: Console) -> Iterator[Candidate]:
     """Every kernel, or the one of that name, on so many threads or (0) on one and on all. What has not enough memory is
-    told and left out. Raises EngineError for an unknown name."""
+    told and left out. Raises UsageError for an unknown name."""
     for algorithm in dict.fromkeys(algorithms):
         for name in candidates(algorithm, kernel) if kernel else reversed(_native.kernels(algorithm.name)):
             for count in [threads] if threads else sorted({1, usable_threads()}):

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from miner import _native
-from miner.core.algorithm import Algorithm
+from miner.core.algorithm import Algorithm, Scrypt, Sha256d
 from miner.engine.cpus import usable_threads
 
 _SPIN_CYCLES, _SPINS = 500_000, 20
@@ -39,12 +39,18 @@ def least_cycles(algorithm: Algorithm, kernel: str, cpuinfo: Path = Path("/proc/
     if units is None:
         return None
     rnds2_cycles, vector_operations = units
-    if algorithm.name == "sha256d" and kernel in ("shani", "avx512_shani"):
+    if algorithm == Sha256d() and kernel in ("shani", "avx512_shani"):
         return _SHA256D_RNDS2 * rnds2_cycles
     if kernel not in _VECTORS:
         return None
     bits, ternary = _VECTORS[kernel]
-    operations = _SHA256D_OPERATIONS[ternary] if algorithm.n == 0 else _SCRYPT_OPERATIONS[ternary] * algorithm.n
+    match algorithm:
+        case Sha256d():
+            operations = _SHA256D_OPERATIONS[ternary]
+        case Scrypt(n):
+            operations = _SCRYPT_OPERATIONS[ternary] * n
+        case _:
+            return None
     return operations / (bits / 32) / vector_operations[bits]
 
 

@@ -18,7 +18,7 @@ class ProtocolError(MinerError):
 
 
 class EngineError(MinerError):
-    """The native search can't run here as asked: unknown kernel, failed self-test, not enough memory."""
+    """The native search can't run here as asked: a failed self-test, not enough memory."""
 
 
 class EngineStopped(EngineError):

@@ -7,26 +7,23 @@ from collections.abc import Sequence
 
 from miner import _native
 from miner.core.algorithm import Algorithm
-from miner.core.errors import EngineError
+from miner.core.errors import EngineError, UsageError
 from miner.engine.memory import MemoryLeft, memory_left, size_text
 
 # The trial takes the best of ROUNDS turns, or of fewer once BUDGET is spent; a turn takes SECONDS, or one batch.
 _TRIAL_KERNELS, _TRIAL_ROUNDS, _TRIAL_SECONDS, _TRIAL_BUDGET = 4, 3, 0.01, 0.1
-# From here on every wide kernel's scratchpads are far larger than a core's caches, and the order doesn't change any
-# more: avx512vl 24.5 and 18.9, avx512 20.5 and 16.9, avx2 20.2 and 15.9, sse2 12.8 and 8.8 (N = 2^13, 2^16; in
-# thousands of 1024 steps a second, Zen 4). With N = 1024 avx512 is first.
-_TRIAL_N = 1 << 13
 
 
 def candidates(algorithm: Algorithm, name: str = "") -> tuple[str, ...]:
     """The kernels to choose from, fastest first: the one of that name alone, or those of this CPU. All have passed
-    their self-test. MINER_KERNEL in the environment names one, too. Raises EngineError, which lists those there are."""
+    their self-test. MINER_KERNEL in the environment names one, too. Raises UsageError, which lists those there are, for
+    a name that this CPU doesn't know, and EngineError where a kernel computes wrong hashes."""
     name = name or os.environ.get("MINER_KERNEL", "")
     if not name:
         return ranking(algorithm)
     runnable = _native.kernels(algorithm.name)
     if name not in runnable:
-        raise EngineError(f"no kernel {name!r} for {algorithm.name} on this CPU: it has {', '.join(runnable)}")
+        raise UsageError(f"no kernel {name!r} for {algorithm.name} on this CPU: it has {', '.join(runnable)}")
     if not _sound(algorithm, name):
         raise EngineError(f"kernel {name!r} computes wrong hashes on this machine: use another one")
     return (name,)
@@ -40,13 +37,13 @@ def first_that_fits(algorithm: Algorithm, names: Sequence[str], threads: int) ->
 
 def _left_for(algorithm: Algorithm) -> MemoryLeft | None:
     """None: it takes no scratchpads, or the system doesn't tell."""
-    return memory_left() if algorithm.n else None
+    return memory_left() if algorithm.memory else None
 
 
 def first_within(left: MemoryLeft | None, algorithm: Algorithm, names: Sequence[str], threads: int) -> str:
     """The same for so much memory; None sets no limit."""
     for kernel in names:
-        if left is None or _native.kernel_scratch(algorithm.name, algorithm.n, kernel) * threads <= left.usable:
+        if left is None or _native.kernel_scratch(algorithm.name, algorithm.parameters, kernel) * threads <= left.usable:
             return kernel
     assert left is not None
     raise EngineError(_too_little(algorithm, names[-1], threads, left))
@@ -64,14 +61,14 @@ def ranking(algorithm: Algorithm) -> tuple[str, ...]:
     sound = [kernel for kernel in _native.kernels(algorithm.name) if _sound(algorithm, kernel)]
     if not sound:
         raise EngineError(f"even the portable {algorithm.name} kernel computes wrong hashes: this machine is broken")
-    n, left = min(algorithm.n, _TRIAL_N), _left_for(algorithm)
+    short, left = algorithm.short, _left_for(algorithm)
     tried = [kernel for kernel in sound[:_TRIAL_KERNELS] if kernel != "portable" and (
-             left is None or _native.kernel_scratch(algorithm.name, n, kernel) <= left.usable)]
+             left is None or _native.kernel_scratch(short.name, short.parameters, kernel) <= left.usable)]
     best = dict.fromkeys(tried, 0.0)
     started = time.thread_time()
     for _ in range(_TRIAL_ROUNDS if len(tried) > 1 else 0):
         for kernel in tried:  # in turn: the machine may be busy with something else
-            best[kernel] = max(best[kernel], _trial(_native.Searcher(algorithm.name, n, kernel)))
+            best[kernel] = max(best[kernel], _trial(_native.Searcher(short.name, short.parameters, kernel)))
         if time.thread_time() - started > _TRIAL_BUDGET:
             break
     tried.sort(key=best.__getitem__, reverse=True)
@@ -90,7 +87,7 @@ def _trial(searcher: _native.Searcher) -> float:
 
 
 def _too_little(algorithm: Algorithm, kernel: str, threads: int, left: MemoryLeft) -> str:
-    needs = {name: _native.kernel_scratch(algorithm.name, algorithm.n, name)
+    needs = {name: _native.kernel_scratch(algorithm.name, algorithm.parameters, name)
              for name in _native.kernels(algorithm.name)}
     need = needs[kernel]
     smaller = [name for name in needs if needs[name] * threads <= left.usable]

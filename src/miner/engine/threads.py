@@ -110,7 +110,7 @@ class Engine:
         """Choose a kernel, take memory and CPUs, start the threads. What people should know of that."""
         algorithm, kernels = self.algorithm, candidates(self.algorithm, config.kernel)
         # One miner after the other, until its memory is really taken: else all would count on the same memory.
-        with (exclusive(LOCKS / "sparkminer-memory.lock", _LOCK_SECONDS, stop) if algorithm.n
+        with (exclusive(LOCKS / "sparkminer-memory.lock", _LOCK_SECONDS, stop) if algorithm.memory
               else contextlib.nullcontext()):
             _check(stop)
             self.kernel = first_that_fits(algorithm, kernels, self.threads)
@@ -123,7 +123,7 @@ class Engine:
         that it gave will do. What people should know of that."""
         cpus = [*self.cpus, *[None] * self.threads]
         self._state = [_Thread(index, cpus[index]) for index in range(self.threads)]
-        huge_before = huge_page_bytes() if self.algorithm.n else None
+        huge_before = huge_page_bytes() if self.algorithm.memory else None
         try:
             for state, searcher in zip(self._state, self._searchers, strict=True):
                 worker = threading.Thread(target=self._run, args=(state, searcher), name=f"miner-{state.index}",
@@ -325,7 +325,7 @@ def _step_back(nice: int | None) -> None:
 
 def _searcher(algorithm: Algorithm, kernel: str) -> _native.Searcher:
     try:
-        return _native.Searcher(algorithm.name, algorithm.n, kernel)
+        return _native.Searcher(algorithm.name, algorithm.parameters, kernel)
     except MemoryError as error:
         raise EngineError(f"not enough memory for {algorithm} with kernel {kernel}: {error}; "
                           "use fewer threads (-t) or a smaller N") from error

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from miner import __version__
 from miner.config import NODE_SCHEMES, POOL_SCHEMES, AuxConfig, EngineConfig, SourceConfig
-from miner.core.algorithm import Algorithm
+from miner.core.algorithm import Algorithm, forms
 from miner.core.errors import UsageError
 from miner.front.argparser import ConfigFile, Parser, integer, positive, read_secret, readable_by_others, seconds
 
@@ -27,7 +27,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("work", "There is no default pool, user or address.")
     add = group.add_argument
     add("-a", "--algo", type=Algorithm.parse, default=Algorithm.parse("scrypt"), metavar="ALGO",
-        help="scrypt (the default), scrypt:N or sha256d")
+        help=f"{forms()} (default: scrypt)")
     add("-o", "--url", type=_url, action=_Url, metavar="URL",
         help="stratum+tcp://HOST:PORT for a pool or hub (stratum+tcps:// over TLS), http(s)://HOST:PORT/ for a node; "
              "USER:PASSWORD@ before the host is taken as -O is. Given again, it names where to go while those before "

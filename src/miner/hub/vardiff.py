@@ -24,7 +24,7 @@ MAX_RAISE, MAX_EASE = 16.0, 8.0
 
 def start_hashes(algorithm: Algorithm) -> float:
     """Expected hashes a share for a miner of unknown speed: well under a second's work for any CPU thread of today."""
-    return float(1 << 20) if algorithm.name == "sha256d" else max(2.0, (1 << 22) / algorithm.n)
+    return max(2.0, algorithm.first_guess)
 
 
 @dataclass(frozen=True, slots=True)

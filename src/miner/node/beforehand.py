@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from miner.core.algorithm import Algorithm
+from miner.core.algorithm import Algorithm, algorithms
 from miner.core.errors import ProtocolError, SourceError, UsageError
 from miner.core.header import HEADER_SIZE, display_hash
 from miner.core.model import ShareStatus
@@ -18,7 +18,6 @@ from miner.verify import proof_hash
 
 Call = Callable[..., Awaitable[object]]
 
-_COMMON = (Algorithm.parse("sha256d"), Algorithm.parse("scrypt"))
 _AUXPOW = 0x100  # in the version: the proof is another chain's header
 _BLOCKS = 8  # that are looked at, where targets are so easy that a hash of the wrong kind meets them too
 
@@ -45,7 +44,7 @@ async def proven_by_another(call: Call, block_hash: bytes, algorithm: Algorithm)
     """The algorithm that surely proves a chain's blocks in place of `algorithm`: the latest of them, `block_hash` (in
     header order), or one before it, meets its target by the one and not by the other. None where that can't be told,
     or `algorithm` is right. Raises OSError."""
-    candidates = tuple(dict.fromkeys((algorithm, *_COMMON)))
+    candidates = tuple(dict.fromkeys((algorithm, *algorithms())))
     for _ in range(_BLOCKS):
         header = proof = b""
         with contextlib.suppress(JsonRpcError, HttpError, ProtocolError):

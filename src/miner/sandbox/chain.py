@@ -122,7 +122,7 @@ class Chain:
 
 def start_hashes(algorithm: Algorithm) -> int:
     """Expected hashes of the first block, which any machine finds at once, a single slow core on a large N too."""
-    return 1 << 16 if algorithm.name == "sha256d" else max(2, (1 << 18) // algorithm.n)
+    return max(2, int(algorithm.first_guess / 16))
 
 
 def coinbase_parts(height: int) -> tuple[bytes, bytes]:

@@ -66,7 +66,7 @@ class ClientProtocol:
         self._login = messages.Authorize(username, password)
         self._user_agent = user_agent
         self._hub = hub
-        self._rolls_versions = algorithm.name == "sha256d"
+        self._rolls_versions = algorithm.rolls_version
         self._earlier = earlier
         self._suggest_difficulty = suggest_difficulty / difficulty_scale
         self._lines = LineBuffer(MAX_LINE)
