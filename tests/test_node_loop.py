@@ -80,7 +80,7 @@ def test_a_block_of_four_megabytes(monkeypatch: pytest.MonkeyPatch) -> None:
     template = ok(TEMPLATE | {"transactions": transactions, "capabilities": ["proposal"]})
     with served({"validateaddress": VALID, "getblocktemplate": template, "submitblock": ok(None)}) as node:
         with steps(monkeypatch) as taken:
-            asyncio.run(hand_in_one(node.url, Algorithm("scrypt", 1024)))
+            asyncio.run(hand_in_one(node.url, Algorithm.parse("scrypt")))
         (block,) = next(params for method, params in node.calls if method == "submitblock")
         assert len(block) > 8_000_000 and block.endswith("".join(each["data"] for each in transactions))
         assert node.count("proposal") == 1
@@ -93,6 +93,6 @@ def test_a_hash_that_takes_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     with served({"validateaddress": VALID, "getblocktemplate": ok(TEMPLATE), "submitblock": ok("high-hash"),
                  "getblockheader": ok(header)}) as node:
         with steps(monkeypatch) as taken:
-            asyncio.run(hand_in_one(node.url, Algorithm("scrypt", 1 << 18)))
+            asyncio.run(hand_in_one(node.url, Algorithm.parse("scrypt:262144")))
         assert node.count("getblockheader")
     assert max(taken)[0] < LIMIT, max(taken)

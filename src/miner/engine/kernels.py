@@ -41,9 +41,11 @@ def _left_for(algorithm: Algorithm) -> MemoryLeft | None:
 
 
 def first_within(left: MemoryLeft | None, algorithm: Algorithm, names: Sequence[str], threads: int) -> str:
-    """The same for so much memory; None sets no limit."""
+    """The first of these kernels whose scratchpads for this many threads fit in `left`; None sets no limit. Raises
+    EngineError, with what is needed, what there is, and what would fit."""
     for kernel in names:
-        if left is None or _native.kernel_scratch(algorithm.name, algorithm.parameters, kernel) * threads <= left.usable:
+        need = _native.kernel_scratch(algorithm.name, algorithm.parameters, kernel) * threads
+        if left is None or need <= left.usable:
             return kernel
     assert left is not None
     raise EngineError(_too_little(algorithm, names[-1], threads, left))
