@@ -47,7 +47,7 @@ def test_benchs_table_names_the_machine_and_lines_up() -> None:
 
 
 @pytest.mark.parametrize(("args", "status", "words"), [
-    (["--kernel", "bogus"], 1, "portable"), (["--chart", "/nonexistent/x.svg"], 2, "no directory"),
+    (["--kernel", "bogus"], 2, "portable"), (["--chart", "/nonexistent/x.svg"], 2, "no directory"),
     (["--rounds", "0"], 2, "--rounds"),
 ])
 def test_bench_refuses_before_it_measures(args: list[str], status: int, words: str) -> None:

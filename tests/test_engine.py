@@ -252,7 +252,7 @@ def test_ranges_that_raise_at_once_leave_the_engine_as_it_was() -> None:
     assert hits.empty()
 
 
-LARGE = Algorithm("scrypt", 1 << 20)
+LARGE = Algorithm.parse("scrypt:1048576")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="flock is not Windows'")

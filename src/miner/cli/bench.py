@@ -43,13 +43,13 @@ def bench(args: list[str], console: Console) -> int:
     options = _parser().parse_args(args)
     if options.chart and not Path(options.chart).resolve().parent.is_dir():
         raise UsageError(f"--chart: there is no directory for {options.chart!r}")
-    measured = options.algo or algorithms()
-    candidates = list(kernel_candidates(measured, options.kernel, options.threads, console))
+    chosen = options.algo or algorithms()
+    candidates = list(kernel_candidates(chosen, options.kernel, options.threads, console))
     if options.switches:
         return switches.measure(candidates, options.switches, options.pin, options.json, console)
-    candidates += [Candidate(algorithm, HASHLIB, 1) for algorithm in dict.fromkeys(measured)
+    candidates += [Candidate(algorithm, HASHLIB, 1) for algorithm in dict.fromkeys(chosen)
                    if algorithm.has_reference]
-    candidates.sort(key=lambda candidate: (measured.index(candidate.algorithm), candidate.kernel != HASHLIB))
+    candidates.sort(key=lambda candidate: (chosen.index(candidate.algorithm), candidate.kernel != HASHLIB))
     stop = threading.Event()
     with console.stopping(stop.set):
         rounds, clock = _measure(candidates, options.rounds, options.seconds, options.pin, stop, console)
