@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import counterparts
-from hub_players import SHA256D, TOKEN, RawMiner, ScriptedSource, Watched, make_job, solve, with_hub
+from hub_players import SHA256D, TOKEN, WAIT, RawMiner, ScriptedSource, Watched, make_job, solve, with_hub
 from miner.core.algorithm import Algorithm, sha256d
 from miner.core.errors import SourceError, UsageError
 from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
@@ -139,9 +139,12 @@ def test_a_hub_can_be_a_hubs_source() -> None:
             share = solve(await player.job())
             assert (await player.source.submit(share)).status is ACCEPTED
             assert source.submitted[0].header == share.header
-            await outer.hub.stop_miners("the end", 5)
-            await asyncio.wait_for(inner.hub.finished(), 10)
+            stopping = asyncio.create_task(outer.hub.stop_miners("the end", WAIT))
             assert (await player.next(Finished)).reason == "the end"
+            await player.source.aclose()
+            await asyncio.wait_for(inner.hub.finished(), WAIT)
+            await upstream.aclose()
+            await stopping
 
         upstream = outer.player("inner").source
         made = Watched(upstream, HubConfig(token=TOKEN))
@@ -610,7 +613,8 @@ def test_the_sources_end_is_the_hubs_end() -> None:
         await player.job()
         source.push(Finished("all done"), None)
         assert (await player.next(Finished)).reason == "all done"
-        assert await asyncio.wait_for(watched.hub.finished(), 10) == "all done"
+        await player.source.aclose()
+        assert await asyncio.wait_for(watched.hub.finished(), WAIT) == "all done"
 
     scripted(play)
 
