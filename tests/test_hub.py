@@ -559,8 +559,7 @@ def test_a_source_that_is_soon_back_costs_nobody_the_connection() -> None:
 
 def test_while_the_source_is_away_shares_are_stale_and_then_all_goes_on() -> None:
     async def play(watched: Watched, source: ScriptedSource) -> None:
-        player = watched.player()
-        job = await player.job()
+        player, job = await as_slow_miner(watched, "player", 100)
         source.push(Disconnected("gone", 7.0))
         assert await player.next(Disconnected) == Disconnected("the hub lost its source of work: gone", 7.0)
         result = await player.source.submit(solve(job))
@@ -572,6 +571,18 @@ def test_while_the_source_is_away_shares_are_stale_and_then_all_goes_on() -> Non
         share = solve(job)
         assert (await player.source.submit(share)).status is ACCEPTED
         assert source.submitted[0].header == share.header
+
+    scripted(play, make_job(hashes=1 << 40, share_hashes=100))
+
+
+def test_a_block_that_was_found_as_the_source_was_lost_is_handed_to_it_all_the_same() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        player = watched.player()
+        job = await player.job()
+        source.push(Disconnected("gone", 7.0))
+        await player.next(Disconnected)
+        assert (await player.source.submit(solve(job))).status is ACCEPTED
+        assert (await watched.heard(HubBlock)).miner == "player"
 
     scripted(play)
 

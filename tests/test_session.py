@@ -238,6 +238,12 @@ def test_contact_lost_means_no_more_hashing_until_a_job_comes(monkeypatch: pytes
     assert of(Finished, events) and quiet()
 
 
+def test_what_is_found_as_contact_is_lost_is_for_the_source_to_judge() -> None:
+    source = Scripted(job(share_target=MAX_TARGET >> 4), lambda: len(source.shares) > 8, Disconnected("gone", 1.0), 0.2,
+                      Finished("end"))
+    assert {event.result.status for event in of(ShareDone, run(source))} == {ShareStatus.ACCEPTED}
+
+
 def test_finished_ends_the_run_well() -> None:
     source = Scripted(job(), 0.1, Finished("the hub has closed"))
     assert isinstance(run(source)[-1], Totals)

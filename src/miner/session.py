@@ -240,7 +240,7 @@ class Session:
         if self._rest.is_solved(job.prev_hash):
             return  # found in the same moment as the block that ended this height: never was worth a submit
         found = Found(work.share(nonce), digest, value <= job.network_target)
-        if self._job is None or job.prev_hash != self._job.prev_hash:
+        if self._job is not None and job.prev_hash != self._job.prev_hash:
             self._settle(ShareResult(found.share, ShareStatus.STALE, "the chain moved on", found.block))
         elif value <= self._target(job) and not (found.block and self._rest.holds(found)):
             self._submit(found)

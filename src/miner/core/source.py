@@ -96,8 +96,9 @@ class WorkSource(ABC):
 
     @abstractmethod
     async def submit(self, share: Share) -> ShareResult:
-        """Hand in a share and wait (a bounded time) for the verdict. Never raises for the network's sake: a share whose
-        answer was lost comes back STALE with the reason."""
+        """Hand in a share and wait (a bounded time) for the verdict. Also while contact is lost, for what was found in
+        that moment: it is the source that knows whether it can still be handed in. Never raises for the network's sake:
+        a share whose answer was lost comes back STALE with the reason."""
 
     def used_up(self) -> bool:
         """Every header of the newest job has been hashed. Returns whether the source asks for another job because of

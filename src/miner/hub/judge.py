@@ -81,8 +81,11 @@ class Judge:
         """It is another source now, or another connection, of which nothing is known."""
         self.offer = Offer.to(self._source.kind)
 
-    def stale(self, job: Job) -> str:
-        """Why work on this job is in vain, or ""."""
+    def _in_vain(self, job: Job, *, block: bool) -> str:
+        """Why a share on this job is not worth a question, or "". A block is while the chain is where it was, whatever
+        became of the job: the source knows whether it can still be handed in."""
+        if block and self._tip.takes(job.prev_hash):
+            return ""
         if not self._live:
             return "the hub has lost its source of work"
         if job not in self._live:
@@ -91,7 +94,7 @@ class Judge:
 
     async def verdict(self, share: Share, target: int) -> Verdict:
         """Check a share that was to meet `target` at least; where its hash meets the source's too, ask the source."""
-        if reason := self.stale(share.job):
+        if reason := self._in_vain(share.job, block=True):
             return refused(Reject.STALE, reason, share)
         header = share.header
         if header in self._seen:
@@ -103,7 +106,7 @@ class Judge:
         if hash_value(digest) > target:
             self._seen.discard(header)  # such shares cost nothing to make: they must not fill the memory
             return refused(Reject.LOW_DIFFICULTY, "low difficulty share", share)
-        if reason := self.stale(share.job):
+        if reason := self._in_vain(share.job, block=hash_value(digest) <= share.job.network_target):
             return refused(Reject.STALE, reason, share)
         if hash_value(digest) > self.offer.target(share.job):
             return Verdict(share, ShareStatus.ACCEPTED)
@@ -114,12 +117,12 @@ class Judge:
 
     async def _ask_for_block(self, share: Share, digest: bytes) -> Verdict:
         async with self._one_block:
-            if reason := self.stale(share.job):
+            if reason := self._in_vain(share.job, block=True):
                 return refused(Reject.STALE, reason, share)
             if hash_value(digest) > self.offer.target(share.job):  # settled while this one waited
                 return Verdict(share, ShareStatus.ACCEPTED)
             verdict = await self._ask(share, digest)
-            if verdict.status is ShareStatus.ACCEPTED and verdict.block and share.job in self._live:
+            if verdict.status is ShareStatus.ACCEPTED and verdict.block and self._tip.takes(share.job.prev_hash):
                 self._tip.solve(share.job.prev_hash)
             return verdict
 

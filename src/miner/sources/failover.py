@@ -14,7 +14,8 @@ from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notic
 from miner.event_queue import EventQueue
 
 STEADY_SECONDS = 30.0  # that a better source must have work before we go back to it: one that flaps is no better
-FAREWELL_SECONDS = 5.0  # for verdicts that are still out when a source is left
+LATE_SECONDS = 1.0  # for what was being found when a source was left, and
+FAREWELL_SECONDS = 5.0  # for verdicts that are still out then
 GIVEN_UP_SECONDS = 300.0  # until a source that gave up is opened again; twice as long each time that it does so
 MAX_GIVEN_UP_SECONDS = 3600.0
 
@@ -41,6 +42,7 @@ class FailoverSource(WorkSource):
         self._named = -1  # rank of the source that people were told of last
         self._numbers = itertools.count(1)
         self._feeds: dict[int, _Feed] = {}  # by rank
+        self._numbered: dict[str, _Feed] = {}  # those that can take shares, by number
         self._given_up: dict[int, asyncio.TimerHandle | None] = {}  # by rank: until when, or for ever
         self._failures: collections.Counter[int] = collections.Counter()  # by rank: gave up so often since its last job
         self._active: _Feed | None = None
@@ -61,8 +63,7 @@ class FailoverSource(WorkSource):
 
     async def submit(self, share: Share) -> ShareResult:
         number, _, job_id = share.job.job_id.partition(".")
-        feed = next((feed for feed in self._feeds.values() if str(feed.number) == number), None)
-        if feed is None:
+        if (feed := self._numbered.get(number)) is None:
             return ShareResult(share, ShareStatus.STALE, "its source is not in use any more")
         job = dataclasses.replace(share.job, job_id=job_id)
         with feed.busy():
@@ -102,6 +103,7 @@ class FailoverSource(WorkSource):
             self._on_given_up(rank, error)
             return
         feed = self._feeds[rank] = _Feed(rank, next(self._numbers), source)
+        self._numbered[str(feed.number)] = feed
         feed.task = asyncio.create_task(self._follow(feed))
 
     async def _follow(self, feed: "_Feed") -> None:
@@ -193,12 +195,19 @@ class FailoverSource(WorkSource):
         self._events.close()
 
     def _retire(self, feed: "_Feed") -> None:
-        """Close it in the background; verdicts that are still out get a moment."""
+        """Close it in the background; what is just found there, and verdicts that are still out, get a moment."""
         del self._feeds[feed.rank]
         feed.lose_work()
-        task = asyncio.create_task(feed.retire())
+        task = asyncio.create_task(self._let_go(feed))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
+
+    async def _let_go(self, feed: "_Feed") -> None:
+        try:
+            await feed.farewell()
+        finally:
+            del self._numbered[str(feed.number)]
+            await feed.aclose()
 
 
 class _Feed:
@@ -231,13 +240,12 @@ class _Feed:
             self.timer.cancel()
         self.timer = None
 
-    async def retire(self) -> None:
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FAREWELL_SECONDS):
-                    await self._quiet.wait()
-        finally:
-            await self.aclose()
+    async def farewell(self) -> None:
+        """Wait until the last shares have their verdicts, or have had their time."""
+        await asyncio.sleep(LATE_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await self._quiet.wait()
 
     async def aclose(self) -> None:
         self.lose_work()

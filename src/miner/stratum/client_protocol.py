@@ -245,6 +245,8 @@ class ClientProtocol:
             yield Answered(response.id, status, _reason(response), kind)
         if response.result is True or not is_stranger(response.error):
             self._unknown, self._logged_in_again = 0, False
+        elif self.extension:
+            pass  # a hub repeats its pool's words, and logs in there itself
         elif self.state is State.READY and response.id > self._login_number:
             yield from self._on_unknown(_reason(response))
 
