@@ -48,7 +48,7 @@ class Session:
         self._extranonce2 = 0  # goes on from job to job, so that a job that is sent twice is not hashed twice
         self._rolls_time = True  # until the source refuses a share because of that
         self._offer = Offer.to(source.kind)
-        self._rest = Rest(functools.partial(self._call, self._assign))
+        self._rest = Rest(self._assign)
         self._submits: dict[asyncio.Task[None], Found] = {}  # whose verdicts are awaited
         self._late: list[Found] = []  # found when the run had failed already
         self._counts = dict.fromkeys(ShareStatus, 0)
@@ -75,7 +75,7 @@ class Session:
             try:
                 async with self._source:
                     await self._mine(started)
-            except ExceptionGroup as errors:
+            except BaseExceptionGroup as errors:
                 raise errors.exceptions[0] from None
             finally:
                 self._over = True
@@ -202,7 +202,7 @@ class Session:
     def _assign(self) -> None:
         """Put the threads to work on the newest job, unless they are to rest."""
         if self._job is not None and not self._rest.resting and not self._done:
-            self._engine.assign(self._ranges(self._job))
+            self._call(self._engine.assign, self._ranges(self._job))
 
     def _target(self, job: Job) -> int:
         """What a hash must meet to be handed in."""
