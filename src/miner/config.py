@@ -57,8 +57,11 @@ class SourceConfig:
     suggest_difficulty  what to ask a pool for, in the algorithm's own scale; 0: nothing
     difficulty_scale    what a pool's difficulties are multiplied with; 65536 for a scrypt pool in Bitcoin's scale
     protocol_dump   tell every message to and from the other end, as notices; credentials are masked
+    longpoll        long-poll servers that offer it; a node is asked for its newest block each second, with or without
+    scan_time       seconds between two looks for new work at a node or server where nothing tells of new blocks
     backups         where to go, in this order, while `url` gives no work
-    retries         how often to try again after a lost connection before giving up; -1: for ever
+    retries         how often to try again after a lost connection before giving up, and to hand in a share at a node
+                    again where something else than an answer came; -1: for ever
     retry_pause     seconds before the first of these tries; later ones wait longer
     timeout         seconds without any answer after which a peer counts as gone
     """

@@ -23,16 +23,17 @@ from miner.node.transport import NodeRpc
 
 
 class AuxChain:
-    """An aux node in trouble stops nobody: the parent chain is mined alone until it is well again, and a notice tells
-    of each change. Only what no waiting cures, at the first contact, ends the run.
+    """The other chain's node. While it is in trouble the parent chain is mined alone, and a notice tells of each
+    change. Only what no waiting cures, at the first contact, ends the run.
 
-    `block`     what to commit to next; None while the node gives none
-    `changed`   called when it is another one
+    `block`     the block that a parent block's coinbase commits to next; None while the node gives none
+    `payee`     who is paid on that chain, in words that are safe to print
     """
 
     def __init__(self, aux: AuxConfig, config: SourceConfig, put: Callable[[SourceEvent], None],
                  changed: Callable[[], None]) -> None:
-        """Raises UsageError for settings that won't do."""
+        """Nothing is sent yet. `config` is the parent's, `put` takes notices, `changed` is called when `block` is
+        another one. Raises UsageError for settings that won't do."""
         self._config, self._put, self._changed = config, put, changed
         self._address = check_address(aux.coinbase_addr, "--aux-addr")
         self._rpc = NodeRpc(aux.url, aux.username, aux.password, cookie_file=aux.cookie_file,
@@ -54,15 +55,16 @@ class AuxChain:
         self._rpc.close()
 
     def block_for(self, parent_version: int) -> AuxBlock | None:
-        """The block to commit to in a parent block of that version. Raises SourceError when the parent is the aux
-        chain itself: no chain takes proofs from blocks that carry its own id."""
+        """The block to commit to in a parent block whose header has `parent_version`; None while there is none that the
+        chain would take. Raises SourceError when the parent is the aux chain itself: no chain takes proofs from blocks
+        that carry its own id."""
         if self.block is not None and parent_version >> 16 == self.block.chain_id:
             raise SourceError(f"--aux {self._rpc.label}: this chain can't be mined along with itself: "
                               f"the parent's blocks carry its chain id {self.block.chain_id}")
         return self.block if self.block is not None and self._tip.takes(self.block.prev_hash) else None
 
     async def follow(self) -> None:
-        """Keep `block` the newest, for ever."""
+        """Keep `block` the newest that the node has, until cancelled. Raises SourceError as `refresh` does."""
         failures = 0
         try:
             while True:
@@ -115,7 +117,8 @@ class AuxChain:
         return block
 
     async def submit(self, block: AuxBlock, share: Share) -> tuple[ShareStatus, str]:
-        """Hand in a share that meets the block's target. The verdict, and the reason where it is no yes."""
+        """Hand in a share of the parent chain that meets the target of `block`, and wait until it is clear what became
+        of it. Returns the verdict, and the reason where that is not ACCEPTED. Raises nothing for the network's sake."""
         async with self._submitting:  # one by one: a tip takes one block
             if not self._tip.takes(block.prev_hash):
                 return ShareStatus.STALE, "the aux chain moved on"

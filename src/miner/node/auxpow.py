@@ -39,20 +39,23 @@ class AuxBlock:
 
     @property
     def id(self) -> str:
-        """As people and RPCs write it."""
+        """The block's hash as people and RPCs write it: 64 hex digits, most significant byte first."""
         return display_hash(self.hash)
 
     @property
     def commitment(self) -> bytes:
-        """Script code for the parent's coinbase. The root of a tree of one chain is that chain's block itself, most
-        significant byte first; then the tree's size and the nonce that gives each chain its place in it. It must
-        stand in the script once. As a push, so that no byte of the hash counts as a signature operation."""
+        """Script code that names this block in the parent's coinbase, where it must stand once: magic, root of the tree
+        of chains, the tree's size, and the nonce that gives each chain its place in it. The root of a tree of one chain
+        is that chain's block hash, most significant byte first. It is a push, so that no byte of the hash counts as a
+        signature operation."""
         return push(MAGIC + self.hash[::-1] + struct.pack("<II", 1, 0))
 
 
 @dataclass(frozen=True, slots=True)
 class AuxPow:
-    """A proof, for a chain at `chain_index` in a tree of chains whose branch to the root is `chain_branch`."""
+    """The proof of work of a block that was mined along: a parent block's coinbase, which commits to the block, and its
+    way to the parent's header. `chain_index` is the chain's place in the tree of chains, `chain_branch` its branch to
+    the tree's root. Hashes are 32 bytes in header order."""
 
     coinbase: bytes  # the parent's, without witness
     branch: tuple[bytes, ...]  # from there to the parent's merkle root
@@ -61,13 +64,14 @@ class AuxPow:
     chain_index: int = 0
 
     def serialize(self) -> bytes:
-        """CAuxPow. The parent's id stands in it for history's sake; nobody checks it."""
+        """The bytes that submitauxblock takes, as CAuxPow in auxpow.h lays them out. The parent's id stands in them for
+        history's sake; nobody checks it."""
         return b"".join([self.coinbase, sha256d(self.header), _branch(self.branch, 0),
                          _branch(self.chain_branch, self.chain_index), self.header])
 
 
 def proof(share: Share) -> AuxPow:
-    """What a share of the parent proves."""
+    """The proof that a share of the parent chain is, for the one chain that its coinbase commits to."""
     return AuxPow(share.job.coinbase(share.work.extranonce2), share.job.merkle_branch, share.header)
 
 

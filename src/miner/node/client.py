@@ -23,12 +23,14 @@ _MAX_RETRY_PAUSE = 60.0  # a node has few clients, and one that is well again sh
 
 
 class NodeSource(WorkSource):
-    """The frame around a feed: its events, its troubles, and the other feed where the node doesn't know the first's
-    method."""
+    """A node as a WorkSource. Work comes from a feed: by getblocktemplate, or, where the node doesn't know that or
+    `config.gbt` forbids it, by getwork. Where the node is in trouble the feed is begun again after a pause, for ever or
+    as often as `config.retries` says."""
 
     kind = SourceKind.NODE
 
     def __init__(self, config: SourceConfig) -> None:
+        """Nothing is sent yet. Raises UsageError for settings that won't do at a node."""
         self.algorithm = config.algorithm
         self._config = config
         self._rpc = NodeRpc(config.url, config.username, config.password, cookie_file=config.cookie_file,

@@ -6,7 +6,8 @@ from miner.core.model import Share, ShareResult
 
 
 class Feed(ABC):
-    """`what` is the RPC method that it gets work by; `payee`: who is paid, in words that are safe to print."""
+    """One way of getting work. `what` is the RPC method that it lives on, `payee` who is paid, in words that are safe
+    to print."""
 
     what: str
     payee: str

@@ -1,4 +1,4 @@
-"""getwork: a header to be hashed, and the same with a nonce handed back. Pure: no socket, no clock.
+"""getwork: a header that a server gives to be hashed, and gets back with its nonce. Pure: no socket, no clock.
 
 The server keeps the coinbase to itself, so whom a block pays is its affair. Sources: the getwork API and its HTTP
 headers (long polling, rollntime, reject reason, host switching) as Bitcoin's wiki documents them.
@@ -28,7 +28,8 @@ _DEFAULT_ROLL = 60
 
 @dataclass(frozen=True, slots=True)
 class Getwork:
-    """A checked answer to getwork: 80 bytes of header in the order that is hashed, and what followed them."""
+    """A checked answer to getwork: 80 bytes of header in the order that is hashed, the padding that followed them, and
+    the target as a number."""
 
     header: bytes
     padding: bytes
@@ -39,7 +40,8 @@ class Getwork:
         return self.header[4:36]
 
     def job(self, job_id: str, algorithm: Algorithm, *, clean: bool, max_roll: int) -> Job:
-        """The header's nonces are to be tried, and times up to `max_roll` seconds later."""
+        """The work as a job of `algorithm`. Its nonces are to be tried, and times up to `max_roll` seconds later;
+        `clean`: the chain has moved."""
         version, prev_hash, merkle_root, ntime, nbits, _ = struct.unpack("<I32s32sIII", self.header)
         return Job(
             job_id=job_id, algorithm=algorithm, version=version, prev_hash=prev_hash, coinbase1=b"", extranonce1=b"",
@@ -47,7 +49,7 @@ class Getwork:
             share_target=self.target, merkle_root=merkle_root, max_roll=max_roll)
 
     def submission(self, share: Share) -> str:
-        """The parameter that hands a share of this work's job in."""
+        """The parameter of getwork that hands in `share`, which is of this work's job: 256 hex digits."""
         return _swap_words(share.header + self.padding).hex()
 
 

@@ -1,4 +1,4 @@
-"""Work by getwork, with long poll; shares go back by the same method."""
+"""Work by getwork, and shares handed back by it."""
 
 import itertools
 from collections.abc import Callable, Coroutine
@@ -36,9 +36,10 @@ class _Received:
 
 
 class GetworkFeed(Feed):
-    """Each answer makes one job, which has nothing to vary but the nonce, and the time as far as the server permits.
-    So where it does not, new work is asked for every `scan_time` seconds, long poll or not, and when the nonces have
-    all been tried. `follow` raises StratumOfferedError where the server would rather be mined at that way."""
+    """Each answer to getwork makes one job, which has nothing to vary but the nonce, and the time as far as the server
+    permits. Where it does not permit that, new work is asked for every `scan_time` seconds as well, and when all nonces
+    have been tried. `follow` raises StratumOfferedError where the server announces stratum at a URL that may be
+    followed."""
 
     what = "getwork"
 

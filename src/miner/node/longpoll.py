@@ -1,4 +1,4 @@
-"""Where a server wants to be long-polled. Pure."""
+"""The URL that a server names for long polls, where our credentials may go there. Pure."""
 
 from urllib.parse import urljoin, urlsplit
 

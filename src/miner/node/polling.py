@@ -37,7 +37,7 @@ class Poller(Generic[Answer]):
 
     async def wait(self, tip: bytes, news: Callable[[], Coroutine[Any, Any, Answer]] | None, refresh: float,
                    pause: float = 0.0) -> Answer | None:
-        """What `news` returned, or None when it is time to ask.
+        """Wait for news of what follows on `tip`. Returns what `news` returned, or None when it is time to ask.
 
         news      starts what returns when something follows on `tip`, the latest block: a long poll, say. One of them
                   at a time, and it goes on from call to call while the tip is the same.

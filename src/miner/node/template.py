@@ -37,7 +37,7 @@ _MAX_TIME = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class Payout:
-    """Who gets the reward: the output script, and the text for the coinbase script."""
+    """Who gets a block's reward: `script` is the output script, `text` what is written into the coinbase's input."""
 
     script: bytes
     text: str = ""
@@ -45,8 +45,8 @@ class Payout:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """`data` as it stands in the block, `txid` in header order. The txid is the node's word: Litecoin's HogEx shows
-    that it can't be had by hashing `data`."""
+    """A transaction of a template: `data` as it stands in the block, `txid` (32 bytes) in header order. The txid is the
+    node's word: Litecoin's HogEx shows that it can't be had by hashing `data`."""
 
     data: bytes
     txid: bytes
@@ -97,7 +97,8 @@ class Template:
         return split_coinbase(self.height, outputs, extranonce_size, payout.text, self.coinbase_aux + commitment)
 
     def block(self, share: Share) -> bytes:
-        """The whole block that a share of this template's job makes, as submitblock takes it."""
+        """The whole block that `share`, of a job of this template, makes: the bytes whose hex digits submitblock
+        takes."""
         coinbase = share.job.coinbase(share.work.extranonce2)
         if self.witness_commitment:
             coinbase = with_witness(coinbase)

@@ -22,7 +22,8 @@ Result = TypeVar("Result")
 
 
 class NodeRpc:
-    """One node's RPC interface. `label` is its URL without credentials; they appear nowhere else either."""
+    """One node's RPC interface. `label` is its URL without credentials, which are not shown anywhere else either;
+    `by_cookie`: they come from the node's cookie."""
 
     def __init__(self, url: str, username: str = "", password: str = "", *, cookie_file: str = "",
                  cookie_setting: str = "--cookie-file", route: Route | None = None,
@@ -124,7 +125,7 @@ class NodeRpc:
 
 
 async def _aside(size: int, function: Callable[..., Result], *arguments: Any) -> Result:
-    """Call the function with so many bytes to work on: on another thread where the event loop would stand still."""
+    """Call `function`, which works on `size` bytes: on another thread where the event loop would stand still."""
     return await asyncio.to_thread(function, *arguments) if size > _MUCH else function(*arguments)
 
 
