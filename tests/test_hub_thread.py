@@ -3,7 +3,7 @@
 import gc
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,8 +17,7 @@ from miner.core.model import Job, ShareStatus
 from miner.core.source import Finished, Notice
 from miner.core.target import hash_value
 from miner.hub import HubConfig, HubThread
-from miner.hub.events import HubBlock, HubEvent, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported, MinerStats
-from miner.hub.thread import HubEventQueue
+from miner.hub.events import HubBlock, HubEvent, HubShare, HubStopped, MinerLeft
 from miner.sandbox import SandboxSource
 
 SCRYPT = Algorithm.parse("scrypt")
@@ -110,25 +109,3 @@ def test_closing_twice_or_unstarted_does_no_harm() -> None:
         assert hub.next_event(0) is None
         del hub
         gc.collect()
-
-
-def stats(number: int) -> MinerStats:
-    return MinerStats(f"m{number}", "", "", "", 1, number, 0.0, False, 0, 0, 0, 0, 0.0, True)
-
-
-def test_only_reports_are_dropped_when_nobody_reads_the_oldest_first() -> None:
-    queue = HubEventQueue(limit=4)
-    for number in range(10):
-        queue.put(MinerReported(stats(number)))
-        if number % 2:
-            queue.put(MinerJoined(stats(number)))
-
-    def left() -> Iterator[HubEvent]:
-        while (event := queue.get(0)) is not None:
-            yield event
-
-    events = list(left())
-    assert [event.miner.hashes for event in events if isinstance(event, MinerJoined)] == [1, 3, 5, 7, 9]
-    assert not [event for event in events if isinstance(event, MinerReported)], "each made room for something better"
-    queue.put(MinerReported(stats(1)))
-    assert queue.get(0) == MinerReported(stats(1))

@@ -1,44 +1,124 @@
-"""What a source has to tell, on its way from the task that finds it out to the consumer of `events()`."""
+"""Events on their way from who finds something out to who reads it, in a bounded queue.
+
+Where nobody reads, three rules hold, for a source's events, a miner's and a hub's alike:
+
+- Talk (`core.source.Talk`: hashrates, notices, reports) goes first, the oldest of it, once `limit` events wait.
+- Of jobs only the newest waits. It restarts miners if one that it replaces did.
+- Results, errors and changes of state stay. There is no natural bound to their number: from RESULTS times `limit` on,
+  hours of work unread, the oldest gives way and is counted. The count is what the reader gets first, as `Unread`. So
+  nothing is lost in silence, and whoever puts an event never waits.
+"""
 
 import asyncio
-import collections
+import contextlib
 import dataclasses
+import queue
+import threading
+import time
+from collections import deque
+from typing import Any, Generic, TypeVar
 
+from miner.core.events import NewJob
 from miner.core.model import Job
-from miner.core.source import Notice, SourceEvent, Traffic
+from miner.core.source import Talk, Unread
 
-MAX_EVENTS = 64  # that wait for the consumer
+RESULTS = 16
+
+Event = TypeVar("Event")
 
 
-class EventQueue:
-    """For one consumer. Bounded: of the jobs only the newest waits, and what is only there to be read gives way."""
+class EventQueue(Generic[Event]):
+    """Any thread puts. The reader is a task (`get`) or a thread (`take`)."""
 
-    def __init__(self) -> None:
-        self._events: collections.deque[SourceEvent] = collections.deque()
-        self._changed = asyncio.Event()
+    def __init__(self, limit: int = 64) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._count = 0  # of all events so far: an event's number is its place in the order
+        self._job: deque[tuple[int, Any]] = deque(maxlen=1)
+        self._talk: deque[tuple[int, Any]] = deque()
+        self._results: deque[tuple[int, Any]] = deque()
+        self._unread = 0
         self._closed = False
+        # A token, where there may be something to read. Not a Condition: Ctrl-C inside one can leave its lock held.
+        self._token: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._waiting: asyncio.Future[None] | None = None
 
-    def put(self, event: SourceEvent) -> None:
-        if isinstance(event, Job):
-            waiting = [old for old in self._events if isinstance(old, Job)]
-            for old in waiting:
-                self._events.remove(old)
-            event = dataclasses.replace(event, clean=event.clean or any(old.clean for old in waiting))
-        elif len(self._events) >= MAX_EVENTS:
-            talk = (old for old in self._events if isinstance(old, Notice | Traffic))
-            self._events.remove(next(talk, self._events[0]))
-        self._events.append(event)
-        self._changed.set()
+    def put(self, event: Event) -> None:
+        """Add an event. Never waits, and never fails."""
+        with self._lock:
+            self._count += 1
+            if isinstance(event, Job | NewJob):
+                self._job.append((self._count, _merged(self._job[0][1] if self._job else None, event)))
+            else:
+                (self._talk if isinstance(event, Talk) else self._results).append((self._count, event))
+            if len(self._talk) + len(self._results) > self._limit and self._talk:
+                self._talk.popleft()
+            if len(self._results) > RESULTS * self._limit:
+                self._results.popleft()
+                self._unread += 1
+            self._wake()
 
     def close(self) -> None:
-        self._closed = True
-        self._changed.set()
+        """No more events come: who reads gets what is left, and then None."""
+        with self._lock:
+            self._closed = True
+            self._wake()
 
-    async def get(self) -> SourceEvent | None:
-        """The next event; None when there will be none."""
-        while not self._events:
-            if self._closed:
-                return None
-            self._changed.clear()
-            await self._changed.wait()
-        return self._events.popleft()
+    async def get(self) -> Event | None:
+        """The next event; None when there will be none. For one task."""
+        while True:
+            self._waiting = asyncio.get_running_loop().create_future()
+            try:
+                found, ended = self._pop()
+                if found is not None or ended:
+                    return found
+                await self._waiting
+            finally:
+                self._waiting = None
+
+    def take(self, timeout: float | None = None) -> Event | None:
+        """The next event; None when none came within `timeout` seconds, or when there will be none. For threads."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            found, ended = self._pop()
+            if found is not None or ended:
+                return found
+            try:
+                self._token.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                return self._pop()[0]
+
+    def _pop(self) -> tuple[Event | None, bool]:
+        """The oldest event, if there is one, and whether there will be none."""
+        with self._lock:
+            found: Any = None
+            if self._unread:
+                found, self._unread = Unread(self._unread), 0
+            elif line := min((line for line in (self._talk, self._results, self._job) if line),
+                             key=lambda line: line[0][0], default=None):
+                found = line.popleft()[1]
+            left = bool(self._talk or self._results or self._job)
+            if left or self._closed:
+                self._wake()  # for another thread that waits
+            return found, found is None and self._closed
+
+    def _wake(self) -> None:
+        if self._token.empty():
+            self._token.put(None)
+        if waiting := self._waiting:
+            with contextlib.suppress(RuntimeError):  # its loop has ended meanwhile, and nobody reads
+                waiting.get_loop().call_soon_threadsafe(_set, waiting)
+
+
+def _merged(older: Any, newer: Any) -> Any:
+    """The newer job, which restarts miners if the one that nobody has read was to do so."""
+    match newer:
+        case Job():
+            return dataclasses.replace(newer, clean=newer.clean or (older is not None and older.clean))
+        case _:
+            return dataclasses.replace(newer, restart=newer.restart or (older is not None and older.restart))
+
+
+def _set(waiting: "asyncio.Future[None]") -> None:
+    if not waiting.done():
+        waiting.set_result(None)

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import dataclasses
-import queue
 import threading
+import weakref
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
@@ -12,12 +12,14 @@ from typing import Any, Self
 from miner.config import EngineConfig, SourceConfig
 from miner.core.algorithm import Algorithm
 from miner.core.errors import UsageError
-from miner.core.events import Hashrate, MinerEvent, Trouble
+from miner.core.events import MinerEvent, Trouble
 from miner.core.source import WorkSource
+from miner.engine.threads import start_thread
+from miner.event_queue import EventQueue
 from miner.session import Session
 from miner.sources.open import open_source
 
-_BACKLOG = 4096  # events that nobody has read yet; beyond it hashrates are dropped, nothing else
+_BACKLOG = 4096  # events that nobody has read yet; beyond it hashrates and other talk are dropped
 
 
 class Mining:
@@ -27,67 +29,89 @@ class Mining:
             for event in mining:
                 print(event)
 
-    Mining starts on entering (or with the first event asked for) and goes on in the background, whether events are read
-    or not. The iterator ends with the run; a source that gave up raises its MinerError there. `stop()` may be called
-    from any thread or a signal handler, and ends it at once; leaving the context does the same and waits.
+    Mining starts on entering, or with the first event asked for, and goes on in the background, whether events are read
+    or not (`miner.event_queue` says what is kept of those that aren't). The iterator ends with the run; a source that
+    gave up raises its MinerError there, as does an engine that failed. `stop()` may be called from any thread or a
+    signal handler, and ends it at once; leaving the context does so too, and waits.
+
+    Without a context, the iterator is what keeps it going: when it is closed or dropped (`break`, an exception in the
+    loop, Ctrl-C while it waits), or nobody holds the Mining any more, the run stops.
     """
 
     def __init__(self, source: WorkSource, engine: EngineConfig, seconds: float) -> None:
-        self._source, self._engine, self._seconds = source, engine, seconds
-        self._events: queue.SimpleQueue[MinerEvent | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="miner-session", daemon=True)
+        self._run = _Run(source, engine, seconds)
+        self._entered = False
+        weakref.finalize(self, self._run.stop)
+
+    def stop(self) -> None:
+        """End the run; the events up to its totals can still be read. May be called more than once."""
+        self._run.stop()
+
+    def __enter__(self) -> Self:
+        self._entered = True
+        self._run.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._run.stop()
+        self._run.join()
+
+    def __iter__(self) -> Iterator[MinerEvent]:
+        self._run.start()
+        try:
+            while (event := self._run.events.take()) is not None:
+                yield event
+        finally:
+            if not self._entered:
+                self._run.stop()
+        if self._run.error is not None:
+            raise self._run.error
+
+
+class _Run:
+    """A session on an event loop in a thread of its own. It doesn't hold its Mining: one that is dropped can be seen to
+    be."""
+
+    def __init__(self, source: WorkSource, engine: EngineConfig, seconds: float) -> None:
+        self._source, self._engine_config, self._seconds = source, engine, seconds
+        self.events: EventQueue[MinerEvent] = EventQueue(_BACKLOG)
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._main, name="miner-session", daemon=True)
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session: Session | None = None
         self._stopping = False
-        self._error: BaseException | None = None
+
+    def start(self) -> None:
+        """Start the thread, unless it was started before. Raises EngineError where the system starts none."""
+        with self._lock:
+            if self._thread.ident is None:
+                start_thread(self._thread)
 
     def stop(self) -> None:
-        """End the run; the events up to its totals can still be read. May be called more than once."""
         self._stopping = True
         loop, session = self._loop, self._session
         if loop is not None and session is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: the run is over
                 loop.call_soon_threadsafe(session.stop)
 
-    def __enter__(self) -> Self:
-        self._start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        self.stop()
+    def join(self) -> None:
+        """Wait for the end of the thread."""
         self._thread.join()
 
-    def __iter__(self) -> Iterator[MinerEvent]:
-        self._start()
-        while (event := self._events.get()) is not None:
-            yield event
-        self._events.put(None)  # for an iterator that comes later
-        if self._error is not None:
-            raise self._error
-
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread.ident is None:
-                self._thread.start()
-
-    def _emit(self, event: MinerEvent) -> None:
-        if not isinstance(event, Hashrate) or self._events.qsize() < _BACKLOG:
-            self._events.put(event)
-
-    def _run(self) -> None:
+    def _main(self) -> None:
         try:
             asyncio.run(self._mine())
         except BaseException as error:  # handed to whoever iterates
-            self._error = error
-            self._events.put(Trouble(str(error), fatal=True))
+            self.error = error
+            self.events.put(Trouble(str(error), fatal=True))
         finally:
-            self._events.put(None)
+            self.events.close()
 
     async def _mine(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._session = Session(self._source, self._engine, self._emit, self._seconds)
+        self._session = Session(self._source, self._engine_config, self.events.put, self._seconds)
         if self._stopping:
             self._session.stop()
         await self._session.run()

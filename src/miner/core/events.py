@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from miner.core.model import Job, ShareResult
-from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, SourceKind, Traffic
+from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, SourceKind, Talk, Traffic, Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class NewJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Hashrate:
+class Hashrate(Talk):
     """A thread computed so many hashes in so many seconds of wall time since its last such event."""
 
     thread: int
@@ -86,5 +86,5 @@ class Totals:
     aux_blocks: int = 0
 
 
-MinerEvent = (Started | Connecting | Disconnected | MovedTo | Notice | Traffic | Finished | NewJob | Hashrate
+MinerEvent = (Started | Connecting | Disconnected | MovedTo | Notice | Traffic | Finished | Unread | NewJob | Hashrate
               | ShareDone | BlockFound | Trouble | Totals)

@@ -25,8 +25,21 @@ class SourceKind(enum.Enum):
         return self in (SourceKind.POOL, SourceKind.HUB)
 
 
+class Talk:
+    """Events that are only there to be read. Where nobody reads, they give way first (`miner.event_queue`)."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class Connecting:
+class Unread:
+    """Where nobody read for very long: `events` older ones, results among them, are gone."""
+
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Connecting(Talk):
     """The source starts talking to its other end. `what` is minerd's word for it: "Stratum", "long-polling"."""
 
     what: str
@@ -42,7 +55,7 @@ class Disconnected:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Talk):
     """Something a person should read, e.g. a pool's client.show_message. One line, printable characters only."""
 
     text: str
@@ -59,7 +72,7 @@ class MovedTo:
 
 
 @dataclass(frozen=True, slots=True)
-class Traffic:
+class Traffic(Talk):
     """A message to (`sent`) or from the other end, word for word but for passwords. Only where it was asked for
     (SourceConfig.protocol_dump). May hold anything: `one_line` it."""
 
@@ -74,7 +87,7 @@ class Finished:
     reason: str
 
 
-SourceEvent = Job | Connecting | Disconnected | MovedTo | Notice | Traffic | Finished
+SourceEvent = Job | Connecting | Disconnected | MovedTo | Notice | Traffic | Finished | Unread
 
 
 class WorkSource(ABC):

@@ -289,6 +289,15 @@ class Engine:
             state.metered_hashes, state.metered_since = state.hashes, now
 
 
+def start_thread(thread: threading.Thread) -> None:
+    """Start it. Raises EngineError where the system starts no more threads."""
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise EngineError("this system starts no more threads: end something else, or raise its limit on them "
+                          "(ulimit -u, pids.max)") from error
+
+
 def _check(stop: threading.Event) -> None:
     if stop.is_set():
         raise EngineStopped("stopped while the engine was being opened")

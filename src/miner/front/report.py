@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from miner.core.events import BlockFound, Hashrate, MinerEvent, NewJob, ShareDone, Started, Totals, Trouble
 from miner.core.model import Job, ShareStatus
-from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, SourceKind, Traffic
+from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, SourceKind, Traffic, Unread
 from miner.core.target import target_to_difficulty
 from miner.core.text import one_line
 from miner.front.pace import Pace
@@ -129,7 +129,7 @@ def block_line(job: Job, block_hash: str, source: str) -> str:
     return f"BLOCK found{at_height(job)}, {one_line(source)}: {one_line(block_hash, 64)}"
 
 
-def source_lines(event: Connecting | Disconnected | MovedTo | Notice | Traffic | Finished) -> Iterator[str]:
+def source_lines(event: Connecting | Disconnected | MovedTo | Notice | Traffic | Finished | Unread) -> Iterator[str]:
     """What happens between us and where work comes from, on a miner as on a hub."""
     match event:
         case Connecting(what="long-polling"):
@@ -145,6 +145,8 @@ def source_lines(event: Connecting | Disconnected | MovedTo | Notice | Traffic |
             yield one_line(event.text)
         case Traffic():
             yield f"{'>' if event.sent else '<'} {one_line(event.text, MAX_TRAFFIC)}"
+        case Unread():
+            yield f"{counted(event.events, 'event')} waited too long to be told: only the totals have them"
         case Finished():
             yield f"No more work: {one_line(event.reason)}"
 

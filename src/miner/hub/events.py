@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from miner.core.model import Share, ShareResult, ShareStatus
-from miner.core.source import SourceEvent
+from miner.core.source import SourceEvent, Talk
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ class MinerJoined:
 
 
 @dataclass(frozen=True, slots=True)
-class MinerReported:
-    """A miner told how it does. The one kind of event that is dropped where nobody fetches them."""
+class MinerReported(Talk):
+    """A miner told how it does."""
 
     miner: MinerStats
 

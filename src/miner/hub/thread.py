@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
@@ -10,41 +9,13 @@ from types import TracebackType
 from typing import Self
 
 from miner.core.source import WorkSource
+from miner.event_queue import EventQueue
 from miner.hub.config import HubConfig
-from miner.hub.events import HubEvent, HubSnapshot, HubStopped, MinerReported
+from miner.hub.events import HubEvent, HubSnapshot, HubStopped
 from miner.hub.server import Hub
 
-EVENTS_KEPT = 4096
+EVENTS_KEPT = 4096  # that nobody has fetched; beyond them reports are dropped
 CLOSE_SECONDS = 10.0
-
-
-class HubEventQueue:
-    """From the hub's thread to another. When nobody fetches, the oldest reports are dropped, and nothing else."""
-
-    def __init__(self, limit: int = EVENTS_KEPT) -> None:
-        self._limit = limit
-        self._events: deque[HubEvent] = deque()
-        self._reports = 0
-        self._changed = threading.Condition()
-
-    def put(self, event: HubEvent) -> None:
-        with self._changed:
-            self._events.append(event)
-            self._reports += isinstance(event, MinerReported)
-            if len(self._events) > self._limit and self._reports:
-                at = next(at for at, old in enumerate(self._events) if isinstance(old, MinerReported))
-                del self._events[at]
-                self._reports -= 1
-            self._changed.notify()
-
-    def get(self, timeout: float | None = None) -> HubEvent | None:
-        """The oldest event; None when none came within so many seconds."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._events, timeout):
-                return None
-            event = self._events.popleft()
-            self._reports -= isinstance(event, MinerReported)
-            return event
 
 
 class HubThread:
@@ -62,7 +33,7 @@ class HubThread:
         self.source = source
         self.address = ("", 0)  # that miners connect to, once started
         self.error: BaseException | None = None  # what ended the hub, where something did
-        self._queue = HubEventQueue()
+        self._queue: EventQueue[HubEvent] = EventQueue(EVENTS_KEPT)
         self._hub = Hub(source, self.config, self._queue.put)
         self._thread = threading.Thread(target=self._run, name="hub", daemon=True)
         self._ready = threading.Event()  # started, or failed to
@@ -78,16 +49,15 @@ class HubThread:
         return self.address
 
     def next_event(self, timeout: float | None = None) -> HubEvent | None:
-        """The next event; None when none came within so many seconds. The last one is HubStopped."""
-        return self._queue.get(timeout)
+        """The next event; None when none came within `timeout` seconds. The last one is HubStopped."""
+        return self._queue.take(timeout)
 
     def events(self) -> Iterator[HubEvent]:
         """All events up to HubStopped. Raises the error that ended the hub, where one did."""
-        event: HubEvent | None = None
-        while not isinstance(event, HubStopped):
-            event = self._queue.get()
-            if event is not None:
-                yield event
+        while (event := self._queue.take()) is not None:
+            yield event
+            if isinstance(event, HubStopped):
+                break
         if self.error is not None:
             raise self.error
 
@@ -125,6 +95,7 @@ class HubThread:
         except BaseException as error:
             self.error = error
         finally:
+            self._queue.close()
             self._ready.set()
 
     async def _main(self) -> None:

@@ -43,7 +43,7 @@ class NodeSource(WorkSource):
         self._tried = self._feed.what
         self._failures = 0
         self._had_job = False
-        self._events = EventQueue()
+        self._events: EventQueue[SourceEvent] = EventQueue()
         self._runner: asyncio.Task[None] | None = None
         self._closed = False
 

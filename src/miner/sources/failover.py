@@ -47,7 +47,7 @@ class FailoverSource(WorkSource):
         self._failures: collections.Counter[int] = collections.Counter()  # by rank: gave up so often since its last job
         self._active: _Feed | None = None
         self._retiring: set[asyncio.Task[None]] = set()
-        self._events = EventQueue()
+        self._events: EventQueue[SourceEvent] = EventQueue()
         self._error: Exception | None = None  # what ended it all
         self._closed = False
 

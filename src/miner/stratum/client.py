@@ -52,7 +52,7 @@ class StratumSource(WorkSource):
         self._took_shares = False
         self._hand_in = HandIn()
         self._connection: PoolConnection | None = None
-        self._events = EventQueue()
+        self._events: EventQueue[SourceEvent] = EventQueue()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self.label = str(self._address)
