@@ -5,7 +5,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +16,7 @@ import commands
 import miner
 from commands import STAMP, interrupt, run, run_here, running, wait_for
 from counterparts import minerd, require
+from miner import session
 from miner.cli.mine import parser
 
 SECRET = "hunter2-is-secret"
@@ -198,3 +202,17 @@ def test_the_benchmarks_lines_are_minerds() -> None:
         return re.sub(r"\d+(\.\d+)?", "0", line)
 
     assert {shape(line) for line in theirs} <= {shape(line) for line in ours}
+
+
+def test_a_thread_that_fails_while_the_engine_opens_is_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, failed = session.Engine, threading.Event()
+
+    def failing(*arguments: Any, on_failed: Callable[[BaseException], None], **settings: Any) -> session.Engine:
+        on_failed(ValueError("no good"))
+        failed.wait(0.5)  # the run has ended by then, or takes the engine for whole
+        return real(*arguments, on_failed=on_failed, **settings)
+
+    monkeypatch.setattr(session, "Engine", failing)
+    done = run_here(*SANDBOX, "--seconds", "1")
+    assert done.status == 1
+    assert any("unexpected ValueError" in line and "no good" in line for line in done.err)

@@ -67,7 +67,10 @@ class Session:
         can't run here, and whatever else the source or the engine raised; what was found by then is told before."""
         async with self._open_engine() as engine:
             if engine is None:
-                return self._tell_totals(0, 0.0)
+                totals = self._tell_totals(0, 0.0)
+                if self._error is not None:  # a thread failed before the others were ready
+                    raise self._error
+                return totals
             self._engine = engine
             started = time.monotonic()
             self._emit(Started(self._source.label, self._source.payee, str(self._source.algorithm), engine.kernel,
