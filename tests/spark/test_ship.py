@@ -93,7 +93,7 @@ def test_command_makes_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 def test_a_package_in_a_zip_ships_that_zip(tmp_path: Path) -> None:
     write_bundle(tmp_path / "a.zip")
     code = "import pathlib, sys; from miner.spark.ship import bundle; print(bundle(pathlib.Path(sys.argv[1])))"
-    shipped = subprocess.run([sys.executable, "-S", "-c", code, str(tmp_path / "new")], timeout=60, check=True,
+    shipped = subprocess.run([sys.executable, "-S", "-c", code, str(tmp_path / "new")], timeout=150, check=True,
                              env={"PYTHONPATH": str(tmp_path / "a.zip")}, capture_output=True, text=True).stdout
     assert Path(shipped.strip()) == tmp_path / "a.zip"
 
@@ -103,6 +103,6 @@ def test_a_package_in_a_zip_makes_the_same_bundle_again(tmp_path: Path) -> None:
     write_bundle(tmp_path / "a.zip", [wheel(tmp_path)])
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         archive.extractall(tmp_path / "unpacked")
-    subprocess.run([sys.executable, "-S", "-B", "-m", "miner.spark.ship", str(tmp_path / "b.zip")], timeout=60,
+    subprocess.run([sys.executable, "-S", "-B", "-m", "miner.spark.ship", str(tmp_path / "b.zip")], timeout=150,
                    check=True, env={"PYTHONPATH": str(tmp_path / "unpacked")})
     assert (tmp_path / "b.zip").read_bytes() == (tmp_path / "a.zip").read_bytes()
