@@ -1,6 +1,11 @@
 """The comparison of kernels. How fast they are is not tested here."""
 
 import json
+import re
+import signal
+import subprocess
+import sys
+import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -8,6 +13,7 @@ import pytest
 
 from commands import run_here
 from miner import _native
+from miner.cli.chart import ChartFile
 from miner.cli.machine import clock_hertz, least_cycles, machine
 from miner.cli.switches import percentile_99
 from miner.core.algorithm import Algorithm
@@ -47,14 +53,62 @@ def test_benchs_table_names_the_machine_and_lines_up() -> None:
 
 
 @pytest.mark.parametrize(("args", "status", "words"), [
-    (["--kernel", "bogus"], 2, "portable"), (["--chart", "/nonexistent/x.svg"], 2, "no directory"),
-    (["--rounds", "0"], 2, "--rounds"),
+    (["--kernel", "bogus"], 2, "portable"), (["--chart", "/nonexistent/x.svg"], 2, "No such file or directory"),
+    (["--chart", "/"], 2, "must end in .svg"), (["--chart", "x.png"], 2, "must end in .svg"),
+    (["--switches", "1", "--chart", "x.png"], 2, "must end in .svg"),
+    (["--rounds", "0"], 2, "--rounds"), (["--seconds", "0"], 2, "--seconds"), (["--seconds", "-0.0"], 2, "--seconds"),
 ])
 def test_bench_refuses_before_it_measures(args: list[str], status: int, words: str) -> None:
     done = run_here("bench", *args)
     assert done.status == status
     assert len(done.err) == 1
     assert words in done.err[0]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_chart_that_has_no_room_is_told_before_anything_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "full.svg").symlink_to("/dev/full")
+    (tmp_path / "folder.svg").mkdir()
+    for name, words in (("full.svg", "No space left"), ("folder.svg", "Is a directory")):
+        done = run_here("bench", "-a", "scrypt:16", "--chart", str(tmp_path / name))
+        assert (done.status, len(done.err)) == (2, 1)
+        assert words in done.err[0]
+
+
+def test_what_was_in_the_charts_file_stays_until_there_is_a_picture(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.svg", tmp_path / "new.svg"
+    old.write_text("a picture")
+    for path in (old, new):
+        with ChartFile(str(path)):
+            assert path.read_text() == ("a picture" if path is old else "")
+    assert (old.read_text(), new.exists()) == ("a picture", False)
+    with ChartFile(str(old)) as chart:
+        chart.write("another")
+    assert old.read_text() == "another"
+
+
+def test_switches_are_drawn_too(tmp_path: Path) -> None:
+    chart = tmp_path / "chart.svg"
+    done = run_here("bench", "-a", "scrypt:16", "--kernel", "portable", "-t", "1", "--switches", "3", "--chart",
+                    str(chart))
+    assert done.status == 0
+    texts = [element.text or "" for element in ElementTree.parse(chart).iter("{http://www.w3.org/2000/svg}text")]
+    assert "portable × 1" in texts
+    assert any(text.endswith(" ms") for text in texts)
+
+
+def test_a_machine_that_is_throttled_is_said_to_be() -> None:
+    """The process stands still for nine tenths of the time, as a quota has it."""
+    with subprocess.Popen([sys.executable, "-m", "miner", "bench", "-a", "scrypt:16", "--kernel", "portable", "-t", "1",
+                           "--seconds", "0.5", "--rounds", "3"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True) as process:
+        while process.poll() is None:
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(0.09)
+            process.send_signal(signal.SIGCONT)
+            time.sleep(0.01)
+        assert process.stdout is not None
+        assert re.search(r"The threads had only \d+% of the CPU time", process.stdout.read())
 
 
 def test_an_n_that_hashlib_does_not_take_is_measured_without_it() -> None:

@@ -1,5 +1,6 @@
 """CPUs that a process may use, quotas of both cgroup versions, and claims between processes."""
 
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -97,3 +98,42 @@ def test_a_symlink_in_the_shared_directory_is_not_followed(tmp_path: Path) -> No
         (tmp_path / f"sparkminer-cpu{cpu}.lock").symlink_to(victim)
     assert CpuClaims(tmp_path).take(1) == ()
     assert not victim.exists()
+
+
+REFUSED = """
+import ctypes, struct, sys
+BPF_LD, BPF_JEQ, BPF_RET, ALLOW, ERRNO, PERMISSION = 0x20, 0x15, 0x06, 0x7FFF0000, 0x00050000, 1
+number = {"x86_64": 204, "aarch64": 123}[sys.argv[1]]  # sched_getaffinity
+program = b"".join(struct.pack("HBBI", *step) for step in (
+    (BPF_LD, 0, 0, 0), (BPF_JEQ, 0, 1, number), (BPF_RET, 0, 0, ERRNO | PERMISSION), (BPF_RET, 0, 0, ALLOW)))
+steps = ctypes.create_string_buffer(program)
+filter = ctypes.create_string_buffer(struct.pack("HP", 4, ctypes.addressof(steps)))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, filter, 0, 0) == 0, ctypes.get_errno()
+import os
+try:
+    os.sched_getaffinity(0)
+    sys.exit("it was not refused")
+except PermissionError:
+    pass
+import miner
+from miner.core.events import Totals
+assert miner.benchmark("scrypt:16", seconds=0.1).hashes > 0
+with miner.mine(sandbox=True, algorithm="scrypt:16", seconds=0.3) as mining:
+    assert isinstance(list(mining)[-1], Totals)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"), reason="seccomp")
+def test_an_affinity_mask_that_the_system_refuses_to_tell_stops_nothing() -> None:
+    done = subprocess.run([sys.executable, "-c", REFUSED, platform.machine()], capture_output=True, text=True,
+                          timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_files_of_the_system_that_make_no_sense_set_no_limit(tmp_path: Path) -> None:
+    membership = tmp_path / "cgroup"
+    (tmp_path / "cpu.max").write_text("100000 0\n")
+    for text in (b"0::/\n", b"nonsense\n\n::", b"\xff\xfe", b""):
+        membership.write_bytes(text)
+        assert cpu_quota(tmp_path, membership) is None

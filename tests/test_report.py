@@ -12,7 +12,7 @@ from miner.core.model import Job, ShareResult, ShareStatus
 from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, SourceKind
 from miner.core.text import one_line
 from miner.front.hub_report import HubReport, miner_table
-from miner.front.report import Report, hashrate_text, khash, table
+from miner.front.report import Report, hashrate_text, khash, rate, table
 from miner.hub.events import HubBlock, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported, MinerStats
 
 EVIL = "\x1b[2J\r\nfoo‮" + "x" * 5000
@@ -211,3 +211,11 @@ def test_a_table_is_aligned_numbers_to_the_right() -> None:
         "a             1",
         "long name  1000",
     ]
+
+
+@pytest.mark.parametrize(("hashrate", "minerds", "people"), [
+    (0.0, "0.00 khash/s", "0.00 H/s"), (0.0123, "0.0123 H/s", "0.0123 H/s"), (3.217, "3.22 H/s", "3.22 H/s"),
+    (10.0, "0.01 khash/s", "10.00 H/s"), (60110.0, "60.11 khash/s", "60.11 kH/s"), (2e6, "2000 khash/s", "2.00 MH/s"),
+])
+def test_rates_of_slow_algorithms_can_be_read(hashrate: float, minerds: str, people: str) -> None:
+    assert (rate(hashrate), hashrate_text(hashrate)) == (minerds, people)

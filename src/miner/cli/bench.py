@@ -4,23 +4,27 @@ All candidates take turns in several rounds, so that a machine that slows down o
 shown is each one's median.
 """
 
+import argparse
+import contextlib
 import json
 import statistics
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from miner import __version__, _native
 from miner.cli import switches
 from miner.cli.candidate import HASHLIB, Candidate, kernel_candidates
-from miner.cli.chart import Bar, Panel, draw
+from miner.cli.chart import Bar, ChartFile, Panel, draw
 from miner.cli.machine import clock_hertz, least_cycles, machine
 from miner.core.algorithm import Algorithm, algorithms, forms
-from miner.core.errors import UsageError
-from miner.front.argparser import Parser, integer, seconds
+from miner.core.errors import EngineStopped
+from miner.engine.cpus import usable_threads
+from miner.front.argparser import Parser, integer, some_seconds
 from miner.front.console import Console, ExitStatus
 from miner.front.report import hashrate_text, table
+
+_FAR_BELOW = 0.8  # of the CPU time that the threads could use: from here on it is worth a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,52 +45,62 @@ class Figures:
 def bench(args: list[str], console: Console) -> int:
     """Measure, and print a table, or JSON for programs."""
     options = _parser().parse_args(args)
-    if options.chart and not Path(options.chart).resolve().parent.is_dir():
-        raise UsageError(f"--chart: there is no directory for {options.chart!r}")
+    with ChartFile(options.chart) if options.chart else contextlib.nullcontext() as chart:
+        return _bench(options, chart, console)
+
+
+def _bench(options: argparse.Namespace, chart: ChartFile | None, console: Console) -> int:
     chosen = options.algo or algorithms()
     candidates = list(kernel_candidates(chosen, options.kernel, options.threads, console))
     if options.switches:
-        return switches.measure(candidates, options.switches, options.pin, options.json, console)
+        return switches.measure(candidates, options.switches, options.pin, options.json, chart, console)
     candidates += [Candidate(algorithm, HASHLIB, 1) for algorithm in dict.fromkeys(chosen)
                    if algorithm.has_reference]
     candidates.sort(key=lambda candidate: (chosen.index(candidate.algorithm), candidate.kernel != HASHLIB))
     stop = threading.Event()
     with console.stopping(stop.set):
-        rounds, clock = _measure(candidates, options.rounds, options.seconds, options.pin, stop, console)
+        rounds, clock, granted = _measure(candidates, options.rounds, options.seconds, options.pin, stop, console)
     if not rounds:
         return ExitStatus.INTERRUPTED
     measured = {candidate: [rates[candidate] for rates in rounds] for candidate in candidates}
     results = [_figures(candidate, measured, clock) for candidate in candidates]
     if options.json:
-        console.result(json.dumps(_as_json(results, clock, len(rounds), options.seconds), indent=2))
+        console.result(json.dumps(_as_json(results, clock, granted, len(rounds), options.seconds), indent=2))
     else:
         for line in _as_text(results, clock):
             console.result(line)
-    if options.chart:
-        Path(options.chart).write_text(_as_chart(results), encoding="utf-8")
+    if granted < _FAR_BELOW:
+        console.message(f"The threads had only {granted:.0%} of the CPU time that they could use, so these figures are "
+                        "too low: a quota on CPU time or other programs took the rest")
+    if chart:
+        chart.write(_as_chart(results))
         console.message(f"Chart written to {options.chart}")
     return ExitStatus.OK
 
 
 def _measure(candidates: Sequence[Candidate], rounds: int, seconds: float, pin: bool, stop: threading.Event,
-             console: Console) -> tuple[list[dict[Candidate, float]], float | None]:
-    """Each candidate's H/s in each round that was done before `stop` was set, and the clock's median, if it can be
-    told."""
+             console: Console) -> tuple[list[dict[Candidate, float]], float | None, float]:
+    """Each candidate's H/s in each round that was done before `stop` was set; the clock's median in hertz, if it can be
+    told; and which part of the CPU time that they could use the threads had, in the median of all measurements."""
     console.message(f"Measuring {len(candidates)} candidates in {rounds} rounds: "
                     f"about {len(candidates) * rounds * seconds:.0f} seconds")
     done: list[dict[Candidate, float]] = []
     clocks: list[float | None] = []
+    granted = [1.0]
     for number in range(rounds):
         rates = {}
         for candidate in candidates:
-            rates[candidate] = candidate.measure(seconds, pin, stop)
+            with contextlib.suppress(EngineStopped):
+                result = candidate.measure(seconds, pin, stop)
+                rates[candidate] = result.hashrate
+                granted.append(result.cpu_seconds / (result.seconds * min(candidate.threads, usable_threads())))
             if stop.is_set():
                 console.message(f"Stopped after {number} of {rounds} rounds")
-                return done, _median(clocks)
+                return done, _median(clocks), statistics.median(granted)
         done.append(rates)
         clocks.append(clock_hertz())
         console.message(f"Round {number + 1} of {rounds} done")
-    return done, _median(clocks)
+    return done, _median(clocks), statistics.median(granted)
 
 
 def _median(clocks: Sequence[float | None]) -> float | None:
@@ -104,7 +118,7 @@ def _parser() -> Parser:
     add("-t", "--threads", type=integer(1, 4096), default=0, metavar="N",
         help="only with so many threads (default: with one, and with one for each CPU)")
     add("--no-pin", dest="pin", action="store_false", help="don't bind threads to CPUs")
-    add("--seconds", type=seconds, default=0.5, metavar="N", help="length of each measurement (default: 0.5)")
+    add("--seconds", type=some_seconds, default=0.5, metavar="N", help="length of each measurement (default: 0.5)")
     add("--rounds", type=integer(1, 1000), default=5, metavar="N", help="number of rounds (default: 5)")
     add("--switches", type=integer(1, 1_000_000), default=0, metavar="N",
         help="measure how long it takes from new work to the last thread hashing it, N times, in place of hashrates")
@@ -144,11 +158,12 @@ def _cells(figures: Figures) -> list[str]:
             f"{figures.cycles:.0f}" if figures.cycles else "", f"{figures.share:.0%}" if figures.share else ""]
 
 
-def _as_json(results: list[Figures], clock: float | None, rounds: int, seconds: float) -> dict[str, object]:
+def _as_json(results: list[Figures], clock: float | None, granted: float, rounds: int,
+             seconds: float) -> dict[str, object]:
     """All rates in H/s."""
     return {
         "machine": machine(), "version": __version__, "compiler": _native.compiler(), "clock_hertz": clock,
-        "rounds": rounds, "seconds": seconds,
+        "cpu_time_granted": granted, "rounds": rounds, "seconds": seconds,
         "results": [{
             "algorithm": str(figures.candidate.algorithm), "kernel": figures.candidate.kernel,
             "threads": figures.candidate.threads, "hashrate": figures.hashrate, "slowest": figures.slowest,

@@ -10,7 +10,7 @@ from miner import _native
 from miner.config import EngineConfig
 from miner.core.algorithm import Algorithm
 from miner.core.errors import EngineError
-from miner.engine.benchmarking import benchmark
+from miner.engine.benchmarking import BenchmarkResult, benchmark
 from miner.engine.cpus import usable_threads
 from miner.engine.kernels import candidates, first_that_fits
 from miner.front.console import Console
@@ -32,11 +32,11 @@ class Candidate:
     def engine(self, pin: bool) -> EngineConfig:
         return EngineConfig(threads=self.threads, kernel=self.kernel, pin=pin, nice=None)
 
-    def measure(self, seconds: float, pin: bool, stop: threading.Event) -> float:
-        """H/s over a number of seconds, or until `stop` is set."""
+    def measure(self, seconds: float, pin: bool, stop: threading.Event) -> BenchmarkResult:
+        """Hash for `seconds`, or until `stop` is set. Raises EngineStopped if that is before the first hash."""
         if self.kernel == HASHLIB:
             return _measure_hashlib(self.algorithm, seconds, stop)
-        return benchmark(self.algorithm, seconds=seconds, engine=self.engine(pin), stop=stop).hashrate
+        return benchmark(self.algorithm, seconds=seconds, engine=self.engine(pin), stop=stop)
 
 
 def kernel_candidates(algorithms: Sequence[Algorithm], kernel: str, threads: int,
@@ -54,9 +54,9 @@ def kernel_candidates(algorithms: Sequence[Algorithm], kernel: str, threads: int
                     yield Candidate(algorithm, name, count)
 
 
-def _measure_hashlib(algorithm: Algorithm, seconds: float, stop: threading.Event) -> float:
-    header, hashes, started = os.urandom(76), 0, time.perf_counter()
+def _measure_hashlib(algorithm: Algorithm, seconds: float, stop: threading.Event) -> BenchmarkResult:
+    header, hashes, started, cpu_started = os.urandom(76), 0, time.perf_counter(), time.process_time()
     while (elapsed := time.perf_counter() - started) < seconds and not stop.is_set() or not hashes:
         algorithm.hash(header + hashes.to_bytes(4, "little"))
         hashes += 1
-    return hashes / elapsed
+    return BenchmarkResult(str(algorithm), HASHLIB, 1, hashes, elapsed, time.process_time() - cpu_started)

@@ -1,14 +1,73 @@
 """Bar charts as SVG, small enough to be written by hand."""
 
+import contextlib
+import errno
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from miner.core.errors import MinerError, UsageError
 
 COLOURS = ("#9aa0a6", "#2a78b5", "#7fb5dc")
 WIDTH, LEFT, RIGHT = 720, 130, 110  # pixels: the whole, room for names, room for figures
 BAR, GAP, HEAD, TITLE = 16, 6, 34, 58
 _STYLE = ("text{font:12px system-ui,sans-serif;fill:#222} .h{font-size:15px;font-weight:600} .s{fill:#666} "
           ".n{text-anchor:end}")
+
+
+_ROOM = 1 << 16  # bytes; more than any picture takes
+
+
+class ChartFile:
+    """A file for a picture that is drawn later. Entering the context sees to it that it can be written, with what is in
+    it left alone until `write`; leaving it without a picture leaves no file that wasn't there.
+
+    Raises UsageError, on entering, for a name that isn't *.svg, a directory, a place where no file can be written, or a
+    disk that is full.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._path = Path(name)
+        self._new = False
+
+    def __enter__(self) -> Self:
+        if self._path.suffix.lower() != ".svg":
+            raise UsageError(f"--chart: pictures are SVG only, so {str(self._path)!r} must end in .svg")
+        self._new = not os.path.lexists(self._path)
+        try:
+            with self._path.open("ab", buffering=0) as file:
+                size = file.tell()
+                try:
+                    if file.write(bytes(_ROOM)) < _ROOM:
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    os.fsync(file.fileno())
+                finally:
+                    with contextlib.suppress(OSError):  # a device
+                        os.ftruncate(file.fileno(), size)
+        except OSError as error:
+            self._drop()
+            raise UsageError(f"--chart: can't write {str(self._path)!r}: {error.strerror}") from error
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._drop()
+
+    def write(self, picture: str) -> None:
+        """Put the picture into the file. Raises MinerError where the system refuses it by now."""
+        try:
+            self._path.write_text(picture, encoding="utf-8")
+        except OSError as error:
+            raise MinerError(f"can't write the chart to {str(self._path)!r}: {error.strerror}") from error
+        self._new = False
+
+    def _drop(self) -> None:
+        if self._new:
+            self._path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

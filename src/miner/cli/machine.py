@@ -93,6 +93,6 @@ def _cpuinfo(path: Path) -> dict[str, str]:
     """What the system says of the first CPU."""
     try:
         first = path.read_text(encoding="utf-8").partition("\n\n")[0]
-    except OSError:
+    except (OSError, ValueError):  # ValueError: not UTF-8
         return {}
     return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}

@@ -120,19 +120,21 @@ def run_benchmark(options: argparse.Namespace, console: Console) -> int:
         return ExitStatus.OK
     from miner.core.events import Hashrate, Started
     from miner.engine.benchmarking import Round, benchmark
-    from miner.front.report import Report, khash
+    from miner.front.report import Report, rate
 
     report = Report(quiet=options.quiet, debug=options.debug)
 
     def tell(event: Started | Hashrate | Round) -> None:
         if isinstance(event, Round):
-            console.message(f"Total: {khash(event.hashrate)} khash/s")
+            console.message(f"Total: {rate(event.hashrate)}")
         else:
             console.messages(report.lines(event))
 
     stop = threading.Event()
     with console.stopping(stop.set):
-        benchmark(options.algo, seconds=options.seconds, engine=engine, stop=stop, on_event=tell)
+        result = benchmark(options.algo, seconds=options.seconds, engine=engine, stop=stop, on_event=tell)
+    if not result.hashes:
+        console.message(f"Total: {rate(0)}, since no thread came to the end of a hash in {result.seconds:.1f} s")
     return ExitStatus.OK
 
 

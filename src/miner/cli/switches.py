@@ -1,19 +1,24 @@
 """`miner bench --switches`: how long it takes from new work to the last thread hashing it."""
 
+import contextlib
 import json
 import statistics
 import threading
 from collections.abc import Iterator, Sequence
 
 from miner.cli.candidate import Candidate
+from miner.cli.chart import Bar, ChartFile, Panel, draw
+from miner.cli.machine import machine
+from miner.core.errors import EngineStopped
 from miner.engine.benchmarking import measure_switches
 from miner.front.console import Console, ExitStatus
 from miner.front.report import table
 
 
-def measure(candidates: Sequence[Candidate], count: int, pin: bool, as_json: bool, console: Console) -> int:
-    """Measure each candidate and print a table, or JSON for programs, of those that were done before a signal to stop.
-    Returns the exit status."""
+def measure(candidates: Sequence[Candidate], count: int, pin: bool, as_json: bool,
+            chart: ChartFile | None, console: Console) -> int:
+    """Measure each candidate and print a table, or JSON for programs, of those that were done before a signal to stop,
+    and draw them. Returns the exit status."""
     taken = _measure(candidates, count, pin, console)
     if candidates and not taken:
         return ExitStatus.INTERRUPTED
@@ -25,6 +30,8 @@ def measure(candidates: Sequence[Candidate], count: int, pin: bool, as_json: boo
     else:
         for line in _as_text(taken, count):
             console.result(line)
+    if chart:
+        chart.write(_as_chart(taken))
     return ExitStatus.OK
 
 
@@ -35,7 +42,8 @@ def _measure(candidates: Sequence[Candidate], count: int, pin: bool, console: Co
     with console.stopping(stop.set):
         for candidate in candidates:
             console.message(f"{count} switches: {candidate}")
-            seconds = measure_switches(candidate.algorithm, candidate.engine(pin), count, stop)
+            with contextlib.suppress(EngineStopped):
+                seconds = measure_switches(candidate.algorithm, candidate.engine(pin), count, stop)
             if stop.is_set():
                 console.message(f"Stopped after {len(taken)} of {len(candidates)} candidates")
                 break
@@ -56,3 +64,13 @@ def _as_text(taken: dict[Candidate, list[float]], count: int) -> Iterator[str]:
         for candidate, seconds in taken.items()])
     yield ""
     yield f"From new work to the last thread that goes over to it, {count} times"
+
+
+def _as_chart(taken: dict[Candidate, list[float]]) -> str:
+    panels = [Panel(str(algorithm), [
+        Bar(f"{candidate.kernel} × {candidate.threads}", 1e3 * statistics.median(seconds),
+            f"{1e3 * statistics.median(seconds):.2f} ms", 1 if candidate.threads == 1 else 2,
+            1e3 * percentile_99(seconds))
+        for candidate, seconds in taken.items() if candidate.algorithm == algorithm])
+        for algorithm in dict.fromkeys(candidate.algorithm for candidate in taken)]
+    return draw("From new work to the last thread hashing it", f"{machine()}; median, and outlined: 99 in 100", panels)

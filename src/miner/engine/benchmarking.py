@@ -32,13 +32,15 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkResult:
-    """hashrate is in H/s, over the whole of the run's `seconds`."""
+    """`hashrate` is in H/s, over all of the run's `seconds`. `cpu_seconds` is the CPU time that this process took in
+    them: far less than `threads` times as many where a quota or other programs took the rest."""
 
     algorithm: str
     kernel: str
     threads: int
     hashes: int
     seconds: float
+    cpu_seconds: float
 
     @property
     def hashrate(self) -> float:
@@ -48,35 +50,39 @@ class BenchmarkResult:
 def benchmark(algorithm: Algorithm | str = "scrypt", threads: int = 0, kernel: str = "", seconds: float = 5.0, *,
               engine: EngineConfig | None = None, stop: threading.Event | None = None,
               on_event: Callable[[Started | Hashrate | Round], None] = lambda event: None) -> BenchmarkResult:
-    """Hash for so many seconds, or (0) until `stop` is set, and say how fast it went.
+    """Hash for `seconds`, or (0) until `stop` is set, and say how fast it went.
 
     threads, kernel   as in EngineConfig; `engine` brings a whole EngineConfig in their place
     on_event          hears how it goes: Started (without source and payee), then each round a Hashrate a thread and
                       their Round
 
-    Raises UsageError or EngineError as the engine does.
+    Raises UsageError for an unknown algorithm or kernel, EngineError where the engine can't run here as asked or was
+    stopped while it was opened, and whatever has ended the engine's threads.
     """
     algorithm = Algorithm.parse(algorithm) if isinstance(algorithm, str) else algorithm
     engine = engine or EngineConfig(threads=threads, kernel=kernel)
     stop = stop or threading.Event()
     figures: queue.SimpleQueue[Hashrate] = queue.SimpleQueue()
     with Engine(algorithm, engine, on_hit=lambda work, nonce, digest: None,
-                on_hashes=lambda *figure: figures.put(Hashrate(*figure))) as running:
+                on_hashes=lambda *figure: figures.put(Hashrate(*figure)), stop=stop) as running:
         on_event(Started("", "", str(algorithm), running.kernel, running.threads, running.cpus,
                          running.remarks))
-        started = time.monotonic()
+        started, cpu_started = time.monotonic(), time.process_time()
         end = started + seconds if seconds else float("inf")
         ranges = _ranges(algorithm)
         running.assign(ranges)
-        pause = FIRST_ROUND_SECONDS
+        pause, hashes = FIRST_ROUND_SECONDS, 0
         while not stop.wait(min(pause, max(0.0, end - time.monotonic()))) and time.monotonic() < end:
+            if running.hashes == hashes:
+                continue  # new work would only interrupt what takes so long
+            hashes = running.hashes
             running.assign(ranges)  # threads tell their figures when their work changes
             _tell_round(figures, running.threads, METER_SECONDS, on_event)
             pause = ROUND_SECONDS
         running.pause()
-        seconds = time.monotonic() - started
+        seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu_started
     _tell_round(figures, running.threads, 0.0, on_event)  # the threads have ended, so all is told
-    return BenchmarkResult(str(algorithm), running.kernel, running.threads, running.hashes, seconds)
+    return BenchmarkResult(str(algorithm), running.kernel, running.threads, running.hashes, seconds, cpu_seconds)
 
 
 def _tell_round(figures: "queue.SimpleQueue[Hashrate]", threads: int, wait: float,
@@ -102,7 +108,7 @@ def measure_switches(algorithm: Algorithm, engine: EngineConfig, count: int,
     """Seconds from new work to the last thread that goes over to it, `count` times or until `stop` is set, at any
     moment of a hash."""
     switches, ranges = [], _ranges(algorithm)
-    with Engine(algorithm, engine, on_hit=lambda work, nonce, digest: None) as running:
+    with Engine(algorithm, engine, on_hit=lambda work, nonce, digest: None, stop=stop) as running:
         for _ in range(count):
             if stop is not None and stop.is_set():
                 break

@@ -12,15 +12,23 @@ def groups_above(controller: str, cgroups: Path = CGROUPS, membership: Path = ME
     version 1's hierarchy of that controller. Which files are there, the caller sees. None where there are no groups."""
     try:
         lines = membership.read_text().splitlines()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: no text
         return
     for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers and controller not in controllers.split(","):
+        _, _, rest = line.partition(":")
+        controllers, colon, path = rest.partition(":")
+        if not colon or controllers and controller not in controllers.split(","):
             continue
-        mount = cgroups / controllers if controllers and (cgroups / controllers).is_dir() else cgroups
+        mount = cgroups / controllers if controllers and _is_directory(cgroups / controllers) else cgroups
         if controllers and mount == cgroups:
             mount = cgroups / controller
         # In a container the path may be the host's: then only the mount's own root can be read, which is enough.
         group = mount / path.lstrip("/")
         yield from (level for level in (group, *group.parents) if level.is_relative_to(mount))
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a directory above it can't be read
+        return False

@@ -13,7 +13,8 @@ from miner.engine.hostlock import LOCKS, try_lock
 def allowed_cpus() -> tuple[int, ...]:
     """The CPU numbers of the affinity mask, which honours cpusets; all of them where the system can't say."""
     if hasattr(os, "sched_getaffinity"):
-        return tuple(sorted(os.sched_getaffinity(0)))
+        with contextlib.suppress(OSError):  # refused, as by a container's seccomp profile
+            return tuple(sorted(os.sched_getaffinity(0)))
     return tuple(range(os.cpu_count() or 1))
 
 
@@ -33,7 +34,7 @@ def _group_quota(group: Path) -> float | None:
             quota = (group / "cpu.cfs_quota_us").read_text()
             period = (group / "cpu.cfs_period_us").read_text()
         return int(quota) / int(period) if int(quota) > 0 else None
-    except (OSError, ValueError):  # ValueError: "max"
+    except (OSError, ValueError, ZeroDivisionError):  # ValueError: "max"
         return None
 
 

@@ -54,7 +54,7 @@ def _address_space(proc: Path) -> Iterator[MemoryLeft]:
         used = _field(proc / "self/status", "VmSize:")
         if used is not None:
             yield MemoryLeft(max(0, int(limit) - used * 1024), "in this process's address space (ulimit -v)")
-    except (OSError, ValueError, StopIteration):  # ValueError: "unlimited"
+    except (OSError, ValueError, IndexError, StopIteration):  # ValueError: "unlimited"
         return
 
 
@@ -77,7 +77,7 @@ def huge_page_bytes(proc: Path = PROC) -> int | None:
 def huge_pages_switched_off(setting: Path = HUGE_PAGES) -> bool:
     try:
         return "[never]" in setting.read_text()
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 

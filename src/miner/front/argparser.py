@@ -170,6 +170,13 @@ def seconds(text: str) -> float:
     return number
 
 
+def some_seconds(text: str) -> float:
+    """An option type: a duration in seconds, more than 0. Raises ArgumentTypeError for anything else."""
+    if not (number := seconds(text)):
+        raise argparse.ArgumentTypeError("it takes a time longer than 0")
+    return number
+
+
 def readable_by_others(path: str) -> bool:
     """Whether users other than the owner may read it. False where the system has no such modes."""
     try:

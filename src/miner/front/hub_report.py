@@ -10,7 +10,7 @@ from miner.front.report import (
     block_line,
     counted,
     hashrate_text,
-    khash,
+    rate,
     reason_lines,
     restart_line,
     share_line,
@@ -78,7 +78,7 @@ class HubReport:
         last = self._metered.get(miner.name)
         if not self._quiet and miner.hashrate > 0 and (last is None or now - last >= _METER_SECONDS):
             self._metered[miner.name] = now
-            yield f"{_name(miner.name)}: {miner.hashes} hashes, {khash(miner.hashrate)} khash/s"
+            yield f"{_name(miner.name)}: {miner.hashes} hashes, {rate(miner.hashrate)}"
 
 
 def miner_table(miners: Sequence[MinerStats], title: str = "miner") -> list[str]:

@@ -22,12 +22,17 @@ def khash(hashrate: float) -> str:
     return f"{hashrate / 1e3:.{0 if hashrate >= 1e6 else 2}f}"
 
 
+def rate(hashrate: float) -> str:
+    """H/s as minerd writes it, with its unit: `60.11 khash/s`. What would be 0.00 there, and is not, is in H/s."""
+    return f"{hashrate:.3g} H/s" if 0 < hashrate < 10 else f"{khash(hashrate)} khash/s"
+
+
 def hashrate_text(hashrate: float) -> str:
     """H/s for people: `60.11 kH/s`."""
     for unit, size in (("GH/s", 1e9), ("MH/s", 1e6), ("kH/s", 1e3)):
         if hashrate >= size:
             return f"{hashrate / size:.2f} {unit}"
-    return f"{hashrate:.2f} H/s"
+    return f"{hashrate:.3g} H/s" if 0 < hashrate < 1 else f"{hashrate:.2f} H/s"
 
 
 def threads_line(threads: int, algorithm: str) -> str:
@@ -43,13 +48,13 @@ def binding_lines(cpus: Iterable[int]) -> list[str]:
 
 
 def thread_line(thread: int, hashes: int, hashrate: float) -> str:
-    return f"thread {thread}: {hashes} hashes, {khash(hashrate)} khash/s"
+    return f"thread {thread}: {hashes} hashes, {rate(hashrate)}"
 
 
 def share_line(status: ShareStatus, accepted: int, submitted: int, hashrate: float) -> str:
     word = "(yay!!!)" if status is ShareStatus.ACCEPTED else "(booooo)"
     share = 100 * accepted / submitted if submitted else 0.0
-    return f"accepted: {accepted}/{submitted} ({share:.2f}%), {khash(hashrate)} khash/s {word}"
+    return f"accepted: {accepted}/{submitted} ({share:.2f}%), {rate(hashrate)} {word}"
 
 
 def counted(number: int, noun: str) -> str:
@@ -152,7 +157,7 @@ def source_lines(event: Connecting | Disconnected | MovedTo | Notice | Traffic |
 
 
 def totals_line(totals: Totals) -> str:
-    return (f"Done: {totals.hashes} hashes in {totals.seconds:.1f} s, {khash(totals.hashrate)} khash/s; "
+    return (f"Done: {totals.hashes} hashes in {totals.seconds:.1f} s, {rate(totals.hashrate)}; "
             f"{counted(totals.accepted, 'share')} accepted, {totals.rejected} rejected, {totals.stale} stale; "
             f"{counted(totals.blocks, 'block')}"
             + (f", {counted(totals.aux_blocks, 'block')} on the chain mined along" if totals.aux_blocks else ""))
