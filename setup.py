@@ -35,9 +35,13 @@ if sys.platform == "win32":
 else:
     compile_args = ["-std=gnu11", "-O3", "-g0", "-fvisibility=hidden"]
 
+# MINER_MORE_SOURCES names a folder whose C files are built in as well, each in place of csrc's of that name: a way to
+# try an algorithm from outside (tests/toy).
+more = Path(os.environ["MINER_MORE_SOURCES"]).glob("*.c") if "MINER_MORE_SOURCES" in os.environ else ()
+core = {path.name: os.path.relpath(path) for path in [*Path("csrc").glob("*.c"), *more]}
 native = Extension(
     "miner._native",
-    sources=[BINDING.as_posix(), *sorted(path.as_posix() for path in Path("csrc").glob("*.c"))],
+    sources=[BINDING.as_posix(), *(Path(core[name]).as_posix() for name in sorted(core))],
     depends=sorted(path.as_posix() for path in Path("csrc").glob("*.h")),
     include_dirs=["csrc"],
     define_macros=[("Py_LIMITED_API", "0x030B0000")] if limited else [],

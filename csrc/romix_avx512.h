@@ -6,15 +6,16 @@
  * A set's words stay in registers from the beginning of a step's first half to the end of its second. Both sets
  * compute side by side for three of the four double rounds of a half; while one of them changes halves and is alone,
  * rows of memory are transposed in the registers of the other, a few instructions after each quarter of a round: alone,
- * either would be bound by latency and by the two ports that rotate and shuffle.
+ * the rounds would be bound by latency, and the transposes by the ports that shuffle.
  *
  * In assembly, because thirty-two words and a temporary are one more than there are registers: gcc and clang then spill
  * dozens, although one word in memory is enough. That is word 4 of set 1: the steps that change it come right before
  * the next step that reads it, so the temporary passes it on, and its store and load are off the critical path.
  *
- * What bounds it, by cycle counts of the parts on Zen 4, whose rotates take two cycles: the double rounds of both sets
- * run at 90% of what the ports allow; beside the side jobs it is the two ports for rotates and shuffles; and rows from
- * the third-level cache cost a twentieth. */
+ * What bounds it, by cycle counts of the parts on Zen 4: the double rounds of both sets run at 90% of what the ports
+ * allow, and rows from the third-level cache cost a twentieth. As measured there, with 512 bits each: rotates go to the
+ * multiplier's two ports, one a cycle, and their result is there after two; shifts go to the other two. vpunpck hinders
+ * neither. vshufi32x4 shares one port with each. */
 #ifndef MINER_ROMIX_AVX512_H
 #define MINER_ROMIX_AVX512_H
 

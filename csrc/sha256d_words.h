@@ -101,7 +101,8 @@ MINER_INLINE V sha256d_first_kw(const sha256d_fixed *x, V w[16], int i)
     return v_add_constant(WORD(i), &sha256_k[i]);
 }
 
-/* The same for the second block's rounds 0 to 60; w[0..7] = the first digest. */
+/* K + W of the second block's round i, 0 to 60, in this order; w is kept between the calls, w[0..7] = the first digest.
+ * i must be a constant. */
 MINER_INLINE V sha256d_second_kw(V w[16], int i)
 {
     switch (i) {

@@ -2,7 +2,7 @@
 #ifndef MINER_THREAD_H
 #define MINER_THREAD_H
 
-/* Both return 0, an errno value, or MINER_THREAD_UNSUPPORTED. */
+/* miner_thread_pin and miner_thread_nice return 0, an errno value, or this where the system has no such thing. */
 enum { MINER_THREAD_UNSUPPORTED = -1 };
 
 /* Run only on this CPU (numbered as the system does). */

@@ -37,16 +37,19 @@ def emulator(architecture: str) -> list[str]:
             "-cpu", "max"]
 
 
-def build(compiler: Sequence[str], flags: Sequence[str], main: str, program: Path) -> Path:
-    """`main` is a file of tests/csrc; `flags` with -shared make a library of it. The core's objects are kept in
-    build/tests, by what they are made from."""
+def build(compiler: Sequence[str], flags: Sequence[str], main: str, program: Path, cplusplus: str = "") -> Path:
+    """`main` is a file of tests/csrc, in C++ if a compiler for that is named; `flags` with -shared make a library
+    of it. The core's objects are kept in build/tests, by what they are made from."""
     warnings = ["-Wall", "-Wextra", *(["-Werror"] if IN_CI else [])]
     compile = [*compiler, "-std=gnu11", *warnings, *(flag for flag in flags if flag != "-shared"),
                f"-I{ROOT / 'csrc'}", "-pthread", "-c"]
-    sources = [ROOT / "tests/csrc" / main, *sorted((ROOT / "csrc").glob("*.c"))]
+    main_compile = compile
+    if cplusplus:
+        main_compile = [cplusplus, "-std=c++11", *warnings, "-Wpedantic", f"-I{ROOT / 'csrc'}", "-c"]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-        objects = list(threads.map(lambda source: compiled(compile, source), sources))
-    run([*compiler, *flags, "-pthread", *map(str, objects), "-o", str(program)])
+        objects = [compiled(main_compile, ROOT / "tests/csrc" / main), *threads.map(
+            lambda source: compiled(compile, source), sorted((ROOT / "csrc").glob("*.c")))]
+    run([*([cplusplus] if cplusplus else compiler), *flags, "-pthread", *map(str, objects), "-o", str(program)])
     return program
 
 

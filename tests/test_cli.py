@@ -74,7 +74,7 @@ def test_wrong_usage_is_one_line_and_status_2(args: list[str]) -> None:
 
 def test_a_kernel_that_is_not_there_is_named_beside_those_that_are() -> None:
     done = run_here(*SANDBOX, "--kernel", "bogus")
-    assert done.status == 1
+    assert done.status == 2
     assert len(done.lines) == 1
     assert "'bogus'" in done.lines[0]
     assert "portable" in done.lines[0]

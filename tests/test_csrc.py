@@ -6,12 +6,14 @@ takes some ten minutes on one CPU, and 4 GiB of memory for the kernel with the m
 """
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from ccore import aarch64_compiler, build, compiler, emulator
+from counterparts import require
 from counts import counts
 
 SANITIZE = ["-Og", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -32,6 +34,12 @@ def test_the_c_core(flags: list[str], nonces: int, tmp_path: Path) -> None:
     program = build(compiler(), flags, "test_core.c", tmp_path / "test_core")
     said = run([program, str(nonces), str(LARGEST_N)])
     assert {"sha256d portable: good", "scrypt portable: good"} <= set(said)
+
+
+def test_miner_h_is_good_for_a_program_in_cplusplus(tmp_path: Path) -> None:
+    cplusplus = require("a C++ compiler", shutil.which("g++") or shutil.which("c++"), "apt-get install g++")
+    program = build(compiler(), ["-O3", "-fPIC"], "use_core.cpp", tmp_path / "use_core", cplusplus)
+    assert run([program]) == ["sha256d: good", "scrypt: good"]
 
 
 @pytest.mark.timeout(600)

@@ -13,8 +13,8 @@ def hash_value(digest: bytes) -> int:
 
 
 def nbits_to_target(nbits: int) -> int:
-    """Bitcoin's compact form (uint32) as a target. Raises ValueError where a node would refuse it too:
-    negative, zero, or above 256 bits (`CheckProofOfWork`)."""
+    """The target that a header's nBits (Bitcoin's compact form, uint32) names. Raises ValueError where Bitcoin Core's
+    CheckProofOfWork refuses it: negative, zero, or above 256 bits."""
     size, mantissa = nbits >> 24, nbits & 0x007FFFFF
     target = mantissa >> 8 * (3 - size) if size <= 3 else mantissa << 8 * (size - 3)
     if nbits & 0x00800000 or not 0 < target <= MAX_TARGET:
@@ -23,7 +23,8 @@ def nbits_to_target(nbits: int) -> int:
 
 
 def target_to_nbits(target: int) -> int:
-    """The compact form of a target, rounded towards zero as `arith_uint256::GetCompact` does."""
+    """A target in Bitcoin's compact form (nBits, uint32), rounded towards zero as Bitcoin Core's
+    arith_uint256::GetCompact does."""
     size = (target.bit_length() + 7) // 8
     mantissa = target << 8 * (3 - size) if size <= 3 else target >> 8 * (size - 3)
     if mantissa & 0x00800000:
@@ -32,7 +33,8 @@ def target_to_nbits(target: int) -> int:
 
 
 def difficulty_to_target(difficulty: float, algorithm: Algorithm) -> int:
-    """The target of a pool's difficulty. Raises ValueError unless it is a positive, finite number."""
+    """The target that a share must meet at a pool's difficulty, `diff1 / difficulty`, from 1 to MAX_TARGET. Raises
+    ValueError unless the difficulty is a positive, finite number."""
     if not (math.isfinite(difficulty) and difficulty > 0):
         raise ValueError(f"difficulty {difficulty!r} is not a positive number")
     numerator, denominator = float(difficulty).as_integer_ratio()
@@ -40,10 +42,10 @@ def difficulty_to_target(difficulty: float, algorithm: Algorithm) -> int:
 
 
 def target_to_difficulty(target: int, algorithm: Algorithm) -> float:
-    """`diff1 / target`, in the algorithm's own scale."""
+    """The difficulty of a target above 0, `diff1 / target`, where diff1 is the algorithm's."""
     return algorithm.diff1_target / target
 
 
 def expected_hashes(target: int) -> float:
-    """How many hashes it takes on average to meet a target."""
+    """How many hashes it takes on average until one meets the target."""
     return (MAX_TARGET + 1) / (target + 1)

@@ -1,0 +1,61 @@
+"""What a new algorithm takes: its kernels, its entry in C and its class in Python, all of which are in tests/toy.
+
+The package is built with them by its own setup.py, and mines with them; no other file of it knows of them.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ccore import ROOT
+
+TOY = ROOT / "tests/toy"
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds the package with the toy built in. Objects of the last build are taken over."""
+    folder = tmp_path_factory.mktemp("toy")
+    for objects in (ROOT / "build").glob("temp.*"):
+        shutil.copytree(objects, folder / objects.name)
+    built = subprocess.run([sys.executable, "setup.py", "-q", "build_ext", "--build-lib", folder / "lib",
+                            "--build-temp", next(folder.glob("temp.*"), folder / "temp")],
+                           cwd=ROOT, env=os.environ | {"MINER_MORE_SOURCES": str(TOY)}, capture_output=True, text=True,
+                           timeout=600, check=False)
+    assert built.returncode == 0, built.stderr
+    shutil.copytree(ROOT / "src/miner", folder / "lib/miner", dirs_exist_ok=True,
+                    ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__"))
+    return folder / "lib"
+
+
+def toy(package: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(TOY / "toy.py"), *args], env=os.environ | {"PYTHONPATH": str(package)},
+                          capture_output=True, text=True, timeout=180, check=False)
+
+
+@pytest.mark.timeout(900)
+def test_a_new_algorithm_is_mined_alone(package: Path) -> None:
+    done = toy(package, "-a", "toy", "--sandbox", "-t", "2", "--seconds", "5")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"; [1-9]\d* shares accepted, 0 rejected, \d+ stale; [1-9]\d* blocks", done.stderr), done.stderr
+
+
+def test_a_new_algorithm_is_mined_through_the_hub(package: Path) -> None:
+    done = toy(package)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"toy:3: [1-9]\d* accepted, 0 rejected\n", done.stdout), done.stdout
+
+
+def test_a_new_algorithm_is_measured_and_named_where_algorithms_are(package: Path) -> None:
+    done = toy(package, "bench", "-a", "toy:5", "-t", "1", "--seconds", "0.02", "--rounds", "1")
+    assert [line.split()[:3] for line in done.stdout.splitlines() if line.startswith("toy:5")] == [
+        ["toy:5", "hashlib", "1"], ["toy:5", "portable", "1"]], done.stderr
+    refused = toy(package, "-a", "toy:0", "--sandbox")
+    assert (refused.returncode, "ROUNDS must be from 1 to 1000" in refused.stderr) == (2, True)
+    unknown = toy(package, "-a", "x11", "--sandbox")
+    assert (unknown.returncode, "toy or toy:ROUNDS" in unknown.stderr) == (2, True)
