@@ -1,7 +1,8 @@
 """The hub: takes jobs from a source and serves them to many miners, one slice of the work each."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +19,7 @@ from miner.hub.judge import Judge
 
 RETUNE_SECONDS = 1.0
 AWAY_SECONDS = 2.0  # that the source may be away before miners which can't be told to rest are sent off
+STEP_SECONDS = 0.002  # for which miners are served before the loop is free for others
 VERDICT_SECONDS = 5.0  # at the end, for verdicts that are still out
 
 
@@ -45,7 +47,7 @@ class Hub:
         self._nobody = asyncio.Event()
         self._nobody.set()
         self._ended: asyncio.Future[str] | None = None  # why; or the error
-        self._away: asyncio.TimerHandle | None = None  # until miners are sent off
+        self._lost_at: float | None = None  # when the source was lost, where it is away (time.monotonic)
         self._closed = False
 
     async def start(self) -> tuple[str, int]:
@@ -75,7 +77,7 @@ class Hub:
         """Send the miners home: ours are told and have so many seconds to report a last time, others are hung up on.
         Whoever comes later is sent away likewise."""
         self._floor.stopping = reason
-        for connection in list(self._connections):
+        async for connection in self._each():
             with connection.acting():
                 connection.miner.stop(reason)
         with suppress(TimeoutError):
@@ -91,8 +93,6 @@ class Hub:
         self._closed = True
         if self._server is not None:
             self._server.close()
-        if self._away is not None:
-            self._away.cancel()
         await self._let_go()
         for task in [*self._tasks, *self._connections.values()]:
             task.cancel()
@@ -122,16 +122,14 @@ class Hub:
     # The source
 
     async def _read_source(self) -> None:
-        reason, lost = "the source of work ended", False
+        reason = "the source of work ended"
         async for event in self.source.events():
             self._emit(event)
             match event:
                 case Job():
-                    self._take(event, lost)
-                    lost = False
+                    await self._take(event)
                 case Disconnected():
-                    self._lose(event)
-                    lost = True
+                    await self._lose(event)
                 case MovedTo():
                     self._judge.changed()
                 case Finished():
@@ -139,38 +137,43 @@ class Hub:
         await self.stop_miners(reason)
         self._end(reason)
 
-    def _lose(self, event: Disconnected) -> None:
+    async def _lose(self, event: Disconnected) -> None:
         self._floor.source_lost()
-        for connection in list(self._connections):
+        if self._lost_at is None:
+            self._lost_at = time.monotonic()
+        async for connection in self._each():
             with connection.acting():
                 connection.miner.pause(event.reason, event.retry_seconds)
-        if self._away is None:
-            self._away = asyncio.get_running_loop().call_later(AWAY_SECONDS, self._send_off)
 
-    def _send_off(self) -> None:
-        for connection in list(self._connections):
-            with connection.acting():
-                connection.miner.send_off()
-
-    def _take(self, job: Job, clean: bool) -> None:
-        """Serve a new job to everyone at once."""
-        if self._away is not None:
-            self._away.cancel()
-            self._away = None
+    async def _take(self, job: Job) -> None:
+        """Serve a new job to everyone."""
+        clean, self._lost_at = job.clean or self._lost_at is not None, None
         anew = self._floor.new_job(job)
-        for connection in list(self._connections):
+        async for connection in self._each():
             with connection.acting():
                 if anew:
                     connection.miner.move()
                 connection.miner.admit()
-                connection.miner.give(job, clean=clean or job.clean)
+                connection.miner.give(job, clean=clean)
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(RETUNE_SECONDS)
-            for connection in list(self._connections):
+            async for connection in self._each():
                 with connection.acting():
+                    if self._lost_at is not None and time.monotonic() - self._lost_at > AWAY_SECONDS:
+                        connection.miner.send_off()
                     connection.miner.retune()
+
+    async def _each(self) -> AsyncIterator[Connection]:
+        """The connections that there are now, with room between them for what else waits for the loop: thousands of
+        miners keep it busy for long."""
+        began = time.monotonic()
+        for connection in list(self._connections):
+            yield connection
+            if time.monotonic() - began > STEP_SECONDS:
+                await asyncio.sleep(0)
+                began = time.monotonic()
 
     async def _supervise(self, work: Coroutine[Any, Any, None]) -> None:
         """What ends one part of the hub ends it all."""
