@@ -22,7 +22,7 @@ from miner.config import EngineConfig
 from miner.core.algorithm import Algorithm
 from miner.core.events import Started
 from miner.engine.cpus import allowed_cpus
-from miner.engine.kernels import candidates
+from miner.engine.kernels import usable_kernels
 
 BIND = ["taskset", "-c", str(allowed_cpus()[0])]
 FLAGS = ["-O3", "-g0", "-fvisibility=hidden"]  # setup.py's
@@ -84,7 +84,7 @@ def main() -> None:
         if len(allowed_cpus()) < 2:
             print("one CPU only: two threads share it")
         for algorithm in map(Algorithm.parse, ("sha256d", "scrypt")):
-            kernel = candidates(algorithm, options.kernel)[0]
+            kernel = usable_kernels(algorithm, options.kernel)[0]
             print(compare(program, algorithm, kernel, options.seconds, options.rounds), flush=True)
 
 

@@ -17,7 +17,7 @@ from miner.core.errors import EngineError, EngineStopped
 from miner.core.model import Job, Work
 from miner.core.target import MAX_TARGET, hash_value
 from miner.engine.hostlock import try_lock
-from miner.engine.kernels import candidates
+from miner.engine.kernels import usable_kernels
 from miner.engine.threads import Engine, NonceRange
 
 SCRYPT = Algorithm.parse("scrypt:16")  # small N: quick, and the same code
@@ -79,13 +79,13 @@ def test_new_work_replaces_the_old_and_nothing_is_lost_in_between() -> None:
         assert [hits.get(timeout=20) for _ in range(10)] == [last] * 10
 
 
-def test_threads_that_hash_go_over_and_scan_their_new_ranges_once() -> None:
+def test_threads_that_hash_switch_and_scan_their_new_ranges_once() -> None:
     """Also those which they begin before Python hears of it; what is left of these comes after."""
     hits: queue.SimpleQueue[tuple[Work, int]] = queue.SimpleQueue()
     with Engine(SHA256D, settings(2), on_hit=lambda work, nonce, digest: hits.put((work, nonce))) as engine:
         for _ in range(30):
             engine.assign(iter([NonceRange(make_work(SHA256D), 0, part, 1 << 31) for part in (0, 1 << 31)]))
-            wait_for(lambda: engine.went_over() is not None)
+            wait_for(lambda: engine.switched_at() is not None)
             work, target = make_work(SHA256D), MAX_TARGET >> 6
             engine.assign(iter([NonceRange(work, target, first, 400) for first in range(0, 2000, 400)]))
             expected = {(work, nonce) for nonce in range(2000)
@@ -94,18 +94,18 @@ def test_threads_that_hash_go_over_and_scan_their_new_ranges_once() -> None:
     assert hits.empty()
 
 
-def test_when_the_last_thread_went_over_is_known() -> None:
+def test_when_the_last_thread_switched_is_known() -> None:
     with Engine(SHA256D, settings(2), on_hit=lambda *hit: None) as engine:
-        assert engine.went_over() is None
+        assert engine.switched_at() is None
         for _ in range(10):
             before = time.perf_counter()
             engine.assign(iter([NonceRange(make_work(SHA256D), 0, part, 1 << 31) for part in (0, 1 << 31)]))
-            wait_for(lambda: engine.went_over() is not None)
-            assert before <= (engine.went_over() or 0.0) <= time.perf_counter()
+            wait_for(lambda: engine.switched_at() is not None)
+            assert before <= (engine.switched_at() or 0.0) <= time.perf_counter()
         engine.assign(iter([NonceRange(make_work(SHA256D), 0)]))
-        assert engine.went_over() is None  # one of the threads got nothing
+        assert engine.switched_at() is None  # one of the threads got nothing
         engine.pause()
-    assert engine.went_over() is None
+    assert engine.switched_at() is None
 
 
 def test_a_paused_engine_hashes_nothing_and_goes_on_when_told() -> None:
@@ -152,7 +152,7 @@ def test_memory_that_is_not_there_is_asked_for_with_numbers(monkeypatch: pytest.
     def refuse(*arguments: object) -> None:
         raise MemoryError("scrypt:1024 with kernel avx2 needs 1 bytes of memory a thread")
 
-    candidates(SCRYPT)
+    usable_kernels(SCRYPT)
     monkeypatch.setattr("miner._native.Searcher", refuse)
     with pytest.raises(EngineError, match="needs 1 bytes .* use fewer threads"):
         Engine(SCRYPT, settings(), on_hit=lambda *hit: None)
@@ -268,7 +268,7 @@ def test_opening_ends_at_a_stop_while_another_holds_the_memory(tmp_path: Path, m
         except EngineStopped as error:
             opened.append(error)
 
-    candidates(SCRYPT)
+    usable_kernels(SCRYPT)
     opening = threading.Thread(target=open_engine)
     opening.start()
     opening.join(0.3)

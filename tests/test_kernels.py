@@ -8,7 +8,7 @@ import pytest
 from miner import _native
 from miner.core.algorithm import Algorithm
 from miner.core.errors import EngineError, UsageError
-from miner.engine.kernels import candidates, first_within
+from miner.engine.kernels import first_within, usable_kernels
 from miner.engine.memory import MemoryLeft
 
 SCRYPT, SHA256D, LARGE = Algorithm.parse("scrypt"), Algorithm.parse("sha256d"), Algorithm.parse("scrypt:1048576")
@@ -18,17 +18,17 @@ GIB = 1 << 30
 
 @pytest.mark.parametrize("algorithm", [SCRYPT, SHA256D, Algorithm.parse("scrypt:2"), LARGE], ids=str)
 def test_the_ranking_has_every_kernel_and_the_portable_one_last(algorithm: Algorithm) -> None:
-    names = candidates(algorithm)
+    names = usable_kernels(algorithm)
     assert sorted(names) == sorted(_native.kernels(algorithm.name))
     assert names[-1] == "portable"
 
 
 @pytest.mark.parametrize("kernel", RUNNABLE)
 def test_a_name_is_taken_from_argument_or_environment(kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert candidates(SCRYPT, kernel) == (kernel,)
+    assert usable_kernels(SCRYPT, kernel) == (kernel,)
     monkeypatch.setenv("MINER_KERNEL", kernel)
-    assert candidates(SCRYPT) == (kernel,)
-    assert candidates(SCRYPT, "portable") == ("portable",)
+    assert usable_kernels(SCRYPT) == (kernel,)
+    assert usable_kernels(SCRYPT, "portable") == ("portable",)
 
 
 def test_an_unknown_name_is_answered_with_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,11 +36,11 @@ def test_an_unknown_name_is_answered_with_those_there_are(monkeypatch: pytest.Mo
         runnable = ", ".join(_native.kernels(algorithm.name))
         listed = f"no kernel 'mmx' for {algorithm.name} on this CPU: it has {runnable}"
         with pytest.raises(UsageError) as error:
-            candidates(algorithm, "mmx")
+            usable_kernels(algorithm, "mmx")
         assert str(error.value) == listed
         monkeypatch.setenv("MINER_KERNEL", "mmx")
         with pytest.raises(UsageError) as error:
-            candidates(algorithm)
+            usable_kernels(algorithm)
         assert str(error.value) == listed
 
 

@@ -219,20 +219,20 @@ def test_a_search_goes_over_to_what_is_laid_ahead_for_the_next_epoch(algorithm: 
     searcher, epoch, other = fresh(algorithm, kernel), _native.Epoch(), bytes(80)
     searcher.lay_ahead(other, NEVER, 0, 1, 1)
     searcher.lay_ahead(other, ALWAYS, 7, 1000, 1)  # the later one counts
-    assert (searcher.gone_over(), searcher.begun(1)) == (None, None)
+    assert (searcher.switched(), searcher.switched_at(1)) == (None, None)
     epoch.advance()
     assert searcher.search(GENESIS_BITCOIN, NEVER, 0, 1000, epoch, 0) == ([], 0)
-    assert searcher.begun(1) is not None
-    assert searcher.begun(0) is None
-    over = searcher.gone_over()
+    assert searcher.switched_at(1) is not None
+    assert searcher.switched_at(0) is None
+    over = searcher.switched()
     assert over is not None
     assert over[0] == 1
     assert over[2] == searcher.lanes
     assert over[1] == [(n, hash_of(searcher.algorithm, other, n)) for n in range(7, 7 + searcher.lanes)]
-    assert searcher.gone_over() is None
+    assert searcher.switched() is None
     epoch.advance()
     assert searcher.search(GENESIS_BITCOIN, NEVER, 0, 1000, epoch, 1) == ([], 0)  # it is not taken twice
-    assert searcher.gone_over() is None
+    assert searcher.switched() is None
 
 
 @pytest.mark.parametrize(("algorithm", "kernel"), KERNELS)
@@ -242,10 +242,10 @@ def test_what_is_laid_ahead_waits_for_its_epoch(algorithm: str, kernel: str) -> 
     assert searcher.search(GENESIS_BITCOIN, NEVER, 0, 5, epoch, 0) == ([], 5)
     assert epoch.advance() == 1
     assert searcher.search(GENESIS_BITCOIN, NEVER, 0, 5, epoch, 0) == ([], 0)
-    assert searcher.gone_over() is None
+    assert searcher.switched() is None
     assert epoch.advance() == 2
     assert searcher.search(GENESIS_BITCOIN, NEVER, 0, 5, epoch, 1) == ([], 0)
-    assert searcher.gone_over() == (2, [], 33)
+    assert searcher.switched() == (2, [], 33)
 
 
 def test_a_search_under_way_goes_over_while_another_thread_lays_ahead() -> None:
@@ -261,7 +261,7 @@ def test_a_search_under_way_goes_over_while_another_thread_lays_ahead() -> None:
     one.lay_ahead(GENESIS_BITCOIN, ALWAYS, 3, 1, 1)
     epoch.advance()
     thread.join(20)
-    assert one.gone_over() == (1, [(3, hash_of("sha256d", GENESIS_BITCOIN, 3))], 1)
+    assert one.switched() == (1, [(3, hash_of("sha256d", GENESIS_BITCOIN, 3))], 1)
 
 
 def test_epochs_advance_from_many_threads() -> None:

@@ -35,7 +35,7 @@ def load_native(name: str) -> ModuleType:
     ImportError, which says for each directory that was tried why it won't do."""
     data, suffix = _native_bytes()
     reasons = []
-    for directory in _candidates():
+    for directory in _cache_directories():
         try:
             return _load(name, _unpack(directory, data, suffix))
         except (_Unusable, OSError) as error:
@@ -66,7 +66,7 @@ def _native_bytes() -> tuple[bytes, str]:
                       "build the bundle with the wheel for these too")
 
 
-def _candidates() -> Iterator[Path]:
+def _cache_directories() -> Iterator[Path]:
     """Where the module may be unpacked, best first. Spark's directories go away with the application."""
     if chosen := os.environ.get(CACHE_VARIABLE):
         yield Path(chosen)

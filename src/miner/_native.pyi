@@ -84,17 +84,17 @@ class Searcher:
         """
 
     def lay_ahead(self, header: bytes, target: bytes, first: int, count: int, my_epoch: int) -> None:
-        """Lay ready what a search under way, or the next one, goes over to by itself, without the GIL, when it finds
+        """Lay ready what a search under way, or the next one, switches to by itself, without the GIL, when it finds
         that the epoch has come to `my_epoch`. From any thread, before that epoch comes; takes the place of what was
         laid ready before. It may be left undone where both threads come to it at once, so whoever lays it keeps it as
-        well, and searches it where `gone_over` tells nothing of it. Arguments and ValueError as `search`.
+        well, and searches it where `switched` tells nothing of it. Arguments and ValueError as `search`.
         """
 
-    def gone_over(self) -> tuple[int, list[tuple[int, bytes]], int] | None:
-        """What came of the work laid ahead, if the last search went over to it: (its epoch, hits, hashes_done), the
+    def switched(self) -> tuple[int, list[tuple[int, bytes]], int] | None:
+        """What came of the work laid ahead, if the last search switched to it: (its epoch, hits, hashes_done), the
         latter two as from `search`. None if it didn't, or if this was asked before. For the searching thread."""
 
-    def begun(self, my_epoch: int) -> float | None:
+    def switched_at(self, my_epoch: int) -> float | None:
         """When the first search of that epoch began, in seconds of time.perf_counter(). None if none has, or one of
         another epoch since. From any thread."""
 

@@ -205,8 +205,8 @@ cdef class Searcher:
     cdef task ahead             # laid ready by another thread, which `laying` keeps from meeting this one
     cdef bint is_ahead
     cdef atomic_u64 laying
-    cdef object over            # what came of it
-    cdef atomic_u64 begun_epoch, begun_at   # nanoseconds; 0: no search yet
+    cdef object came_of_switch  # epoch, hits and hashes of the task that was laid ahead
+    cdef atomic_u64 switched_epoch, switched_at_ns   # nanoseconds; 0: no search yet
     cdef readonly str algorithm
     cdef readonly str kernel
     cdef readonly tuple parameters
@@ -252,9 +252,9 @@ cdef class Searcher:
         release(&self.busy)
 
     cdef int run(self, const task *t, const atomic_u64 *epoch, size_t *found, uint64_t *done) noexcept nogil:
-        if t.epoch != epoch_load(&self.begun_epoch):
-            store(&self.begun_at, miner_nanoseconds())
-            store(&self.begun_epoch, t.epoch)
+        if t.epoch != epoch_load(&self.switched_epoch):
+            store(&self.switched_at_ns, miner_nanoseconds())
+            store(&self.switched_epoch, t.epoch)
         return miner_search(self.k, &self.scratch, t.header, t.target, t.first, t.count, epoch, t.epoch, self.hits,
                             self.lanes, found, done)
 
@@ -282,7 +282,7 @@ cdef class Searcher:
         set_task(&now, header, target, first, count, my_epoch)
         cdef uint64_t done = 0, done_ahead = 0
         cdef size_t found = 0
-        cdef bint over = False
+        cdef bint switched = False
         cdef int status
         if not claim(&self.busy):
             raise RuntimeError("this Searcher is at work in another thread; each thread needs its own")
@@ -290,25 +290,25 @@ cdef class Searcher:
             with nogil:
                 status = self.run(&now, &epoch.cell, &found, &done)
                 if status == MINER_STOPPED and found == 0 and self.take_ahead(epoch_load(&epoch.cell), &ahead):
-                    over = True
+                    switched = True
                     status = self.run(&ahead, &epoch.cell, &found, &done_ahead)
             if status < 0:
                 raise RuntimeError(f"miner_search refused its arguments ({status})")
             hits = [(self.hits[i].nonce, <bytes>(<char *>self.hits[i].hash)[:32]) for i in range(found)]
-            if not over:
+            if not switched:
                 return hits, done
-            self.over = (ahead.epoch, hits, done_ahead)
+            self.came_of_switch = (ahead.epoch, hits, done_ahead)
             return [], done
         finally:
             release(&self.busy)
 
-    def gone_over(self):
-        over, self.over = self.over, None
-        return over
+    def switched(self):
+        came, self.came_of_switch = self.came_of_switch, None
+        return came
 
-    def begun(self, object my_epoch):
-        epoch = epoch_load(&self.begun_epoch)
-        at = epoch_load(&self.begun_at)
+    def switched_at(self, object my_epoch):
+        epoch = epoch_load(&self.switched_epoch)
+        at = epoch_load(&self.switched_at_ns)
         return at * 1e-9 if at and epoch == my_epoch else None
 
 

@@ -12,7 +12,7 @@ from miner.core.algorithm import Algorithm
 from miner.core.errors import EngineError
 from miner.engine.benchmarking import BenchmarkResult, benchmark
 from miner.engine.cpus import usable_threads
-from miner.engine.kernels import candidates, first_that_fits
+from miner.engine.kernels import first_that_fits, usable_kernels
 from miner.front.console import Console
 
 HASHLIB = "hashlib"
@@ -44,7 +44,7 @@ def kernel_candidates(algorithms: Sequence[Algorithm], kernel: str, threads: int
     """Every kernel, or the one of that name, on so many threads or (0) on one and on all. What has not enough memory is
     told and left out. Raises UsageError for an unknown name."""
     for algorithm in dict.fromkeys(algorithms):
-        for name in candidates(algorithm, kernel) if kernel else reversed(_native.kernels(algorithm.name)):
+        for name in usable_kernels(algorithm, kernel) if kernel else reversed(_native.kernels(algorithm.name)):
             for count in [threads] if threads else sorted({1, usable_threads()}):
                 try:
                     first_that_fits(algorithm, [name], count)

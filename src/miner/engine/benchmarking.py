@@ -114,7 +114,7 @@ def measure_switches(algorithm: Algorithm, engine: EngineConfig, count: int,
                 break
             started = time.perf_counter()
             running.assign(ranges)
-            while (last := running.went_over()) is None:
+            while (last := running.switched_at()) is None:
                 if time.perf_counter() > started + _SWITCH_TIMEOUT:
                     raise EngineError(f"no new work was taken up in {_SWITCH_TIMEOUT:.0f} seconds")
                 time.sleep(_WORK_SECONDS / 10)

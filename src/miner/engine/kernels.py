@@ -14,7 +14,7 @@ from miner.engine.memory import MemoryLeft, memory_left, size_text
 _TRIAL_KERNELS, _TRIAL_ROUNDS, _TRIAL_SECONDS, _TRIAL_BUDGET = 4, 3, 0.01, 0.1
 
 
-def candidates(algorithm: Algorithm, name: str = "") -> tuple[str, ...]:
+def usable_kernels(algorithm: Algorithm, name: str = "") -> tuple[str, ...]:
     """The kernels to choose from, fastest first: the one of that name alone, or those of this CPU. All have passed
     their self-test. MINER_KERNEL in the environment names one, too. Raises UsageError, which lists those there are, for
     a name that this CPU doesn't know, and EngineError where a kernel computes wrong hashes."""

@@ -16,12 +16,12 @@ from miner.core.errors import EngineError, EngineStopped
 from miner.core.model import Work
 from miner.engine.cpus import CpuClaims, usable_threads
 from miner.engine.hostlock import LOCKS, exclusive
-from miner.engine.kernels import candidates, first_that_fits
+from miner.engine.kernels import first_that_fits, usable_kernels
 from miner.engine.memory import huge_page_bytes, huge_pages_switched_off, size_text
 
 NONCES = 1 << 32
 _CHUNK_SECONDS = 0.25  # how long one native call may take; new work interrupts it at once all the same
-_AHEAD_SECONDS = 0.01  # how long a thread that went over to new work hashes it before it tells
+_AHEAD_SECONDS = 0.01  # how long a thread that switched to new work hashes it before it tells
 _METER_SECONDS = 5.0  # how often a thread tells its hashrate while its work does not change
 _LOCK_SECONDS = 30.0  # how long to wait for another miner that is taking its memory
 _TOUCH_BYTES = 16 << 20  # memory that is taken between two looks at whether to stop
@@ -108,7 +108,7 @@ class Engine:
 
     def _open(self, config: EngineConfig, stop: threading.Event) -> Iterator[str]:
         """Choose a kernel, take memory and CPUs, start the threads. What people should know of that."""
-        algorithm, kernels = self.algorithm, candidates(self.algorithm, config.kernel)
+        algorithm, kernels = self.algorithm, usable_kernels(self.algorithm, config.kernel)
         # One miner after the other, until its memory is really taken: else all would count on the same memory.
         with (exclusive(LOCKS / "sparkminer-memory.lock", _LOCK_SECONDS, stop) if algorithm.memory
               else contextlib.nullcontext()):
@@ -157,8 +157,8 @@ class Engine:
         return sum(state.rate for state in self._state)
 
     def assign(self, ranges: Iterator[NonceRange]) -> None:
-        """Drop what is being scanned and go over to these ranges, at once. The iterator is drawn from under a lock: now
-        for each thread's first range, so that threads that hash go over without waiting for Python or each other, and
+        """Drop what is being scanned and switch to these ranges, at once. The iterator is drawn from under a lock: now
+        for each thread's first range, so that threads that hash switch without waiting for Python or each other, and
         by the threads for all others. Raises what has ended the threads, if something has, and what the iterator
         raises."""
         with self._changed:
@@ -174,12 +174,12 @@ class Engine:
             self._ranges, self._exhausted = ranges, False
             self._changed.notify_all()
 
-    def went_over(self) -> float | None:
+    def switched_at(self) -> float | None:
         """When the last thread began to hash what was assigned last, in seconds of time.perf_counter(); None while any
         has not, or has got none of it."""
         epoch = self._epoch.value
-        begun = [at for searcher in self._searchers if (at := searcher.begun(epoch)) is not None]
-        return max(begun) if len(begun) == self.threads else None
+        times = [at for searcher in self._searchers if (at := searcher.switched_at(epoch)) is not None]
+        return max(times) if len(times) == self.threads else None
 
     def pause(self) -> None:
         """Hash nothing until the next `assign`."""
@@ -241,18 +241,18 @@ class Engine:
             started = time.perf_counter()
             hits, done = searcher.search(current.work.header, current.target.to_bytes(32, "little"), current.first,
                                          _step(state, searcher, current, _CHUNK_SECONDS), self._epoch, epoch)
-            over = searcher.gone_over()
-            _count(state, done + (over[2] if over else 0), time.perf_counter() - started)
+            came = searcher.switched()
+            _count(state, done + (came[2] if came else 0), time.perf_counter() - started)
             self._tell(current, hits)
             current = current.rest(done)
-            if over:
-                epoch, hits, done = over
+            if came:
+                epoch, hits, done = came
                 with self._changed:
                     current = state.first_of(epoch)
                 assert current is not None, "what is laid ahead is kept as well"
                 self._tell(current, hits)
                 current = current.rest(done)
-            self._meter(state, changed=over is not None or self._epoch.value != epoch)
+            self._meter(state, changed=came is not None or self._epoch.value != epoch)
         self._meter(state, changed=True)
 
     def _next_range(self, state: _Thread, epoch: int, current: NonceRange | None) -> tuple[int, NonceRange] | None:
