@@ -21,7 +21,7 @@ import counterparts
 # them out in this order: who takes longest begins first.
 STARTS = {
     "spark": ("spark", "test_readme.py"),
-    "compilers": ("test_csrc.py", "test_fuzz.py"),
+    "compilers": ("test_csrc.py", "test_fuzz.py", "test_toy.py"),
     "packaging": ("test_packaging.py",),
     "nodes": ("node", "test_pool.py", "test_hub_node.py"),
 }
