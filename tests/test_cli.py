@@ -216,3 +216,9 @@ def test_a_thread_that_fails_while_the_engine_opens_is_status_1(monkeypatch: pyt
     done = run_here(*SANDBOX, "--seconds", "1")
     assert done.status == 1
     assert any("unexpected ValueError" in line and "no good" in line for line in done.err)
+
+
+def test_a_benchmark_that_is_too_short_for_a_hash_ends_with_its_total() -> None:
+    done = run_here("--benchmark", "-a", "scrypt:1048576", "--kernel", "portable", "-t", "1", "--seconds", "0.01")
+    assert done.status == 0
+    assert matching(r"Total: 0\.00 khash/s, since no thread came to the end of a hash in \d+\.\d s", done.lines)

@@ -118,6 +118,7 @@ def run_benchmark(options: argparse.Namespace, console: Console) -> int:
     engine = engine_config(options, console.environ)
     if not _settle(options, console):
         return ExitStatus.OK
+    from miner.core.errors import EngineStopped
     from miner.core.events import Hashrate, Started
     from miner.engine.benchmarking import Round, benchmark
     from miner.front.report import Report, rate
@@ -132,7 +133,11 @@ def run_benchmark(options: argparse.Namespace, console: Console) -> int:
 
     stop = threading.Event()
     with console.stopping(stop.set):
-        result = benchmark(options.algo, seconds=options.seconds, engine=engine, stop=stop, on_event=tell)
+        try:
+            result = benchmark(options.algo, seconds=options.seconds, engine=engine, stop=stop, on_event=tell)
+        except EngineStopped:
+            console.message(f"Total: {rate(0)}, since it was stopped before it began")
+            return ExitStatus.OK
     if not result.hashes:
         console.message(f"Total: {rate(0)}, since no thread came to the end of a hash in {result.seconds:.1f} s")
     return ExitStatus.OK
