@@ -27,10 +27,9 @@ NEVER = {
     "stratum without I/O and clock": ("miner.stratum.* !miner.stratum.client !miner.stratum.connection "
                                       "!miner.stratum.lost !miner.stratum.hand_in miner.wrong_door",
                                       [*IO, *CLOCK, "miner._native"]),
-    # http.client.HTTPResponse is used there as a parser of bytes.
     "a node's messages without I/O and clock": ("miner.node.template miner.node.jsonrpc miner.node.getwork "
-                                                "miner.node.auxpow miner.node.fields miner.node.longpoll",
-                                                [*(set(IO) - {"http"}), *CLOCK, "miner._native"]),
+                                                "miner.node.auxpow miner.node.fields miner.node.longpoll "
+                                                "miner.node.http_answer", [*IO, *CLOCK, "miner._native"]),
     "the engine knows no protocol": ("miner.engine miner.engine.* miner._native",
                                      [*PROTOCOLS, *FRONTS, "miner.session"]),
     "the session parses nothing and prints nothing": ("miner.session miner.mining",

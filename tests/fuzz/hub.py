@@ -43,7 +43,7 @@ class OpenHub:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._source = ScriptedSource()
-        self._floor = Floor(HubConfig(token=TOKEN), Judge(self._source), self._read)
+        self._floor = Floor(HubConfig(token=TOKEN), Judge(self._source, lambda notice: None), self._read)
         self._report = HubReport("a script", self._source.kind)
         self._tips = itertools.count()
 

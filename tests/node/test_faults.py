@@ -226,6 +226,28 @@ def test_troubles_that_no_waiting_cures(answer: bytes, complaint: str) -> None:
     run({"getblocktemplate": answer}, play)
 
 
+@pytest.mark.parametrize("answer", [
+    http("", "401 Unauthorized"), http("", "403 Forbidden"), http("<html>gone</html>", "404 Not Found"),
+    http("<html>back soon</html>"), refusal(-32601, "Method not found"), ok({}),
+])
+def test_what_would_be_for_good_at_first_passes_once_there_was_work(answer: bytes) -> None:
+    """A node that is started again with another login for a while, or a proxy before it. The block that was found
+    meanwhile is not lost with it."""
+    async def play(source: NodeSource, events: Events, node: ScriptedNode) -> None:
+        job = await next_job(events)
+        trouble = await next_event(events, lambda event: isinstance(event, Disconnected))
+        assert trouble.retry_seconds < 1
+        handing_in = asyncio.create_task(source.submit(solve(job)))
+        while node.count("submitblock") < 2:
+            await asyncio.sleep(0.01)
+        node.answers("getblocktemplate", [ok(POLLED), silence])
+        node.answers("submitblock", ok(None))
+        assert (await next_job(events)).clean
+        assert (await handing_in).status is ShareStatus.ACCEPTED
+
+    run({"getblocktemplate": [ok(POLLED), answer], "submitblock": http("", "401 Unauthorized")}, play, scan_time=0.05)
+
+
 def test_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_answer, "MAX_ANSWER_SIZE", 1 << 20)
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator
 
 from miner.config import SourceConfig
-from miner.core.errors import MinerError, SourceError
+from miner.core.errors import MinerError, ProtocolError, SourceError
 from miner.core.model import Job, Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, Disconnected, Notice, SourceEvent, SourceKind, WorkSource
 from miner.event_queue import EventQueue
@@ -14,11 +14,13 @@ from miner.net import Route
 from miner.node.feed import Feed
 from miner.node.getwork import EXTENSIONS, StratumOfferedError
 from miner.node.getwork_feed import GetworkFeed
-from miner.node.jsonrpc import JsonRpcError
+from miner.node.jsonrpc import HttpError, JsonRpcError
 from miner.node.refusals import INITIAL_DOWNLOAD, download_progress, explain, is_unknown_method
 from miner.node.template_feed import TemplateFeed
 from miner.node.transport import NodeRpc
 
+# Once there was work, what is wrong with these is not us: a node that starts again, a proxy's page before it.
+_ANSWERS = (JsonRpcError, HttpError, ProtocolError, OSError)
 _MAX_RETRY_PAUSE = 60.0  # a node has few clients, and one that is well again should not wait for them
 
 
@@ -90,8 +92,8 @@ class NodeSource(WorkSource):
             self._events.close()
 
     def _falls_back(self, error: Exception) -> bool:
-        """Go over to getwork where there are no templates."""
-        if isinstance(self._feed, GetworkFeed) or not self._config.getwork or not is_unknown_method(error):
+        """Go over to getwork where there are no templates, and never were: who is paid changes with that."""
+        if self._had_job or not self._config.getwork or not is_unknown_method(error) or self._feed.what == "getwork":
             return False
         self._feed = GetworkFeed(self._config, self._rpc, self._put)
         self._tried += f" or {self._feed.what}"
@@ -112,7 +114,7 @@ class NodeSource(WorkSource):
         if is_unknown_method(error) and not self._config.coinbase_addr:
             text += " Nodes of today give block templates, which need --coinbase-addr ADDRESS"
         self._failures += 1
-        if trouble.for_good:
+        if trouble.for_good and not (self._had_job and isinstance(error, _ANSWERS)):
             raise SourceError(text) from None
         if 0 <= self._config.retries < self._failures:
             raise SourceError(f"{text}; gave up after {self._config.retries} retries") from None
