@@ -45,11 +45,12 @@ class PoolAddress:
 
     @property
     def tls(self) -> bool:
+        """Whether the scheme has TLS in it."""
         return POOL_SCHEMES[self.scheme]
 
     def masked(self, text: str) -> str:
-        """The pool's words without our password, as it is or as JSON writes it. A short one like "x" is only taken out
-        where it stands alone."""
+        """The pool's words with *** for our password, be it as it is or as JSON writes it. A password of up to three
+        characters, like "x", is only masked where it stands alone."""
         if not self.password:
             return text
         secret = "|".join({re.escape(self.password), re.escape(json.dumps(self.password)[1:-1])})

@@ -191,8 +191,8 @@ class StratumSource(WorkSource):
                 self._notice(f"ignored what the pool sent: {event.reason}", connection)
 
     def _on_reconnect(self, event: messages.Reconnect, connection: PoolConnection) -> None:
-        """To the same host, another port perhaps; elsewhere only if it was allowed: whoever can write into the
-        connection could take the miners away with it."""
+        """Follow to another port of this pool's host, and to other hosts only where the configuration allows it:
+        whoever can write into the connection could take the miners away with it. Raises LostError to go there."""
         place = event.host.lower() or self._place[0], event.port or self._place[1]
         if place != self._home and not (self._config.redirect and self._may_go_to(place[0])):
             self._notice(f"the pool would send us to {place[0]}, port {place[1]}: not followed", connection)

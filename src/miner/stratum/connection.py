@@ -23,11 +23,13 @@ MAX_NOTICES = 100  # from one connection: a person reads them
 
 
 class PoolConnection:
-    """From the first byte to the last. What a pool can make us wait for, keep or show is bounded."""
+    """One connection to a pool, from the first byte to the last. What the pool can make us wait for, keep or show is
+    bounded. `had_jobs`: a job has come on it."""
 
     def __init__(self, protocol: ClientProtocol, reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
                  timeout: float, on_traffic: Callable[[Traffic], None] | None = None) -> None:
-        """`on_traffic`: told every message, passwords left out."""
+        """`timeout`: seconds that the pool may be silent. `on_traffic` is called with every message, sent and received,
+        without passwords."""
         self.had_jobs = False
         self._spoke = False  # a byte has come
         self._protocol = protocol
@@ -100,12 +102,13 @@ class PoolConnection:
             self._protocol.forget(request_id)
 
     def report(self, report: MinerReport) -> None:
+        """Tell the other end how we do, if it is a hub that takes reports."""
         if self._protocol.extension:
             self._protocol.report(report)
             self._flush()
 
     def allow_notice(self, text: str) -> bool:
-        """Not the same line twice in a row, and an end to them all at some point."""
+        """Whether a notice with this text is to be told: not twice in a row, and MAX_NOTICES on one connection."""
         if text == self._last_notice or self._notices >= MAX_NOTICES:
             return False
         self._last_notice = text
@@ -113,7 +116,7 @@ class PoolConnection:
         return True
 
     async def aclose(self) -> None:
-        """Everything that waits here is told; what is unsent gets a moment."""
+        """Close the connection: shares without a verdict get none, and what is unsent has FAREWELL_SECONDS."""
         for verdict in self._verdicts.values():
             if not verdict.done():
                 verdict.set_result(None)

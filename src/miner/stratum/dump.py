@@ -10,12 +10,14 @@ from miner.stratum.wire import LineBuffer
 
 
 class Dump:
-    """Of one connection. What arrives in pieces is told in lines, but for one that is too long for the protocol."""
+    """The messages of one connection. What arrives in pieces is told in lines, but for one that is longer than
+    `max_line` bytes."""
 
     def __init__(self, max_line: int) -> None:
         self._arriving = LineBuffer(max_line)
 
     def sent(self, data: bytes) -> Iterator[Traffic]:
+        """Whole lines of ours, the password of a login masked."""
         for line in data.splitlines():
             message = json.loads(line)  # our own
             if message.get("method") == messages.Authorize.METHOD:
@@ -23,6 +25,7 @@ class Dump:
             yield Traffic(True, json.dumps(message))
 
     def received(self, data: bytes) -> Iterator[Traffic]:
+        """The lines that the pool's `data` ends, as they are."""
         self._arriving.feed(data)
         try:
             while (line := self._arriving.next_line()) is not None:

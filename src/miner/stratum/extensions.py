@@ -106,8 +106,8 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """sparkminer.pause, of our extension: the hub lost its source, which tries again after so many seconds. Jobs so far
-    are void; the next one ends the pause."""
+    """sparkminer.pause, of our extension: the hub lost its source, which tries again after `seconds`. Jobs so far are
+    void; the next one ends the pause."""
 
     METHOD: ClassVar[str] = "sparkminer.pause"
     reason: str

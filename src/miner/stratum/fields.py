@@ -17,18 +17,20 @@ _DECIMAL = re.compile(r"\d{1,40}(\.\d{0,40})?([eE][+-]?\d{1,4})?")
 
 
 def want(params: Sequence[object], least: int, method: str) -> None:
-    """At least so many parameters; what a pool adds after them is its own affair."""
+    """Raise ProtocolError where there are fewer than `least` parameters. What a pool adds after them is its affair."""
     if len(params) < least:
         raise ProtocolError(f"{method}: {len(params)} parameters, at least {least} expected")
 
 
 def text(value: object, name: str, limit: int) -> str:
+    """Up to `limit` printable characters."""
     if not isinstance(value, str) or len(value) > limit or not value.isprintable():
         raise ProtocolError(f"{name}: up to {limit} printable characters expected")
     return value
 
 
 def hex_bytes(value: object, name: str, least: int = 0, most: int = 1 << 20) -> bytes:
+    """From `least` to `most` bytes, written as hex digits in their own order."""
     try:
         data = binascii.unhexlify(value) if isinstance(value, str) else None
     except ValueError:
@@ -47,6 +49,7 @@ def hex_u32(value: object, name: str) -> int:
 
 
 def u32_hex(value: int) -> str:
+    """A uint32 as 8 hex digits, most significant first."""
     return f"{value:08x}"
 
 
@@ -86,6 +89,7 @@ def parse_job_id(value: object, method: str) -> str:
 
 
 def parse_difficulty(params: Sequence[object], method: str) -> float:
+    """The first parameter: a difficulty above 0, in the pool's scale."""
     want(params, 1, method)
     difficulty = number(params[0], f"{method}: difficulty")
     if difficulty == 0:
@@ -94,6 +98,7 @@ def parse_difficulty(params: Sequence[object], method: str) -> float:
 
 
 def parse_extranonce(extranonce1: object, size: object, method: str) -> tuple[bytes, int]:
+    """An extranonce1, and the size of the extranonce2 in bytes."""
     return (hex_bytes(extranonce1, f"{method}: extranonce1", 0, MAX_EXTRANONCE1),
             integer(size, f"{method}: extranonce2_size", 0, MAX_EXTRANONCE2))
 

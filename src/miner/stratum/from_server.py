@@ -153,7 +153,8 @@ class Notify:
 
 @dataclass(frozen=True, slots=True)
 class Reconnect:
-    """client.reconnect: to the same place where host is "" and port 0, after `wait` seconds."""
+    """client.reconnect: connect again, after `wait` seconds. A host of "" and a port of 0 are those of this
+    connection."""
 
     METHOD: ClassVar[str] = "client.reconnect"
     host: str = ""

@@ -134,7 +134,7 @@ class ServerProtocol:
         self._say(messages.SetExtranonce(extranonce1, extranonce2_size))
 
     def reconnect(self, wait: float = 0.0) -> None:
-        """Ask the miner to come back, to the same place, after so many seconds."""
+        """Ask the miner to connect again, at this host and port, after `wait` seconds."""
         self._say(messages.Reconnect(wait=wait))
 
     def show_message(self, text: str) -> None:

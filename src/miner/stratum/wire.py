@@ -24,6 +24,7 @@ class LineBuffer:
         self._searched = 0  # no newline before this: a long line in many pieces is searched once
 
     def feed(self, data: bytes) -> None:
+        """Take more bytes of the stream."""
         self._buffer += data
 
     @property
@@ -97,10 +98,12 @@ def decode(line: bytes) -> Request | Response:
 
 
 def encode_request(request_id: RequestId, method: str, params: Sequence[object]) -> bytes:
+    """A call as one line, its end included; a notification where the id is None."""
     return _encode({"id": request_id, "method": method, "params": params})
 
 
 def encode_response(request_id: RequestId, result: object, error: RpcError | None = None) -> bytes:
+    """The answer to a call as one line, its end included."""
     return _encode({"id": request_id, "result": result, "error": [error.code, error.text, None] if error else None})
 
 
