@@ -53,7 +53,7 @@ class OpenHub:
         self._source.submitted.clear()
         socket = _Socket(data)
         connection = Connection(self._floor, socket, socket)  # type: ignore[arg-type]
-        socket.busy = lambda: bool(connection._judging)
+        socket.busy = lambda: bool(connection._checks)
         self._loop.run_until_complete(connection.run())
         assert self._floor.members == 0
         assert not self._floor.slices._taken
