@@ -5,26 +5,29 @@
 #include "sha256.h"
 #include "sha256d.h"
 
-/* Kernels, fastest first by expectation. */
-#if defined(MINER_X86)
-#define SHA256D_KERNELS(K)                                                                              \
-    K(sha256d, avx512_shani) K(sha256d, avx512) K(sha256d, shani) K(sha256d, avx2) K(sha256d, sse41)    \
-    K(sha256d, portable)
-#define SCRYPT_KERNELS(K) K(scrypt, avx512) K(scrypt, avx512vl) K(scrypt, avx2) K(scrypt, sse2) K(scrypt, portable)
-#elif defined(MINER_ARM64)
-#define SHA256D_KERNELS(K) K(sha256d, armv8) K(sha256d, neon) K(sha256d, portable)
-#define SCRYPT_KERNELS(K) K(scrypt, neon) K(scrypt, portable)
-#else
-#define SHA256D_KERNELS(K) K(sha256d, portable)
-#define SCRYPT_KERNELS(K) K(scrypt, portable)
-#endif
+/* Kernels, fastest first by expectation, by the kind of CPU that each is compiled for. */
+#define SHA256D_KERNELS(X86, ARM64, ANY)                                                                        \
+    X86(sha256d, avx512_shani) X86(sha256d, avx512) X86(sha256d, shani) X86(sha256d, avx2) X86(sha256d, sse41) \
+    ARM64(sha256d, armv8) ARM64(sha256d, neon) ANY(sha256d, portable)
+#define SCRYPT_KERNELS(X86, ARM64, ANY)                                                                         \
+    X86(scrypt, avx512) X86(scrypt, avx512vl) X86(scrypt, avx2) X86(scrypt, sse2) ARM64(scrypt, neon)           \
+    ANY(scrypt, portable)
 
 #define DECLARED(algorithm, kernel) extern const miner_kernel miner_##algorithm##_##kernel;
 #define LISTED(algorithm, kernel) &miner_##algorithm##_##kernel,
-SHA256D_KERNELS(DECLARED)
-SCRYPT_KERNELS(DECLARED)
-static const miner_kernel *const sha256d_kernels[] = { SHA256D_KERNELS(LISTED) NULL };
-static const miner_kernel *const scrypt_kernels[] = { SCRYPT_KERNELS(LISTED) NULL };
+#define NAMED(algorithm, kernel) #kernel " "
+#define LEFT_OUT(algorithm, kernel)
+#if defined(MINER_X86)
+#define COMPILED(LIST, DO) LIST(DO, LEFT_OUT, DO)
+#elif defined(MINER_ARM64)
+#define COMPILED(LIST, DO) LIST(LEFT_OUT, DO, DO)
+#else
+#define COMPILED(LIST, DO) LIST(LEFT_OUT, LEFT_OUT, DO)
+#endif
+COMPILED(SHA256D_KERNELS, DECLARED)
+COMPILED(SCRYPT_KERNELS, DECLARED)
+static const miner_kernel *const sha256d_kernels[] = { COMPILED(SHA256D_KERNELS, LISTED) NULL };
+static const miner_kernel *const scrypt_kernels[] = { COMPILED(SCRYPT_KERNELS, LISTED) NULL };
 
 static int sha256d_valid(miner_parameters p)
 {
@@ -40,7 +43,8 @@ static int sha256d_hash(const uint8_t header[80], const miner_scratch *s, const 
 }
 
 const miner_algorithm miner_sha256d_algorithm = {
-    .name = "sha256d", .kernels = sha256d_kernels, .hash = sha256d_hash,
+    .name = "sha256d", .kernels = sha256d_kernels, .everywhere = SHA256D_KERNELS(NAMED, NAMED, NAMED),
+    .hash = sha256d_hash,
     .valid = sha256d_valid, .takes = "no parameters",
     .known_header =     /* Bitcoin's genesis block */
         "0100000000000000000000000000000000000000000000000000000000000000000000003ba3edfd7a7b12b27ac72c3e67768f617fc81"
@@ -54,7 +58,8 @@ static int scrypt_valid(miner_parameters p)
 }
 
 const miner_algorithm miner_scrypt_algorithm = {
-    .name = "scrypt", .kernels = scrypt_kernels, .hash = miner_scrypt_portable_hash,
+    .name = "scrypt", .kernels = scrypt_kernels, .everywhere = SCRYPT_KERNELS(NAMED, NAMED, NAMED),
+    .hash = miner_scrypt_portable_hash,
     .valid = scrypt_valid, .takes = "N, a power of two from 2 to 1048576",
     .usual = { { 1024 } }, .quick = { { 16 } },
     .known_header =     /* Litecoin's genesis block */

@@ -62,6 +62,11 @@ miner_parameters miner_algorithm_usual(const miner_algorithm *a)
     return a->usual;
 }
 
+const char *miner_kernels_everywhere(const miner_algorithm *a)
+{
+    return a->everywhere;
+}
+
 const char *miner_kernel_name(const miner_kernel *k)
 {
     return k->name;

@@ -28,6 +28,7 @@ static inline int miner_stopped(const miner_stop *stop)
 struct miner_algorithm {
     const char *name;
     const miner_kernel *const *kernels;         /* fastest first by expectation, the portable one last, then NULL */
+    const char *everywhere;                     /* names of its kernels for any CPU, a space behind each */
     int (*valid)(miner_parameters p);
     const char *takes;                          /* what is valid, in words */
 

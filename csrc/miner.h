@@ -81,6 +81,9 @@ size_t miner_kernels(const miner_algorithm *a, const miner_kernel **out, size_t 
 /* The algorithm's runnable kernel of that name, or NULL. */
 const miner_kernel *miner_kernel_by_name(const miner_algorithm *a, const char *name);
 
+/* Names of the algorithm's kernels on any CPU, whether this build has them or not, each followed by a space. */
+const char *miner_kernels_everywhere(const miner_algorithm *a);
+
 const char *miner_kernel_name(const miner_kernel *k);       /* "portable", "avx2", … */
 unsigned miner_kernel_lanes(const miner_kernel *k);         /* nonces hashed side by side, 1 to 64 */
 

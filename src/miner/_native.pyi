@@ -13,6 +13,10 @@ def kernels(algorithm: str) -> tuple[str, ...]:
     """Names of an algorithm's kernels that this CPU can run, fastest first by expectation; "portable" is always there
     and last. Raises ValueError, with the names of the algorithms there are, for an unknown one."""
 
+def kernels_everywhere(algorithm: str) -> tuple[str, ...]:
+    """Names of an algorithm's kernels for CPUs of any kind, whether this one can run them or not. Raises ValueError for
+    an unknown algorithm."""
+
 def kernel_lanes(algorithm: str, kernel: str) -> int:
     """How many nonces the kernel hashes side by side.
 

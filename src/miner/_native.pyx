@@ -39,6 +39,7 @@ cdef extern from "miner.h" nogil:
     int miner_hash(const miner_algorithm *, miner_parameters, const uint8_t *, uint8_t *)
     size_t miner_kernels(const miner_algorithm *, const miner_kernel **, size_t)
     const miner_kernel *miner_kernel_by_name(const miner_algorithm *, const char *)
+    const char *miner_kernels_everywhere(const miner_algorithm *)
     const char *miner_kernel_name(const miner_kernel *)
     unsigned miner_kernel_lanes(const miner_kernel *)
     int miner_selftest(const miner_kernel *)
@@ -125,6 +126,10 @@ def kernels(str algorithm not None):
     cdef const miner_kernel *found[MAX_KERNELS]
     cdef size_t count = miner_kernels(algorithm_of(algorithm), found, MAX_KERNELS)
     return tuple([miner_kernel_name(found[i]).decode("ascii") for i in range(min(count, <size_t>MAX_KERNELS))])
+
+
+def kernels_everywhere(str algorithm not None):
+    return tuple(miner_kernels_everywhere(algorithm_of(algorithm)).decode("ascii").split())
 
 
 cdef const miner_kernel *kernel_of(str algorithm, str name) except NULL:

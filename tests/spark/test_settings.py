@@ -53,6 +53,7 @@ def test_sandbox_ends_by_itself_unless_told_otherwise() -> None:
     ([*POOL, "--lease-seconds", "0.5"], "--lease-seconds"),
     ([*POOL, "--seconds", "soon"], "--seconds"),
     ([*POOL, "-t", "0"], "-t/--threads"),
+    ([*POOL, "--kernel", "mmx"], "no kernel 'mmx' for scrypt on any CPU"),
     ([*POOL, "--password-file", "/nonexistent"], "/nonexistent"),
     ([*POOL, "--what"], "--what"),
 ])

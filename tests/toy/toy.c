@@ -52,7 +52,7 @@ static const miner_kernel toy_portable = {
 static const miner_kernel *const toy_kernels[] = { &toy_portable, NULL };
 
 const miner_algorithm miner_toy_algorithm = {
-    .name = "toy", .kernels = toy_kernels, .hash = toy_hash,
+    .name = "toy", .kernels = toy_kernels, .everywhere = "portable ", .hash = toy_hash,
     .valid = toy_valid, .takes = "a number of rounds from 1 to 1000",
     .usual = { { 2 } }, .quick = { { 1 } },
     .known_header =     /* made for this */

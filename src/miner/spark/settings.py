@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from miner import _native
 from miner.config import EngineConfig, SourceConfig
 from miner.core.errors import UsageError
 from miner.front.argparser import Parser, integer, seconds
@@ -81,6 +82,9 @@ def read_settings(options: argparse.Namespace, console: Console) -> JobSettings:
         options.sandbox = True  # what is hashed doesn't matter
     source = source_config(options, console.environ, for_hub=True)
     engine = engine_config(options, console.environ)
+    if engine.kernel and engine.kernel not in (names := _native.kernels_everywhere(source.algorithm.name)):
+        raise UsageError(f"no kernel {engine.kernel!r} for {source.algorithm.name} on any CPU: "
+                         f"there are {', '.join(names)}")
     if options.lease_seconds < 1:
         raise UsageError("--lease-seconds must be at least 1")
     wanted = options.seconds if options.seconds is not None else DEMO_SECONDS if source.sandbox else 0.0
