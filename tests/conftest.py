@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -46,21 +47,35 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[MARK] = uuid.uuid4().hex
     for name in STARTS:
         config.addinivalue_line("markers", f"{name}: starts {name}; set by tests/conftest.py, from where the test is")
-    config.addinivalue_line("markers", "xdist_group(name): what pytest-xdist runs in one process, in order")
 
 
 def of_a_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
-@pytest.hookimpl(tryfirst=True)
+def started_by(file: Path) -> str | None:
+    """What of STARTS the tests of a file, named from here, start."""
+    return next((name for name, places in STARTS.items() if file.parts[0] in places), None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """By a scheduler of our own: the group that pytest-xdist 3.8 writes into a test's name is lost with pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByWhatTheyStart(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = (config.rootpath / nodeid.partition("::")[0]).relative_to(TESTS)
+            name = started_by(file)
+            return name if name in ALONE else str(file)
+
+    return ByWhatTheyStart(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    places = {place: name for name, places in STARTS.items() for place in places}
     for item in items:
-        place = item.path.relative_to(TESTS)
-        if name := places.get(place.parts[0]):
+        if name := started_by(item.path.relative_to(TESTS)):
             item.add_marker(name)
-        item.add_marker(pytest.mark.xdist_group(name if name in ALONE else str(place)))
     order = list(STARTS)
     items.sort(key=lambda item: min((order.index(mark.name) for mark in item.iter_markers() if mark.name in order),
                                     default=len(order)))
