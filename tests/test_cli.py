@@ -72,8 +72,10 @@ def test_wrong_usage_is_one_line_and_status_2(args: list[str]) -> None:
     assert done.err[0].startswith("miner")
 
 
-def test_a_kernel_that_is_not_there_is_named_beside_those_that_are() -> None:
-    done = run_here(*SANDBOX, "--kernel", "bogus")
+@pytest.mark.parametrize("args", [(*SANDBOX, "--kernel", "bogus"), ("--benchmark", "--kernel", "bogus"),
+                                  ("bench", "--kernel", "bogus")])
+def test_a_kernel_that_is_not_there_is_named_beside_those_that_are(args: tuple[str, ...]) -> None:
+    done = run_here(*args)
     assert done.status == 2
     assert len(done.lines) == 1
     assert "'bogus'" in done.lines[0]

@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 from miner.config import AuxConfig, EngineConfig, SourceConfig
 from miner.core.errors import UsageError
 from miner.front.argparser import Parser
-from miner.front.options import (
-    add_engine_options,
-    add_run_options,
-    add_source_options,
-    engine_config,
-    notices,
-    source_config,
-)
+from miner.front.options import add_engine_options, add_run_options, add_source_options
+from miner.front.settings import engine_config, notices, source_config
 
 POOL = ("-o", "stratum+tcp://pool.example:3333", "-u", "alice")
 NODE = ("-o", "http://node:1/", "--coinbase-addr", "x")

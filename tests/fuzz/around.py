@@ -14,7 +14,7 @@ from fuzz.target import PASSWORD, Target
 from miner.cli.mine import parser
 from miner.config import SourceConfig
 from miner.core.errors import UsageError
-from miner.front.options import engine_config, notices, source_config
+from miner.front.settings import engine_config, notices, source_config
 from miner.net import Route, words_of
 
 SCHEMES = ("http", "socks4", "socks4a", "socks5", "socks5h")

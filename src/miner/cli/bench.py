@@ -20,9 +20,10 @@ from miner.cli.machine import clock_hertz, least_cycles, machine
 from miner.core.algorithm import Algorithm, algorithms, forms
 from miner.core.errors import EngineStopped
 from miner.engine.cpus import usable_threads
-from miner.front.argparser import Parser, integer, some_seconds
+from miner.front.argparser import Parser
 from miner.front.console import Console, ExitStatus
 from miner.front.report import hashrate_text, table
+from miner.front.values import integer, some_seconds
 
 _FAR_BELOW = 0.8  # of the CPU time that the threads could use: from here on it is worth a line
 

@@ -6,11 +6,13 @@ import threading
 import time
 
 from miner.core.errors import UsageError
-from miner.front.argparser import Parser, read_secret
+from miner.front.argparser import Parser
 from miner.front.console import Console, ExitStatus
 from miner.front.hub_report import HubReport, miner_table
-from miner.front.options import add_run_options, add_source_options, notices, source_config
+from miner.front.options import add_run_options, add_source_options
+from miner.front.passwords import read_secret
 from miner.front.report import work_line
+from miner.front.settings import notices, source_config
 from miner.hub import HubConfig, HubThread
 from miner.hub.events import HubEvent, HubStopped
 from miner.sources.open import open_source
@@ -83,7 +85,7 @@ def _tell_how_to_join(options: argparse.Namespace, running: HubThread, *, made_u
     url = f"stratum+tcp://{f'[{host}]' if ':' in host else host}:{port}"
     console.result(f"Hub listens on {url}")
     secret = f"-p {running.config.token}" if made_up else "--password-file TOKEN_FILE"
-    console.result(f"A miner joins with: python -m miner -a {options.algo} -o {url} --hub -u NAME {secret}")
+    console.result(f"A miner joins with: python -m miner -a {options.algorithm} -o {url} --hub -u NAME {secret}")
 
 
 def _follow(running: HubThread, report: HubReport, stop: threading.Event, seconds: float, console: Console) -> None:

@@ -8,14 +8,8 @@ from miner import __version__
 from miner.core.errors import MinerError, UsageError
 from miner.front.argparser import Parser
 from miner.front.console import Console, ExitStatus
-from miner.front.options import (
-    add_engine_options,
-    add_run_options,
-    add_source_options,
-    engine_config,
-    notices,
-    source_config,
-)
+from miner.front.options import add_engine_options, add_run_options, add_source_options
+from miner.front.settings import engine_config, notices, source_config
 
 _DESCRIPTION = """\
 Mine with this machine's CPUs for a pool, on a node, or on an embedded test chain.
@@ -134,7 +128,7 @@ def run_benchmark(options: argparse.Namespace, console: Console) -> int:
     stop = threading.Event()
     with console.stopping(stop.set):
         try:
-            result = benchmark(options.algo, seconds=options.seconds, engine=engine, stop=stop, on_event=tell)
+            result = benchmark(options.algorithm, seconds=options.seconds, engine=engine, stop=stop, on_event=tell)
         except EngineStopped:
             console.message(f"Total: {rate(0)}, since it was stopped before it began")
             return ExitStatus.OK

@@ -8,16 +8,11 @@ from pathlib import Path
 from miner import _native
 from miner.config import EngineConfig, SourceConfig
 from miner.core.errors import UsageError
-from miner.front.argparser import Parser, integer, seconds
+from miner.front.argparser import Parser
 from miner.front.console import Console
-from miner.front.options import (
-    add_engine_options,
-    add_run_options,
-    add_source_options,
-    engine_config,
-    notices,
-    source_config,
-)
+from miner.front.options import add_engine_options, add_run_options, add_source_options
+from miner.front.settings import engine_config, notices, source_config
+from miner.front.values import integer, seconds
 from miner.spark.application import under_spark_submit
 from miner.spark.masters import check_master, is_local
 

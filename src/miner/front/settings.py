@@ -1,0 +1,145 @@
+"""From options that have been read to the settings of a run, and to what a person should be told about them."""
+
+import argparse
+import getpass
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from miner.config import NODE_SCHEMES, POOL_SCHEMES, AuxConfig, EngineConfig, SourceConfig
+from miner.core.errors import UsageError
+from miner.front.given import Login
+from miner.front.passwords import read_secret, readable_by_others
+
+
+def source_config(options: argparse.Namespace, environ: Mapping[str, str] = os.environ,
+                  ask: Callable[[str], str] = getpass.getpass, *, for_hub: bool = False) -> SourceConfig:
+    """The settings from what `miner.front.options.add_source_options` declares. `for_hub`: the work is to be shared
+    out, which getwork can't be. Raises UsageError if something is missing or contradicts."""
+    logins: tuple[Login, ...] = options.given.source.all()
+    _check_cookie(options, logins)
+    if (options.cert or options.tls_fingerprint) and not any(_tls(login) for login in logins):
+        raise UsageError("--cert and --tls-fingerprint are for TLS: use stratum+tcps:// or https:// in --url")
+    if (any(_lacks_payee(options, login) for login in logins)
+            and (for_hub or options.given.aux.current.url or not options.getwork)):
+        raise UsageError("nobody to pay for blocks on this node: use --coinbase-addr ADDRESS "
+                         "(or, if it is a pool, --url stratum+tcp://HOST:PORT)")
+    usernames = [_username(options, login) for login in logins]
+    alone = all(login.password is not None or _by_cookie(options, login) for login in logins)
+    common = "" if alone else _password(options, environ, ask)
+    aux = _aux_config(options, environ)
+    primary, *backups = [_one_source(options, login, username, common, aux)
+                         for login, username in zip(logins, usernames, strict=True)]
+    return replace(primary, backups=tuple(backups))
+
+
+def engine_config(options: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> EngineConfig:
+    """The settings from what `miner.front.options.add_engine_options` declares."""
+    return EngineConfig(**_plain(options, EngineConfig)
+                        | {"kernel": options.kernel or environ.get("MINER_KERNEL", "")})
+
+
+def notices(options: argparse.Namespace) -> list[str]:
+    """What a person should be told about the options they gave, though the program goes on."""
+    told = []
+    if any(_lacks_payee(options, login) for login in options.given.source.all()):
+        told.append("no --coinbase-addr: only getwork can be asked for, and its server decides who is paid "
+                    "(if it is a pool: --url stratum+tcp://HOST:PORT)")
+    secrets = [*options.given.secret_configs, options.password_file, options.aux_password_file]
+    return told + [f"{path} holds a password and can be read by other users: chmod 600 it" for path in secrets
+                   if path and readable_by_others(path)]
+
+
+def _plain(options: argparse.Namespace, settings: type) -> dict[str, Any]:
+    """The settings that have an option of their own, which gives their value as it is."""
+    return {field.name: getattr(options, field.name) for field in fields(settings) if hasattr(options, field.name)}
+
+
+def _one_source(options: argparse.Namespace, login: Login, username: str, common_password: str,
+                aux: AuxConfig | None) -> SourceConfig:
+    pool, cookie = _scheme(login) in POOL_SCHEMES, _by_cookie(options, login)
+    return SourceConfig(**_plain(options, SourceConfig) | {
+        "url": login.url or "",
+        "username": "" if cookie else username,
+        "password": "" if cookie else common_password if login.password is None else login.password,
+        "cookie_file": options.cookie_file if cookie else "",
+        "anonymous": pool and not username,
+        "aux": None if pool and options.given.source.earlier else aux,
+        "gbt": options.gbt and not _lacks_payee(options, login),
+    })
+
+
+def _scheme(login: Login) -> str:
+    return urlsplit(login.url or "").scheme
+
+
+def _tls(login: Login) -> bool:
+    return (POOL_SCHEMES | NODE_SCHEMES).get(_scheme(login), False)
+
+
+def _by_cookie(options: argparse.Namespace, login: Login) -> bool:
+    """Whether the node at this URL is to know us by its cookie."""
+    return (bool(options.cookie_file) and _scheme(login) in NODE_SCHEMES
+            and login.username is None and login.password is None)
+
+
+def _check_cookie(options: argparse.Namespace, logins: tuple[Login, ...]) -> None:
+    if options.cookie_file and (options.password_file or options.ask_password) and len(logins) == 1:
+        raise UsageError("--cookie-file takes the place of user and password: leave one of them out")
+    if options.cookie_file and not any(_by_cookie(options, login) for login in logins):
+        raise UsageError("--cookie-file is for a node without user and password of its own: --url http://HOST:PORT/")
+
+
+def _lacks_payee(options: argparse.Namespace, login: Login) -> bool:
+    """Whether block templates are out of the question at this URL. minerd goes over to getwork then."""
+    return _scheme(login) in NODE_SCHEMES and options.gbt and not options.coinbase_addr
+
+
+def _username(options: argparse.Namespace, login: Login) -> str:
+    """Who we are at this URL; "" for nobody, which a pool is told only if that was asked for. Raises UsageError where
+    somebody is missing."""
+    username = login.username
+    if _scheme(login) in POOL_SCHEMES and username is None:
+        raise UsageError(f"no user given for the pool {login.url}: -u and -O belong to the URL that they follow, or to "
+                         "all if they stand before the first" if options.given.source.earlier else
+                         "no user given for the pool: use --user NAME, or -O NAME:PASSWORD (-u '' if it wants none)")
+    if options.worker_id:
+        if not username:
+            raise UsageError("--worker-id is added to a user name: use --user NAME too")
+        username = f"{username}.{options.worker_id}"
+    return username or ""
+
+
+def _password(options: argparse.Namespace, environ: Mapping[str, str], ask: Callable[[str], str]) -> str:
+    """For every URL that has none of its own."""
+    if options.password_file:
+        return read_secret("--password-file", options.password_file)
+    if options.ask_password:
+        try:
+            return ask(f"Password for {options.given.source.current.username or 'the pool or node'}: ")
+        except EOFError:
+            raise UsageError("--ask-password: there is no terminal to ask on") from None
+    return environ.get("MINER_PASSWORD", "")
+
+
+def _aux_config(options: argparse.Namespace, environ: Mapping[str, str]) -> AuxConfig | None:
+    login: Login = options.given.aux.current
+    if not login.url:
+        if options.aux_coinbase_addr or login.username or options.aux_password_file or options.aux_cookie_file:
+            raise UsageError("--aux-addr, --aux-userpass, --aux-password-file and --aux-cookie-file belong to "
+                             "--aux URL, which is missing")
+        return None
+    if not options.aux_coinbase_addr:
+        raise UsageError("nobody to pay for blocks of the chain that is mined along: use --aux-addr ADDRESS")
+    password = login.password
+    if options.aux_cookie_file:
+        if login.username or password is not None or options.aux_password_file:
+            raise UsageError("--aux-cookie-file takes the place of user and password: leave one of them out")
+        return AuxConfig(login.url, options.aux_coinbase_addr, cookie_file=options.aux_cookie_file)
+    if password is None and options.aux_password_file:
+        password = read_secret("--aux-password-file", options.aux_password_file)
+    if password is None:
+        password = environ.get("MINER_AUX_PASSWORD", "")
+    return AuxConfig(login.url, options.aux_coinbase_addr, login.username or "", password)

@@ -1,0 +1,119 @@
+"""The kinds of values that options have. Each function takes the text and returns the value. A text that won't do
+raises ArgumentTypeError, to which argparse adds the option's name, or UsageError."""
+
+import argparse
+import math
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from miner.config import NODE_SCHEMES, POOL_SCHEMES
+from miner.core.errors import UsageError
+
+
+def integer(low: int, high: int) -> Callable[[str], int]:
+    """Whole numbers from low to high."""
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is no whole number") from None
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"{number} is not from {low} to {high}")
+        return number
+    return parse
+
+
+def positive(text: str) -> float:
+    """A number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number above 0")
+    return number
+
+
+def seconds(text: str) -> float:
+    """A duration in seconds, 0 or more."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e9:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number of seconds")
+    return number
+
+
+def some_seconds(text: str) -> float:
+    """A duration in seconds, more than 0."""
+    if not (number := seconds(text)):
+        raise argparse.ArgumentTypeError("it takes a time longer than 0")
+    return number
+
+
+def niceness(text: str) -> int | None:
+    """How far to step back behind other programs, up to 19; None for 0, which leaves the priority as it is."""
+    return integer(0, 19)(text) or None
+
+
+def source_url(text: str) -> tuple[str, str | None]:
+    """The URL of a pool or node."""
+    return _url(text, "-o/--url", (*POOL_SCHEMES, *NODE_SCHEMES))
+
+
+def node_url(text: str) -> tuple[str, str | None]:
+    """The URL of the node of a chain to mine along."""
+    return _url(text, "--aux", tuple(NODE_SCHEMES))
+
+
+def _url(text: str, option: str, schemes: tuple[str, ...]) -> tuple[str, str | None]:
+    """(URL without credentials, USER:PASSWORD or None). Like minerd, takes the credentials as they are, without
+    percent-decoding, and a URL without a scheme as http."""
+    if not re.fullmatch(r"[!-~]{1,2048}", text):
+        raise UsageError(f"{option} must be from 1 to 2048 ASCII characters without spaces")
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text)
+    scheme = match[1].lower() if match else "http"
+    if scheme not in schemes:
+        raise UsageError(f"URL scheme {scheme!r} is not known: use {', '.join(f'{name}://' for name in schemes)}")
+    authority, slash, path = text[match.end() if match else 0:].partition("/")
+    credentials, at, host = authority.rpartition("@")
+    try:
+        parts = urlsplit(f"{scheme}://{host}")
+        hostname, port = parts.hostname, parts.port
+    except ValueError:  # its text may quote a password that has a slash in it
+        raise UsageError(f"{option}: bad host or port") from None
+    if not hostname or port == 0:
+        raise UsageError(f"{option}: there is no {'port' if hostname else 'host'} in it")
+    if port is None and scheme in POOL_SCHEMES:
+        raise UsageError(f"{option}: a pool's address needs a port, as in {scheme}://{hostname}:3333")
+    return f"{scheme}://{host}{slash}{path}", credentials if at else None
+
+
+def domain(text: str) -> str:
+    """A domain or IP address, in lower case."""
+    if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|[0-9a-fA-F:]+", text):
+        raise argparse.ArgumentTypeError("must be a domain such as pool.example")
+    return text.lower()
+
+
+def worker_id(text: str) -> str:
+    """What is added to a user name."""
+    if not re.fullmatch(r"[!-~]{1,128}", text):
+        raise argparse.ArgumentTypeError("must be 1 to 128 printable ASCII characters without spaces")
+    return text
+
+
+def user_agent(text: str) -> str:
+    """What a miner calls itself."""
+    if not re.fullmatch(r"[ -~]{0,128}", text):
+        raise argparse.ArgumentTypeError("must be up to 128 printable ASCII characters")
+    return text
+
+
+def coinbase_sig(text: str) -> str:
+    """Text for a coinbase script."""
+    if len(text.encode("utf-8", "surrogateescape")) > 80:
+        raise argparse.ArgumentTypeError("must be at most 80 bytes: a coinbase script holds 100 in all")
+    return text
