@@ -18,6 +18,7 @@ from commands import STAMP, interrupt, run, run_here, running, wait_for
 from counterparts import minerd, require
 from miner import session
 from miner.cli.mine import parser
+from miner.front.minerd import LONG_OPTIONS
 
 SECRET = "hunter2-is-secret"
 MINERD = "build pooler's cpuminer 2.5.1 and set MINERD to the program"
@@ -182,6 +183,7 @@ def test_every_option_of_minerd_is_known() -> None:
     done = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=commands.LIMIT, check=True)
     rows = re.findall(r"^  (?:(-\w), |    )(--[\w-]+)(=)?", done.stdout, re.MULTILINE)
     assert len(rows) > 25
+    assert sorted(long for _, long, _ in rows) == sorted(LONG_OPTIONS)
     ours = parser()
     for short, long, takes_value in rows:
         action = ours.option(long)

@@ -64,6 +64,16 @@ def test_long_and_short_names_mean_the_same(long: list[str], short: list[str]) -
     assert parse(*long) == parse(*short)
 
 
+@pytest.mark.parametrize(("short", "full"), [
+    (["--userp", "a:b"], ["--userpass=a:b"]), (["--userp=a:b"], ["--userpass=a:b"]), (["--thr", "3"], ["-t3"]),
+    (["--pas=-x"], ["--pass=-x"]), (["--pas", "--thr"], ["--pass=--thr"]), (["--q", "--de"], ["-q", "-D"]),
+    (["--ur", "http://n:1/"], ["-o", "http://n:1/"]), (["--a", "sha256d"], ["-a", "sha256d"]),
+    (["--prot", "--prox=p:1"], ["-P", "-x", "p:1"]), (["--no-l"], ["--no-longpoll"]), (["--user=a"], ["-u", "a"]),
+])
+def test_minerds_options_have_getopts_abbreviations(short: list[str], full: list[str]) -> None:
+    assert parse(*short) == parse(*full)
+
+
 def test_every_option_reaches_the_configuration() -> None:
     config = source("-a", "scrypt:2048", "-o", "https://node:8332/wallet/w", "-O", "rpc:pw", "-r", "2", "-R", "3",
                     "-T", "4", "-s", "6", "--coinbase-addr", "ltc1q", "--coinbase-sig", "hello", "--no-longpoll",
@@ -237,7 +247,7 @@ def test_the_password_is_in_no_repr() -> None:
     (["-o", "http://h:1/\n"], "ASCII"),
     (["-o", "http://h" + "x" * 3000], "2048"),
     ([*POOL, "-O", "alice"], "USERNAME:PASSWORD"),
-    ([*POOL, "-t", "0"], "-t/--threads: 0 is not from 1 to 4096"),
+    ([*POOL, "-t", "0"], "-t/--threads: 0 is not from 1 to 4096: leave it out for one thread on each CPU"),
     ([*POOL, "-t", "two"], "-t/--threads: 'two' is no whole number"),
     ([*POOL, "-t", "-1"], "-t/--threads"),
     ([*POOL, "-t"], "expected one argument"),
@@ -256,7 +266,9 @@ def test_the_password_is_in_no_repr() -> None:
     ([*POOL, "--difficulty-scale", "inf"], "--difficulty-scale"),
     (["--sandbox", *POOL, *POOL], "--sandbox"),
     ([*POOL, "--allow-redirect", "*"], "--allow-redirect: must be a domain"),
-    ([*POOL, "--thr", "2"], "unknown option '--thr'"),
+    ([*POOL, "--thread-count", "2"], "unknown option '--thread-count'"), ([*POOL, "--no-pi"], "'--no-pi'"),
+    ([*POOL, "--pro", "x"], "'--pro' is ambiguous: it may be --protocol-dump or --proxy"),
+    ([*POOL, "--us=x"], "it may be --user or --userpass"), ([*POOL, "--ben"], "unknown option '--ben'"),
     ([*POOL, "more"], "unexpected argument 'more'"),
     ([*POOL, "--password-file", "/nonexistent/file"], "can't read '/nonexistent/file': No such file"),
 ])
@@ -265,6 +277,7 @@ def test_what_is_wrong_is_said_in_one_line(args: list[str], words: str) -> None:
 
 
 @pytest.mark.parametrize("args", [
+    [*POOL, f"--p={SECRET}"], [*POOL, "--u", SECRET],
     [*POOL, f"--passwd={SECRET}"], [*POOL, "--passwd", SECRET], [*POOL, "-O", SECRET], ["-o", f"ftp://a:{SECRET}@h:1"],
     ["-o", f"stratum+tcp://a:{SECRET}@h"], ["-o", f"stratum+tcp://a:x/{SECRET}@h:1"],
     ["-o", f"a:{SECRET}@h", "--no-getwork"], ["-o", f"a:{SECRET}://h"], ["-o", f"http://a:{SECRET}@h:x/"],
@@ -304,6 +317,35 @@ class TestConfigFile:
         assert engine("-c", file).threads == 2
         assert parse("-c", file).quiet is False
 
+    def test_minerds_own_example(self, tmp_path: Path) -> None:
+        file = self.write(tmp_path, {"_comment1": "Any long-format command line argument", "_comment2": "may be used",
+                                     "url": "http://127.0.0.1:9332", "user": "rpcuser", "pass": "rpcpass",
+                                     "algo": "scrypt", "threads": "4", "quiet": True})
+        config = source("-c", file, "--no-gbt")
+        assert (config.url, config.username, config.password) == ("http://127.0.0.1:9332", "rpcuser", "rpcpass")
+        assert (engine("-c", file).threads, parse("-c", file).quiet) == (4, True)
+        assert notices(parse("-c", file, "--no-gbt")) == []
+
+    def test_what_is_no_option_is_told_at_once_and_passed_over(self, tmp_path: Path) -> None:
+        file = self.write(tmp_path, {"bogus": SECRET, "threads": 2, "config": "x", "help": True, "pasword": [SECRET],
+                                     "_pass": SECRET, "token": SECRET, "a\nb": 1,
+                                     "pools": [{"url": POOL[1], "user": "al", "weight": 1, "_note": 2},
+                                               {"url": POOL[1], "user": "bo", "weight": 2}]})
+        assert engine("-c", file).threads == 2
+        assert [user for _, user, _ in logins("-c", file)] == ["al", "bo"]
+        assert notices(parse("-c", file))[0] == (
+            f"{file}: passed over what is no option here: 'bogus', 'config', 'help', 'pasword', 'token', 'a b', "
+            "'weight'")
+        assert len(notices(parse("-c", self.write(tmp_path, {str(n): n for n in range(100)})))[0]) < 1000
+
+    def test_a_byte_order_mark(self, tmp_path: Path) -> None:
+        for content in ('{"threads": 2}', '{"_": "ä", "threads": 2}'):
+            file = self.write(tmp_path, "\ufeff" + content)
+            assert engine("-c", file).threads == 2
+        password = tmp_path / "password"
+        password.write_bytes(b"\xef\xbb\xbfhush\r\n")
+        assert source(*POOL, "--password-file", str(password)).password == "hush"
+
     def test_it_counts_where_it_stands(self, tmp_path: Path) -> None:
         file = self.write(tmp_path, {"threads": 2, "no-longpoll": False})
         assert engine("-c", file, "-t", "3").threads == 3
@@ -338,13 +380,14 @@ class TestConfigFile:
         assert notices(parse("-c", file)) == []
 
     @pytest.mark.parametrize(("content", "words"), [
-        ('{"threads":', "not JSON at line 1"), ("[1]", "JSON object"), ({"bogus": 1}, "'bogus'"),
+        ('{"threads":', "not JSON at line 1"), ("[1]", "JSON object"),
         ({"threads": True}, "'threads' must be a string or a number"),
         ({"quiet": "yes"}, "'quiet' must be true or false"),
-        ({"threads": None}, "'threads'"), ({"threads": [1]}, "'threads'"), ({"config": "x"}, "'config'"),
-        ({"threads": 0}, "-t/--threads"), ({"pools": [{"user": "x"}]}, '"pools" must be a list'),
+        ({"threads": None}, "'threads'"), ({"threads": [1]}, "'threads'"),
+        ({"threads": 0}, "-t/--threads: 0 is not from 1 to 4096: leave it out"),
+        ({"pools": [{"user": "x"}]}, '"pools" must be a list'),
         ({"pools": "x"}, '"pools"'), ({"pools": [{"url": "ftp://h"}]}, "'ftp' is not known"),
-        ({"help": True}, "'help'"), ("[" * 100000, "not JSON"), ("\x00", "not JSON"),
+        ("[" * 100000, "not JSON"), ("\x00", "not JSON"),
         ({"pass": {"x": SECRET}}, "'pass'"),
     ])
     def test_what_is_wrong_names_the_file(self, tmp_path: Path, content: object, words: str) -> None:

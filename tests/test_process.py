@@ -28,7 +28,8 @@ SECRET = "hunter2-is-secret"
     ["--userpass=alice:" + SECRET], ["-o", f"stratum+tcp://alice:{SECRET}@h:1"], ["-o", f"alice:{SECRET}@h:1"],
     ["-x", f"socks5://alice:{SECRET}@h:1"], [f"--proxy=alice:{SECRET}@h"], ["-Px", f"alice:{SECRET}@h"],
     [f"--url=http://alice:{SECRET}@h:1/x"], ["--token", SECRET], ["hub", "--token=" + SECRET, "-p", SECRET],
-    ["-p", "x", "-p", SECRET], ["-o", f"http://alice:{SECRET}@x@h/"],
+    ["-p", "x", "-p", SECRET], ["--pas", SECRET], [f"--userp=alice:{SECRET}"],
+    ["--ur", f"alice:{SECRET}@h"], [f"--prox=alice:{SECRET}@h"], ["-o", f"http://alice:{SECRET}@x@h/"],
 ])
 def test_every_way_to_give_a_password_is_found(args: list[str]) -> None:
     masked = list(args)

@@ -23,7 +23,7 @@ from miner.engine.cpus import usable_threads
 from miner.front.argparser import Parser
 from miner.front.console import Console, ExitStatus
 from miner.front.report import hashrate_text, table
-from miner.front.values import integer, some_seconds
+from miner.front.values import integer, some_seconds, threads
 
 _FAR_BELOW = 0.8  # of the CPU time that the threads could use: from here on it is worth a line
 
@@ -116,7 +116,7 @@ def _parser() -> Parser:
     add("-a", "--algo", type=Algorithm.parse, action="append", metavar="ALGO",
         help=f"{forms()}; may be given more than once (default: each of them)")
     add("--kernel", default="", metavar="NAME", help="only this kernel")
-    add("-t", "--threads", type=integer(1, 4096), default=0, metavar="N",
+    add("-t", "--threads", type=threads, default=0, metavar="N",
         help="only with so many threads (default: with one, and with one for each CPU)")
     add("--no-pin", dest="pin", action="store_false", help="don't bind threads to CPUs")
     add("--seconds", type=some_seconds, default=0.5, metavar="N", help="length of each measurement (default: 0.5)")

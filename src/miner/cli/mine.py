@@ -44,10 +44,14 @@ passwords:
   --password-file, --ask-password, MINER_PASSWORD and a config file that only its owner can read avoid that. What pools
   put after a password's comma (d=…, c=…) is passed on as it is. No password is ever shown, with -P neither.
 
+abbreviations:
+  The beginning of a long option of minerd's stands for it where no other of minerd's begins so: --userp, --thr.
+
 config file:
   A JSON object of long options without their dashes. Options that have no value are true or false; others take
-  strings or numbers; "pools" is a list of objects, each with a url, user and pass. It is read where -c stands: what
-  comes later on the command line wins, and a URL there takes the place of the file's, as with minerd.
+  strings or numbers; "pools" is a list of objects, each with a url, user and pass. What is no option is told and passed
+  over, comments ("_comment": …) in silence. The file is read where -c stands: what comes later on the command line
+  wins, and a URL there takes the place of the file's, as with minerd.
 
 output:
   Messages go to stderr, or with -S to the system log, each behind [YYYY-MM-DD HH:MM:SS]; hashrates are in khash/s, with

@@ -7,6 +7,7 @@ from dataclasses import MISSING, fields
 from typing import Any, NoReturn
 
 from miner.core.errors import UsageError
+from miner.front.minerd import meant
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -21,8 +22,8 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """No abbreviations, an option's value may start with a dash, and an error is one line (a UsageError). What an
-    unknown option was given is not repeated in it: it may be a mistyped --password."""
+    """Takes abbreviations of minerd's options and of no others; an option's value may start with a dash; an error is
+    one line (a UsageError). What an unknown option was given is not repeated in it: it may be a mistyped --password."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, formatter_class=_Help, **settings)
@@ -49,12 +50,23 @@ class Parser(argparse.ArgumentParser):
         joined: list[str] = []
         rest = iter(args)
         for token in rest:
+            token = self._in_full(token)
             action = self.option(token)
             if action is not None and action.nargs is None and (value := next(rest, None)) is not None:
                 name = next(name for name in action.option_strings if name.startswith("--"))
                 token = f"{name}={value}"
             joined.append(token)
         return joined
+
+    def _in_full(self, token: str) -> str:
+        """`--userp=a:b` as `--userpass=a:b`. Raises UsageError where it may be several of minerd's options."""
+        name, equals, value = token.partition("=")
+        if not name.startswith("--") or self.option(name) is not None:
+            return token
+        options = meant(name)
+        if len(options) > 1:
+            raise UsageError(f"option {name!r} is ambiguous: it may be {', '.join(options[:-1])} or {options[-1]}")
+        return f"{options[0]}{equals}{value}" if options and self.option(options[0]) is not None else token
 
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
         """`--pass=--` has a value like any other; argparse (until Python 3.13) takes it for the end of the options."""

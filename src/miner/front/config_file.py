@@ -8,6 +8,7 @@ from typing import Any
 
 from miner.core.errors import UsageError
 from miner.front.argparser import Parser
+from miner.front.given import Given
 
 MAX_CONFIG = 1 << 20  # characters
 SECRET_NAMES = frozenset({"pass", "password", "userpass", "aux-userpass", "token"})
@@ -16,7 +17,8 @@ SECRET_NAMES = frozenset({"pass", "password", "userpass", "aux-userpass", "token
 class ConfigFile(argparse.Action):
     """Options from a JSON object, read where `-c` stands, so that what comes later on the line wins. Names are those of
     the long options without dashes; values are strings, numbers, `true`, and `false` for an option's default. `pools`
-    is a list of objects, each with a url and what belongs to it alone."""
+    is a list of objects, each with a url and what belongs to it alone. Names that are no options of this command are
+    passed over: `miner.front.settings.notices` tells them, but for those that begin with `_`, which are comments."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any,
                  option_string: str | None = None) -> None:
@@ -28,7 +30,8 @@ class ConfigFile(argparse.Action):
         for name, setting in content:
             action = parser.option(f"--{name}")
             if action is None or action is self or name in ("help", "version"):
-                raise UsageError(f"{value}: {name!r} is not an option that a config file can set")
+                _pass_over(namespace, value, name)
+                continue
             if setting is False and action.nargs == 0:
                 setattr(namespace, action.dest, action.default)
                 continue
@@ -37,6 +40,12 @@ class ConfigFile(argparse.Action):
             except UsageError as error:
                 raise UsageError(f"{value}: {error}") from None
         namespace.given = replace(namespace.given, reading="")
+
+
+def _pass_over(namespace: argparse.Namespace, path: str, name: str) -> None:
+    given: Given = namespace.given
+    if not name.startswith("_") and (path, name) not in given.passed_over:
+        namespace.given = replace(given, passed_over=(*given.passed_over, (path, name)))
 
 
 def _settings(content: dict[str, object], path: str) -> list[tuple[str, object]]:
@@ -63,7 +72,7 @@ def _as_argument(name: str, setting: object, takes_value: bool) -> str:
 
 def _read_config(path: str) -> dict[str, object]:
     try:
-        with Path(path).open(encoding="utf-8") as file:
+        with Path(path).open(encoding="utf-8-sig") as file:
             text = file.read(MAX_CONFIG + 1)
         if len(text) > MAX_CONFIG:
             raise UsageError(f"{path}: larger than {MAX_CONFIG} characters, this is no config file")

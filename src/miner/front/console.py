@@ -15,6 +15,7 @@ from typing import TextIO
 
 from miner.core.errors import MinerError, UsageError
 from miner.core.text import one_line
+from miner.front.minerd import full_name
 from miner.front.process import file_behind, go_to_background, is_journal, reopen_file, stopping_on_signals
 from miner.front.writer import MAX_WAITING, LineStream, StreamFile, Writer
 
@@ -190,7 +191,7 @@ def run_command(name: str, command: Callable[[list[str], Console], int], args: l
             status = end.code if isinstance(end.code, int) else ExitStatus.OK
         except Exception as error:
             console.error(f"{name}: {_unexpected(error)}")
-            if any(re.fullmatch(r"--debug|-[PSBq]*D.*", arg) for arg in args):
+            if any(full_name(arg) == "--debug" or re.fullmatch(r"-[PSBq]*D.*", arg) for arg in args):
                 for line in "".join(traceback.format_exception(error)).splitlines():
                     console.error(line)
             status = ExitStatus.FAILED

@@ -53,9 +53,11 @@ class Given:
     source, aux     URLs and logins of where work comes from, and of the node of a chain to mine along
     reading         the config file that is being read; "": none, but the command line
     secret_configs  config files in which a password stands
+    passed_over     names in config files that are no options here, each behind its file's path
     """
 
     source: Logins = Logins()
     aux: Logins = Logins()
     reading: str = ""
     secret_configs: tuple[str, ...] = ()
+    passed_over: tuple[tuple[str, str], ...] = ()

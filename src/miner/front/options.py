@@ -25,6 +25,7 @@ from miner.front.values import (
     positive,
     seconds,
     source_url,
+    threads,
     user_agent,
     worker_id,
 )
@@ -127,7 +128,7 @@ def add_engine_options(parser: Parser) -> None:
     """How to hash. Read back with `miner.front.settings.engine_config`."""
     group = parser.add_argument_group("hashing")
     add = group.add_argument
-    add("-t", "--threads", type=integer(1, 4096), metavar="N",
+    add("-t", "--threads", type=threads, metavar="N",
         help="number of miner threads (default: the CPUs that this process may use)")
     add("--kernel", metavar="NAME",
         help="force a kernel, e.g. portable or avx2 (default: the environment's MINER_KERNEL, else the fastest)")

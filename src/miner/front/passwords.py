@@ -9,10 +9,11 @@ MAX_SECRET = 4096  # characters
 
 
 def read_secret(option: str, path: str) -> str:
-    """The first line of a file that holds a password or token. Raises UsageError, which names the option, if the file
+    """The first line of a file that holds a password or token, behind a byte
+    order mark if there is one. Raises UsageError, which names the option, if the file
     can't be read or the line is empty or longer than MAX_SECRET."""
     try:
-        with Path(path).open(encoding="utf-8") as file:
+        with Path(path).open(encoding="utf-8-sig") as file:
             secret = file.readline(MAX_SECRET + 1).rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any, TextIO, TypeAlias
 
 from miner.core.errors import MinerError, UsageError
+from miner.front.minerd import full_name
 
 ONE_WISH_SECONDS = 1.0  # within which signals to end are one wish; a person's second Ctrl-C may come soon after
 _SIGHUP: int | None = getattr(signal, "SIGHUP", None)  # Windows has none, but SIGBREAK where a console is closed
@@ -32,6 +33,7 @@ def secret_spans(args: Sequence[str]) -> Iterator[tuple[int, int, int]]:
     rest = iter(enumerate(args))
     for index, token in rest:
         name, equals, value = token.partition("=")
+        name = full_name(name)
         short = _SHORT.fullmatch(token)
         if short:
             name, equals, value = f"-{short[1]}", short[2], short[2]

@@ -3,15 +3,18 @@
 import argparse
 import getpass
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from miner.config import NODE_SCHEMES, POOL_SCHEMES, AuxConfig, EngineConfig, SourceConfig
 from miner.core.errors import UsageError
+from miner.core.text import one_line
 from miner.front.given import Login
 from miner.front.passwords import read_secret, readable_by_others
+
+_MAX_NAMES = 10  # of a config file that are told
 
 
 def source_config(options: argparse.Namespace, environ: Mapping[str, str] = os.environ,
@@ -47,9 +50,18 @@ def notices(options: argparse.Namespace) -> list[str]:
     if any(_lacks_payee(options, login) for login in options.given.source.all()):
         told.append("no --coinbase-addr: only getwork can be asked for, and its server decides who is paid "
                     "(if it is a pool: --url stratum+tcp://HOST:PORT)")
+    told += _passed_over(options.given.passed_over)
     secrets = [*options.given.secret_configs, options.password_file, options.aux_password_file]
     return told + [f"{path} holds a password and can be read by other users: chmod 600 it" for path in secrets
                    if path and readable_by_others(path)]
+
+
+def _passed_over(names: tuple[tuple[str, str], ...]) -> Iterator[str]:
+    """A line for each config file with names that are no options."""
+    for path in dict.fromkeys(path for path, _ in names):
+        found = [repr(one_line(name, 40)) for place, name in names if place == path]
+        more = f" and {len(found) - _MAX_NAMES} more" if len(found) > _MAX_NAMES else ""
+        yield f"{path}: passed over what is no option here: {', '.join(found[:_MAX_NAMES])}{more}"
 
 
 def _plain(options: argparse.Namespace, settings: type) -> dict[str, Any]:

@@ -24,6 +24,13 @@ def integer(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def threads(text: str) -> int:
+    """A number of threads, 1 or more."""
+    if text.strip() == "0":
+        raise argparse.ArgumentTypeError("0 is not from 1 to 4096: leave it out for one thread on each CPU")
+    return integer(1, 4096)(text)
+
+
 def positive(text: str) -> float:
     """A number above 0."""
     try:
