@@ -1,1 +1,1 @@
-"""The pure part: what mining is about, without sockets, clocks, threads or native code."""
+"""What mining is about, and nothing else: no sockets, clocks, threads or native code."""

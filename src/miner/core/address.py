@@ -1,5 +1,5 @@
-"""Addresses to output scripts, for the rare node that can't say the script itself. Ask the node first: only it knows
-which chain it is on.
+"""An address decoded into the output script that pays it, for the rare node whose `validateaddress` doesn't say that
+script. The node is asked first: only it knows which chain it is on.
 
 Sources: base58check (Bitcoin), BIP 173 (bech32), BIP 350 (bech32m), BIP 141 (witness programs).
 """
@@ -26,7 +26,7 @@ _BECH32_CHECK, _BECH32M_CHECK = 1, 0x2BC830A3
 
 
 def address_to_script(address: str) -> bytes:
-    """The output script that pays `address`. Raises UsageError if it is none that we know, or mistyped."""
+    """The output script that pays `address`. Raises UsageError if it is mistyped, or of an unknown kind."""
     if not 0 < len(address) <= MAX_ADDRESS_SIZE or not address.isascii() or not address.isprintable():
         raise UsageError(f"{address[:MAX_ADDRESS_SIZE]!r} is no address")
     prefix, separator, _ = address.lower().rpartition("1")
@@ -51,7 +51,8 @@ def _base58_script(address: str) -> bytes:
 
 
 def base58check_decode(text: str) -> bytes:
-    """Version byte and payload. Raises ValueError for foreign characters, too short, or a wrong checksum."""
+    """Decode base58check: the version byte and the payload behind it, without the checksum. Raises ValueError for
+    characters that base58 hasn't got, a text that is too short, or a wrong checksum."""
     number = 0
     for character in text:
         digit = _BASE58.find(character)
@@ -75,7 +76,8 @@ def _witness_script(address: str) -> bytes:
 
 
 def segwit_decode(address: str) -> tuple[int, bytes]:
-    """Witness version and program of a bech32 (version 0) or bech32m address. Raises ValueError."""
+    """Decode a segwit address: its witness version (0 to 16) and program (2 to 40 bytes). Version 0 is bech32 (BIP
+    173), every other bech32m (BIP 350). Raises ValueError where case, characters, checksum or lengths are wrong."""
     if address not in (address.lower(), address.upper()):
         raise ValueError("it mixes upper and lower case")
     prefix, _, data = address.lower().rpartition("1")
@@ -93,7 +95,7 @@ def segwit_decode(address: str) -> tuple[int, bytes]:
 
 
 def _polymod(values: Iterable[int]) -> int:
-    """The checksum's remainder, BIP 173."""
+    """The remainder of BIP 173's checksum, 30 bits, over groups of five bits."""
     check = 1
     for value in values:
         top = check >> 25
@@ -105,7 +107,8 @@ def _polymod(values: Iterable[int]) -> int:
 
 
 def _regroup(fives: list[int]) -> bytes:
-    """Groups of five bits as bytes. What is left over must be fewer than five bits, all zero."""
+    """Join groups of five bits into bytes, most significant bit first (BIP 173). Raises ValueError unless the bits left
+    over are fewer than five, and all zero."""
     number = 0
     for five in fives:
         number = number << 5 | five

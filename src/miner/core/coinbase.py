@@ -1,5 +1,5 @@
-"""The coinbase transaction of a block that we build, or whose coinbase somebody else made, cut open around the
-extranonce.
+"""The coinbase transaction of a block, cut open around the extranonce: one that is built here, or one that a node or
+pool made.
 
 Sources: BIP 34 (height), BIP 141 and 144 (witness commitment, serialisation), Bitcoin's transaction format.
 """
@@ -20,7 +20,7 @@ _SCRIPT_AT = 4 + 1 + len(_NULL_OUTPOINT) + 1  # where the script starts, after v
 
 
 def compact_size(number: int) -> bytes:
-    """Bitcoin's variable-length count: 1, 3, 5 or 9 bytes, least significant first."""
+    """A count in Bitcoin's variable length, the compactSize: 1, 3, 5 or 9 bytes, the number in them little-endian."""
     if number < 0xFD:
         return struct.pack("<B", number)
     if number <= 0xFFFF:
@@ -31,7 +31,7 @@ def compact_size(number: int) -> bytes:
 
 
 def push(data: bytes) -> bytes:
-    """Script code that pushes up to 255 bytes of data."""
+    """Script code that pushes `data`, at most 255 bytes. Raises ValueError for more."""
     return bytes([len(data)]) + data if len(data) < 76 else bytes([76, len(data)]) + data
 
 
@@ -43,17 +43,18 @@ def push_height(height: int) -> bytes:
 
 
 def output(value: int, script: bytes) -> bytes:
-    """A transaction output; `value` in the coin's smallest unit."""
+    """A serialised transaction output that pays `value`, in the coin's smallest unit, to `script`."""
     return struct.pack("<Q", value) + compact_size(len(script)) + script
 
 
 def split_coinbase(height: int, outputs: list[bytes], extranonce_size: int, text: str = "",
                    aux: bytes = b"") -> tuple[bytes, bytes]:
-    """coinbase1 and coinbase2: what stands before and after `extranonce_size` bytes of extranonce.
+    """Build a coinbase without witness. Returns coinbase1 and coinbase2: what stands before and after `extranonce_size`
+    bytes of extranonce.
 
-    The script is the height, then the extranonce, each as a push (bare bytes would count as signature operations by
-    chance), then `aux`, script code that the node wants there, then `text` in UTF-8 as a push. No witness.
-    Raises UsageError if the script would be longer than the 100 bytes that consensus allows.
+    The script is the height, then the extranonce, each as a push (some bare bytes would be counted as signature
+    operations), then `aux`, script code that the node wants there, then `text` in UTF-8 as a push. Raises UsageError if
+    the script would be longer than the 100 bytes that consensus allows.
     """
     head = struct.pack("<I", _VERSION) + compact_size(1) + _NULL_OUTPOINT
     tail = _FINAL_SEQUENCE + compact_size(len(outputs)) + b"".join(outputs) + _LOCK_TIME
@@ -62,8 +63,13 @@ def split_coinbase(height: int, outputs: list[bytes], extranonce_size: int, text
 
 def split_given_coinbase(coinbase: bytes, extranonce_size: int, text: str = "",
                          aux: bytes = b"") -> tuple[bytes, bytes]:
-    """The same of a coinbase that somebody else made, without witness: nothing but its script changes, which all that
-    is behind the height in `split_coinbase` is appended to. Raises ValueError if it is none, UsageError as above."""
+    """Make room for an extranonce in a coinbase that somebody else made (BIP 22's coinbasetxn), serialised without
+    witness. Returns coinbase1 and coinbase2: what stands before and after `extranonce_size` bytes of extranonce.
+
+    Only the script changes: the extranonce, `aux` and `text` are appended to it, as `split_coinbase` appends them to
+    the height. Raises ValueError if `coinbase` is no coinbase without witness or is cut off, and UsageError if its
+    script would be longer than the 100 bytes that consensus allows.
+    """
     head, size = coinbase[:_SCRIPT_AT - 1], coinbase[_SCRIPT_AT - 1:_SCRIPT_AT]
     script_end = _SCRIPT_AT + int.from_bytes(size)
     if head[4:] != compact_size(1) + _NULL_OUTPOINT or not 2 <= int.from_bytes(size) <= MAX_SCRIPT_SIZE:
@@ -87,5 +93,6 @@ def _cut_open(head: bytes, script: bytes, tail: bytes, extranonce_size: int, tex
 
 
 def with_witness(coinbase: bytes) -> bytes:
-    """The same coinbase serialised with its witness, the reserved value of zeros: as a segwit block carries it."""
+    """Add a witness to a coinbase that is serialised without: the reserved value, 32 zero bytes (BIP 141), in the form
+    in which a block carries it (BIP 144)."""
     return coinbase[:4] + b"\0\1" + coinbase[4:-4] + b"\1" + push(WITNESS_RESERVED_VALUE) + coinbase[-4:]

@@ -2,7 +2,7 @@
 
 
 class MinerError(Exception):
-    """Base of them all."""
+    """Base class of the errors that this package raises on purpose."""
 
 
 class UsageError(MinerError):
@@ -10,11 +10,11 @@ class UsageError(MinerError):
 
 
 class SourceError(MinerError):
-    """A source of work gave up for good: it refused us, or stayed away longer than the retries allow."""
+    """A source of work gave up for good: the other end refused this miner, or stayed away beyond all retries."""
 
 
 class ProtocolError(MinerError):
-    """The other side broke the protocol's rules."""
+    """A pool, node or miner sent what its protocol or consensus doesn't allow."""
 
 
 class EngineError(MinerError):
@@ -22,4 +22,4 @@ class EngineError(MinerError):
 
 
 class EngineStopped(EngineError):
-    """An engine was told to stop while it was being opened. It holds nothing any more."""
+    """An engine was told to stop while it was being opened. Its threads have ended, its memory and CPUs are free."""

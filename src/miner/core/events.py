@@ -8,8 +8,9 @@ from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notic
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The engine is ready; no hash is computed before the first job. `cpus` has one number for each pinned thread,
-    and is empty when threads are not pinned. `remarks` are lines about what is not as it should be on this machine."""
+    """The engine is ready; no hash is computed before the first job. `source` and `payee` are the WorkSource's label
+    and payee, `algorithm` is in the form that `Algorithm.parse` reads. `cpus` has one number for each pinned thread,
+    and is empty when threads are not pinned. `remarks` are lines for people about what is wrong on this machine."""
 
     source: str
     payee: str
@@ -23,7 +24,8 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """The threads go over to this job. `restart`: they were told to drop what they had (the chain moved on)."""
+    """The threads switch to this job. `restart`: what they hashed before is worthless by now, since the chain moved on
+    or the source said so."""
 
     job: Job
     restart: bool
@@ -31,7 +33,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Hashrate(Talk):
-    """A thread computed so many hashes in so many seconds of wall time since its last such event."""
+    """What a thread (0, 1, …) has done since its last Hashrate event: `hashes` in `seconds` of wall time."""
 
     thread: int
     hashes: int
@@ -45,7 +47,8 @@ class Hashrate(Talk):
 
 @dataclass(frozen=True, slots=True)
 class ShareDone:
-    """The source's verdict on a share, the totals with it counted in, and the miner's hashrate in H/s by then."""
+    """The source's verdict on a share. `accepted`, `rejected` and `stale` are the run's numbers of shares so far, this
+    one counted in; `hashrate` is the miner's in H/s when the verdict came."""
 
     result: ShareResult
     accepted: int
@@ -56,8 +59,8 @@ class ShareDone:
 
 @dataclass(frozen=True, slots=True)
 class BlockFound:
-    """A share that met the network target was accepted. Follows its ShareDone. `block_hash` is display order hex of
-    the block's id (always sha256d of the header, whatever the proof of work)."""
+    """A share that met the network target was accepted. Follows its ShareDone. `block_hash` is the block's id, which is
+    sha256d of the header whatever the proof of work: 64 hex digits, most significant byte first."""
 
     result: ShareResult
     block_hash: str
@@ -65,7 +68,8 @@ class BlockFound:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something went wrong. If `fatal` it is the last event, and the iterator raises the error behind it."""
+    """Something went wrong; `message` says what. A `fatal` one is the last event, and the iterator of `miner.mine()`
+    then raises the error that it tells of."""
 
     message: str
     fatal: bool
@@ -73,8 +77,8 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The sums, told once: the last event of a run, but for the fatal Trouble of one that failed. `aux_blocks`: those
-    on a chain that was mined along, which its node has taken."""
+    """The sums of a run, told once: its last event, but for the fatal Trouble of a run that failed. `hashrate` is in
+    H/s, over all `seconds` of wall time. `aux_blocks` are blocks that the node of a chain mined along (AuxPoW) took."""
 
     hashes: int
     seconds: float

@@ -1,4 +1,4 @@
-"""What flows through the house: Job -> Work -> hit -> Share -> ShareResult. All immutable."""
+"""What goes from a source to the engine and back: Job -> Work -> hit -> Share -> ShareResult. All immutable."""
 
 import enum
 from collections.abc import Iterator
@@ -31,10 +31,10 @@ class Job:
     extranonce2_size: int  # bytes, 0 to MAX_EXTRANONCE2
     coinbase2: bytes
     merkle_branch: tuple[bytes, ...]
-    nbits: int
-    ntime: int  # seconds since 1970; the earliest that the source allows us to put into a header
+    nbits: int  # the network target in Bitcoin's compact form
+    ntime: int  # seconds since 1970; the earliest that the source allows in a header
     clean: bool  # the chain moved on: work on earlier jobs is wasted
-    share_target: int  # the source's own; may be harder than the network target
+    share_target: int  # what the source takes as a share; may be harder than the network target
     height: int | None = None  # where the source says it
     version_mask: int = 0  # bits of the version that the miner may choose (BIP 310)
     merkle_root: bytes | None = None  # where the source keeps the coinbase to itself (getwork); extranonce2_size is 0
@@ -66,22 +66,26 @@ class Job:
 
     @property
     def network_target(self) -> int:
+        """What a hash must meet to make a block."""
         return nbits_to_target(self.nbits)
 
     def versions(self) -> Iterator[int]:
-        """Every version that a header may have, the source's own first."""
+        """Every version that a header may have, the job's `version` first."""
         bits = self.version & self.version_mask
         for _ in range(1 << self.version_mask.bit_count()):
             yield self.version & ~self.version_mask | bits
             bits = (bits | ~self.version_mask) + 1 & self.version_mask
 
     def coinbase(self, extranonce2: bytes) -> bytes:
-        """The coinbase transaction without witness, as it is hashed into the merkle tree."""
+        """The coinbase transaction without witness, as it is hashed into the merkle tree. Raises ValueError for an
+        extranonce2 of another size than the job's."""
         if len(extranonce2) != self.extranonce2_size:
             raise ValueError(f"extranonce2 has {len(extranonce2)} bytes, the job wants {self.extranonce2_size}")
         return self.coinbase1 + self.extranonce1 + extranonce2 + self.coinbase2
 
     def work(self, extranonce2: bytes, ntime: int | None = None, version: int | None = None) -> "Work":
+        """The header for this extranonce2; `ntime` and `version` are the job's own unless given. Raises ValueError for
+        an extranonce2 of another size than the job's."""
         root = self.merkle_root
         if root is None:
             root = fold_branch(sha256d(self.coinbase(extranonce2)), self.merkle_branch)
@@ -117,11 +121,13 @@ class Share:
 
     @property
     def header(self) -> bytes:
+        """The 80-byte header with the share's nonce in it."""
         return with_nonce(self.work.header, self.nonce)
 
 
 class ShareStatus(enum.Enum):
-    """Disjoint. STALE: the source's code 21 / "job not found", or dropped here because the chain moved on."""
+    """The verdict on a share, one of three. STALE: the source doesn't know the job any more (stratum's code 21, "job
+    not found"), or the share was dropped here because the chain moved on."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -130,11 +136,12 @@ class ShareStatus(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class ShareResult:
-    """What became of a share. `reason` is the source's own word when it was not accepted, cut to a line.
-    `block`: the share's hash met the network target as well. A source says so where its verdict is the chain's own (a
-    node, the sandbox), and never where it is a pool's: that a pool took a share says nothing of its block. In events it
-    is filled in by whoever worked the hash out. `aux`: the id (display order hex) of the block that the share made on a
-    chain that is mined along, where that chain's node has taken it; its target is another than the network target."""
+    """What became of a share. `reason` is the source's own word for why it was not accepted, cut to a line. `block`:
+    the share's hash met the network target as well. A source says so where its verdict is the chain's own (a node, the
+    sandbox), and never where it is a pool's: that a pool took a share says nothing of its block. Session and hub, which
+    know the hash, fill it in for their events. `aux`: the id (64 hex digits, most significant byte first) of the block
+    that the share made on a chain that is mined along, where that chain's node has taken it; such a block has a target
+    of its own, which is not the network target."""
 
     share: Share
     status: ShareStatus
@@ -145,8 +152,8 @@ class ShareResult:
 
 @dataclass(frozen=True, slots=True)
 class MinerReport:
-    """What a miner tells of itself: sent up to a hub that asked for it, shown by reports. Hashes are the sum since the
-    miner started; hashrate in H/s over the last seconds; in a miner's last report over its whole run."""
+    """What a miner tells of itself: sent up to a hub that asked for it, shown by reports. `hashes` is the sum since the
+    miner started, `hashrate` is in H/s over the last seconds, and in a miner's last report over its whole run."""
 
     kernel: str
     threads: int

@@ -26,21 +26,24 @@ class SourceKind(enum.Enum):
 
 
 class Talk:
-    """Events that are only there to be read. Where nobody reads, they give way first (`miner.event_queue`)."""
+    """Base class of events that are only there to be read. Where nobody reads, they are dropped first: see
+    `miner.event_queue`."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Where nobody read for very long: `events` older ones, results among them, are gone."""
+    """Nobody has read for so long that `events` older events, results among them, were dropped: see
+    `miner.event_queue`."""
 
     events: int
 
 
 @dataclass(frozen=True, slots=True)
 class Connecting(Talk):
-    """The source starts talking to its other end. `what` is minerd's word for it: "Stratum", "long-polling"."""
+    """The source starts talking to its other end. `what` is minerd's word for the way: "Stratum", "long-polling";
+    `label` is where to."""
 
     what: str
     label: str
@@ -48,7 +51,8 @@ class Connecting(Talk):
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """Contact was lost; jobs so far are void. The source itself tries again after `retry_seconds`."""
+    """Contact with the other end was lost; all jobs so far are void. The source itself tries again after
+    `retry_seconds`."""
 
     reason: str
     retry_seconds: float
@@ -73,8 +77,8 @@ class MovedTo:
 
 @dataclass(frozen=True, slots=True)
 class Traffic(Talk):
-    """A message to (`sent`) or from the other end, word for word but for passwords. Only where it was asked for
-    (SourceConfig.protocol_dump). May hold anything: `one_line` it."""
+    """A message to (`sent`) or from the other end, word for word but for passwords. Told only where
+    SourceConfig.protocol_dump asks for it. May hold any character: show it through `core.text.one_line`."""
 
     sent: bool
     text: str
@@ -82,7 +86,7 @@ class Traffic(Talk):
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The other end is done with us (the hub of a cluster job ended). No more jobs will come; not an error."""
+    """The other end has no more jobs for this miner, as when the hub of a cluster job ends. That is no error."""
 
     reason: str
 
@@ -91,10 +95,11 @@ SourceEvent = Job | Connecting | Disconnected | MovedTo | Notice | Traffic | Fin
 
 
 class WorkSource(ABC):
-    """One consumer opens it as an async context manager, reads `events()` to their end and calls `submit` meanwhile.
+    """Whatever gives jobs and takes shares. One consumer opens it as an async context manager, reads `events()` to
+    their end and calls `submit` meanwhile.
 
-    `label` and `payee` are safe to print: they never hold a password. A job's share target may be harder
-    than its network target, as some pools have it: see `miner.core.offer`.
+    `label` and `payee` are safe to print: they never hold a password. A job's share target may be harder than its
+    network target, as some pools have it: see `miner.core.offer`.
     """
 
     algorithm: Algorithm
@@ -109,21 +114,21 @@ class WorkSource(ABC):
 
     @abstractmethod
     async def submit(self, share: Share) -> ShareResult:
-        """Hand in a share and wait (a bounded time) for the verdict. Also while contact is lost, for what was found in
-        that moment: it is the source that knows whether it can still be handed in. Never raises for the network's sake:
-        a share whose answer was lost comes back STALE with the reason."""
+        """Hand in a share and wait, for a bounded time, for the verdict. May be called while contact is lost, with a
+        share that was found just then: the source knows whether it can still be handed in. Trouble with the network
+        raises nothing: a share whose answer was lost comes back STALE with the reason."""
 
     def used_up(self) -> bool:
-        """Every header of the newest job has been hashed. Returns whether the source asks for another job because of
-        that; most have nothing that would help. Never blocks."""
+        """Called when every header of the newest job has been hashed. Returns whether the source asks for another job
+        because of that; most sources have no way to. Never blocks."""
         return False
 
     async def report(self, report: MinerReport) -> None:  # noqa: B027 - most sources have nobody to tell
-        """Tell the other end how the miner does, where it asked for that; most don't. Never raises."""
+        """Tell the other end how the miner does, if the other end has asked for that; most never do. Never raises."""
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Let go of everything: connections, tasks. May be called twice."""
+        """Close all connections and end all tasks. May be called twice."""
 
     async def __aenter__(self) -> Self:
         return self

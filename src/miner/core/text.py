@@ -3,7 +3,7 @@
 
 def one_line(value: object, limit: int = 200) -> str:
     """At most `limit` printable characters on one line; control characters could do a terminal harm. What is neither
-    text nor a number of a sane size has no words: ""."""
+    text nor a number of a sane size gives ""."""
     if not isinstance(value, str):
         value = str(value) if isinstance(value, float) or isinstance(value, int) and abs(value) < 1 << 64 else ""
     words = "".join(char if char.isprintable() else " " for char in value[: 4 * limit]).split()

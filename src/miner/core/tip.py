@@ -1,17 +1,17 @@
-"""A chain takes one block on each previous hash: where it stands, and whether that is solved."""
+"""The previous hash that a chain's next block goes on, and whether it is solved: a chain takes one block on each."""
 
 
 class Tip:
-    """The previous hash that blocks are made on, in header order, and the one that is solved: a block on it was
-    accepted, so that whatever else is found there is in vain."""
+    """Two previous hashes (32 bytes each, header order): the newest, on which blocks are made, and the last that is
+    solved. The chain has accepted a block on that one, so whatever else is found on it is in vain."""
 
     def __init__(self) -> None:
         self._prev_hash: bytes | None = None
         self._solved: bytes | None = None
 
     def move(self, prev_hash: bytes) -> bool:
-        """The source's newest work is on this previous hash. Returns whether its work before was on another one. A
-        solved hash that work comes back to is open again: the chain has dropped the block."""
+        """Note that the source's newest work is on this previous hash. Returns whether its work before was on another.
+        Where work comes back to a solved one, that is open again: the chain has dropped the block on it."""
         moved = prev_hash != self._prev_hash
         if moved and self.is_solved(prev_hash):
             self._solved = None
@@ -19,11 +19,11 @@ class Tip:
         return moved
 
     def solve(self, prev_hash: bytes) -> None:
-        """A block on this previous hash was accepted by the chain."""
+        """Note that the chain has accepted a block on this previous hash."""
         self._solved = prev_hash
 
     def reopen(self) -> None:
-        """The source still wants blocks on the solved previous hash."""
+        """Note that the source still wants blocks on the solved previous hash: it is solved no longer."""
         self._solved = None
 
     def is_solved(self, prev_hash: bytes) -> bool:
@@ -31,5 +31,5 @@ class Tip:
         return prev_hash == self._solved
 
     def takes(self, prev_hash: bytes) -> bool:
-        """Whether the chain may still take a block on this previous hash: it is the newest, and not solved."""
+        """Whether the chain may still take a block on this previous hash: whether it is the newest, and not solved."""
         return prev_hash == self._prev_hash and not self.is_solved(prev_hash)
