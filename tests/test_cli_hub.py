@@ -66,12 +66,19 @@ def test_a_miner_that_is_told_so_ends_with_its_hub() -> None:
 @pytest.mark.parametrize(("args", "words"), [
     (["--listen", "nowhere"], "--listen"), (["--listen", "127.0.0.1:x"], "--listen"), (["--listen", ":1"], "--listen"),
     (["--listen", "203.0.113.1:1"], "can't listen"), (["--token-file", "/nonexistent"], "--token-file"),
-    (["--token", "zwölf"], "ASCII"), (["-o", "stratum+tcp://p:1", "-u", "a"], "--sandbox"),
+    (["--token", "zwölf"], "ASCII"), (["--token", ""], "--token: it is given, but empty"), (["--token-file="], "empty"),
+    (["--token", "x", "--token-file", "/nonexistent"], "--token and --token-file both give the token"),
+    (["-o", "stratum+tcp://p:1", "-u", "a"], "--sandbox"),
 ])
 def test_wrong_usage(args: list[str], words: str) -> None:
     done = run_here(*HUB, *args)
     assert done.status == 2
     assert words in done.err[-1]
+
+
+def test_a_token_from_the_environment_is_not_empty() -> None:
+    done = run_here(*HUB, environ={"MINER_TOKEN": ""})
+    assert (done.status, "MINER_TOKEN is set, but empty" in done.err[0]) == (2, True)
 
 
 def test_the_time_can_be_limited() -> None:

@@ -19,12 +19,16 @@ NODE = ("-o", "http://node:1/", "--coinbase-addr", "x")
 SECRET = "hunter2-is-secret"
 
 
-def parse(*args: str) -> argparse.Namespace:
+def bare() -> Parser:
     parser = Parser(prog="miner")
     add_source_options(parser)
     add_engine_options(parser)
     add_run_options(parser)
-    return parser.parse_args(list(args))
+    return parser
+
+
+def parse(*args: str) -> argparse.Namespace:
+    return bare().parse_args(list(args))
 
 
 def source(*args: str, environ: dict[str, str] | None = None, ask: str = "") -> SourceConfig:
@@ -99,11 +103,85 @@ def test_credentials_in_the_url_are_taken_out_of_it_as_they_are() -> None:
 @pytest.mark.parametrize(("args", "expected"), [
     (["-O", "a:b", "-u", "c"], ("c", "b")), (["-u", "c", "-O", "a:b"], ("a", "b")),
     (["-O", "a:b:c"], ("a", "b:c")), (["-O", "a:"], ("a", "")),
-    (["-o", "stratum+tcp://x:y@h:1", "-p", "z"], ("x", "z")),
+    (["-p", "x", "-p", "y"], ("alice", "y")), (["-O", "a:b", "-O", "c:d"], ("c", "d")),
+    (["-o", "stratum+tcp://x@h:1", "-p", "z"], ("x", "z")),
 ])
 def test_the_later_credentials_win(args: list[str], expected: tuple[str, str]) -> None:
     config = source(*(POOL if "-o" not in args else ()), *args)
     assert (config.username, config.password) == expected
+
+
+AUX = (*NODE, "--aux-addr", "D", "--aux")
+FILE = ("--password-file", "/nonexistent")
+
+
+@pytest.mark.parametrize(("args", "words"), [
+    ([*POOL, "-O", "a:b", "-p", "c"], "-O/--userpass and -p/--pass/--password both give the password"),
+    (["-p", "c", "-O", "a:b", *POOL], "-p/--pass/--password and -O/--userpass both"),
+    (["-p", "c", *POOL, "-O", "a:b"], "-p/--pass/--password and -O/--userpass both"),
+    (["-o", "stratum+tcp://x:y@h:1", "-p", "z"], "-o/--url and -p/--pass/--password both"),
+    ([*POOL, "-p", "x", *FILE], "--password-file and -p/--pass/--password both"),
+    ([*POOL, "-p", "x", "--ask-password"], "--ask-password and -p/--pass/--password both"),
+    ([*FILE, *POOL, "--ask-password"], "--password-file and --ask-password both"),
+    ([*POOL, "-p", "x", *POOL, "-p", "y", *FILE], "--password-file and -p/--pass/--password both"),
+    ([*AUX, "http://d:x@h:1/", "--aux-userpass", "d:y"], "--aux and --aux-userpass both"),
+    ([*AUX, "http://h:1/", "--aux-userpass", "d:y", "--aux-password-file", "f"], "--aux-password-file and --aux-userp"),
+    (["-O", "a:b", *AUX, "http://d:x@h:1/", "--aux-password-file", "f"], "--aux-password-file and --aux both"),
+])
+def test_two_options_for_one_password_are_refused(args: list[str], words: str) -> None:
+    assert words in refusal(*args, environ={"MINER_PASSWORD": "env"})
+
+
+def test_an_options_password_counts_before_the_environments(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("file")
+    environ = {"MINER_PASSWORD": "env", "MINER_AUX_PASSWORD": "env"}
+    assert source(*POOL, "--password-file", str(file), environ=environ).password == "file"
+    assert source(*POOL, "-p", "x", environ=environ).password == "x"
+    aux = source(*AUX, "http://h:1/", "--aux-userpass", "d:y", "-O", "a:b", environ=environ).aux
+    assert aux is not None and aux.password == "y"
+
+
+def test_of_a_config_files_password_and_the_command_lines_the_later_one_counts(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("file")
+    text, file = (str(tmp_path / name) for name in ("text.json", "file.json"))
+    Path(text).write_text(json.dumps({"url": POOL[1], "userpass": "al:x"}))
+    Path(file).write_text(json.dumps({"url": POOL[1], "user": "al", "password-file": str(secret)}))
+    for args, password in ((["-c", text, "-p", "y"], "y"), (["-c", text, "--password-file", str(secret)], "file"),
+                           (["-c", text, "--ask-password"], "typed"), (["-p", "y", "-c", text], "x"),
+                           (["-c", file, "-p", "y"], "y"), (["-c", file, "--ask-password"], "typed"),
+                           (["--ask-password", "-c", text], "x"), (["-p", "y", "-c", file], "file"),
+                           (["-c", text, "-c", file], "file"), (["-c", file, "-c", text], "x")):
+        assert source(*args, ask="typed").password == password, args
+
+
+def test_an_option_that_is_given_but_empty_is_refused(tmp_path: Path) -> None:
+    """Such as `--coinbase-addr=$ADDRESS` where that variable is not set."""
+    config = tmp_path / "config.json"
+    names = [name for action in bare().actions() if action.nargs is None for name in action.option_strings]
+    assert len(names) > 40
+    for name in names:
+        if name in ("-u", "--user", "--username", "-p", "--pass", "--password"):
+            parse(name, "")
+            continue
+        for args in ([name, ""], [f"{name}= " if name.startswith("--") else f"{name} "]):
+            line = refusal(*args)
+            assert name in line
+            assert "it is given, but empty" in line
+        if name.startswith("--") and name != "--config":
+            config.write_text(json.dumps({name[2:]: ""}))
+            line = refusal("-c", str(config))
+            assert f"{config}: " in line
+            assert "it is given, but empty" in line
+
+
+def test_a_variable_of_the_environment_that_is_set_but_empty_is_refused() -> None:
+    assert "MINER_PASSWORD is set, but empty" in refusal(*POOL, environ={"MINER_PASSWORD": ""})
+    assert "MINER_AUX_PASSWORD is" in refusal(*AUX, "http://d@h:1/", "-O", "a:b", environ={"MINER_AUX_PASSWORD": " "})
+    with pytest.raises(UsageError, match="MINER_KERNEL is set, but empty"):
+        engine(environ={"MINER_KERNEL": ""})
+    assert source(*POOL, "-p", "", environ={"MINER_PASSWORD": ""}).password == ""
 
 
 def test_a_url_without_scheme_is_http_as_minerd_has_it() -> None:

@@ -5,6 +5,7 @@ import contextlib
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -71,7 +72,7 @@ class ConfigFile:
         self._file.write_bytes(data)
         try:
             options = self._parser.parse_args(["-c", str(self._file)])
-            options.password_file = options.aux_password_file = None  # other files are not the matter here
+            options.given = replace(options.given, secrets={})  # other files are not the matter here
             source_config(options, {}, lambda prompt: "")
             engine_config(options, {})
             assert all(line.isprintable() for line in notices(options))

@@ -56,6 +56,7 @@ def test_sandbox_ends_by_itself_unless_told_otherwise() -> None:
     ([*POOL, "--kernel", "mmx"], "no kernel 'mmx' for scrypt on any CPU"),
     ([*POOL, "--password-file", "/nonexistent"], "/nonexistent"),
     ([*POOL, "--what"], "--what"),
+    ([*POOL, "--master", ""], "--master: it is given, but empty"), ([*POOL, "--kernel="], "--kernel: it is given"),
 ])
 def test_wrong_usage_is_one_line(args: list[str], words: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -9,8 +9,9 @@ from miner.core.errors import UsageError
 from miner.front.argparser import Parser
 from miner.front.console import Console, ExitStatus
 from miner.front.hub_report import HubReport, miner_table
+from miner.front.login_options import GiveSecret
 from miner.front.options import add_run_options, add_source_options
-from miner.front.passwords import read_secret
+from miner.front.passwords import from_environment, get_secret
 from miner.front.report import work_line
 from miner.front.settings import notices, source_config
 from miner.hub import HubConfig, HubThread
@@ -51,10 +52,11 @@ def _parser() -> Parser:
     add = group.add_argument
     add("--listen", default="127.0.0.1:0", metavar="HOST:PORT",
         help="where miners connect to (default: 127.0.0.1:0, this machine only and any free port)")
-    add("--token", metavar="TOKEN",
+    add("--token", action=GiveSecret, secret="token", how="text", metavar="TOKEN",
         help="the password that miners must show; better from a file or the environment's MINER_TOKEN "
              "(default: one made at random)")
-    add("--token-file", metavar="FILE", help="read the token from the first line of FILE")
+    add("--token-file", action=GiveSecret, secret="token", how="file", metavar="FILE",
+        help="read the token from the first line of FILE")
     add_source_options(parser)
     add_run_options(parser)
     return parser
@@ -70,11 +72,9 @@ def _listen_address(text: str) -> tuple[str, int]:
 
 def _token(options: argparse.Namespace, console: Console) -> str:
     """The token that was given, or "" for one to be made up."""
-    if options.token is not None:
-        return str(options.token)
-    if options.token_file:
-        return read_secret("--token-file", options.token_file)
-    return console.environ.get("MINER_TOKEN", "")
+    if secret := options.given.secrets.get("token"):
+        return get_secret(secret)
+    return from_environment(console.environ, "MINER_TOKEN")
 
 
 def _tell_how_to_join(options: argparse.Namespace, running: HubThread, *, made_up: bool, console: Console) -> None:

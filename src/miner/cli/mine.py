@@ -43,6 +43,8 @@ passwords:
   A password in -p, -O, a URL or -x is written over in the process list at once, but may be seen for a moment.
   --password-file, --ask-password, MINER_PASSWORD and a config file that only its owner can read avoid that. What pools
   put after a password's comma (d=…, c=…) is passed on as it is. No password is ever shown, with -P neither.
+  Two options that give the same password are an error; of a config file and the command line the later one counts.
+  The environment's password counts where no option gives one.
 
 abbreviations:
   The beginning of a long option of minerd's stands for it where no other of minerd's begins so: --userp, --thr.
@@ -61,6 +63,7 @@ environment:
   MINER_PASSWORD      the password for the pool or node, unless an option gives one
   MINER_AUX_PASSWORD  the same for the node of --aux
   MINER_KERNEL        a kernel's name, as --kernel takes it
+  One that is set, but empty, is an error, as is an option; -u '' and -p '' mean no user and an empty password.
 
 signals:
   Ctrl-C, SIGTERM or SIGHUP ends a run in order, a second one at once (within a second of the first it is the same one).

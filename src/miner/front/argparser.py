@@ -45,6 +45,10 @@ class Parser(argparse.ArgumentParser):
         """What an option string such as `-u` or `--user` stands for."""
         return self._option_string_actions.get(token)
 
+    def actions(self) -> list[argparse.Action]:
+        """All that the options stand for, in the order of their declarations."""
+        return list(self._actions)
+
     def _joined(self, args: Iterable[str]) -> list[str]:
         """`-p -x` as `--pass=-x`: argparse would take the value for another option."""
         joined: list[str] = []
@@ -69,14 +73,18 @@ class Parser(argparse.ArgumentParser):
         return f"{options[0]}{equals}{value}" if options and self.option(options[0]) is not None else token
 
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
-        """`--pass=--` has a value like any other; argparse (until Python 3.13) takes it for the end of the options."""
+        """`--pass=--` has a value like any other; argparse (until Python 3.13) takes it for the end of the options. One
+        without anything in it is most often a variable that somebody forgot to set."""
+        if (action.nargs is None and action.option_strings and not arg_strings[0].strip()
+                and not getattr(action, "may_be_empty", False)):
+            raise argparse.ArgumentError(action, "it is given, but empty: leave it out, or put something into it")
         if action.nargs is None and action.option_strings and arg_strings == ["--"]:
             return self._get_value(action, "--")
         return super()._get_values(action, arg_strings)
 
     def take_defaults(self, settings: type) -> None:
         """Give each option the default of the setting that has its name: `settings` is a dataclass."""
-        options = {action.dest: action for action in self._actions if action.default is not argparse.SUPPRESS}
+        options = {action.dest: action for action in self.actions() if action.default is not argparse.SUPPRESS}
         for setting in fields(settings):
             if option := options.get(setting.name):
                 made = setting.default_factory

@@ -33,7 +33,8 @@ class ConfigFile(argparse.Action):
                 _pass_over(namespace, value, name)
                 continue
             if setting is False and action.nargs == 0:
-                setattr(namespace, action.dest, action.default)
+                if action.default is not argparse.SUPPRESS:
+                    setattr(namespace, action.dest, action.default)
                 continue
             try:
                 parser.parse_args([_as_argument(name, setting, action.nargs is None)], namespace)

@@ -1,6 +1,31 @@
 """What has been given while a command line is read: which login belongs to which URL, and from which config files."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+
+from miner.core.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A password or token, or where to get it.
+
+    option  the option that gave it, as messages name it
+    place   where that option stood: the path of a config file, "" for the command line
+    text    the secret itself, where the option has it
+    file    else the file whose first line it is; where there is neither, a person is to be asked
+    """
+
+    option: str
+    place: str
+    text: str | None = field(default=None, repr=False)
+    file: str = ""
+
+    def refuse_other(self, other: "Secret | None", noun: str) -> None:
+        """Raise UsageError if another option of the same place gives the same secret. The later one of two places
+        counts, as with any option."""
+        if other is not None and other.place == self.place and other.option != self.option:
+            raise UsageError(f"{other.option} and {self.option} both give the {noun}: leave one of them out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +37,7 @@ class Login:
 
     url: str | None = None
     username: str | None = None
-    password: str | None = field(default=None, repr=False)
+    password: Secret | None = None
     place: str = ""
 
 
@@ -41,8 +66,27 @@ class Logins:
     def with_username(self, username: str) -> "Logins":
         return replace(self, current=replace(self.current, username=username))
 
-    def with_password(self, password: str) -> "Logins":
+    def with_password(self, password: Secret) -> "Logins":
+        """Raises UsageError if another option has given one for this URL alone."""
+        if self.current.url is None or self.current.password is not self.common.password:
+            password.refuse_other(self.current.password, "password")
         return replace(self, current=replace(self.current, password=password))
+
+    def without_password_of_elsewhere(self, place: str) -> "Logins":
+        """A URL that is the only one loses a password that was given at another place."""
+        password = self.current.password
+        if self.earlier or password is None or password.place == place:
+            return self
+        return replace(self, current=replace(self.current, password=None))
+
+    def refuse_two_passwords(self, for_all: Secret | None) -> None:
+        """Raise UsageError if a password that is meant for every URL without one is of no use, since they all have one.
+        `for_all`: the one that has an option of its own; those that stood before the first URL are looked at, too."""
+        own = [login.password for login in self.all() if login.password is not None]
+        if len(own) == len(self.all()):
+            for password in own:
+                password.refuse_other(for_all, "password")
+                password.refuse_other(self.common.password, "password")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +95,7 @@ class Given:
     and replaces it as it reads on.
 
     source, aux     URLs and logins of where work comes from, and of the node of a chain to mine along
+    secrets         by name: `password` and `aux_password`, for URLs that have none of their own, and a hub's `token`
     reading         the config file that is being read; "": none, but the command line
     secret_configs  config files in which a password stands
     passed_over     names in config files that are no options here, each behind its file's path
@@ -58,6 +103,18 @@ class Given:
 
     source: Logins = Logins()
     aux: Logins = Logins()
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
     reading: str = ""
     secret_configs: tuple[str, ...] = ()
     passed_over: tuple[tuple[str, str], ...] = ()
+
+    def with_secret(self, name: str, secret: Secret) -> "Given":
+        """Raises UsageError if another option has given it."""
+        secret.refuse_other(self.secrets.get(name), name.removeprefix("aux_"))
+        given = replace(self, secrets={**self.secrets, name: secret})
+        match name:
+            case "password":
+                return replace(given, source=self.source.without_password_of_elsewhere(secret.place))
+            case "aux_password":
+                return replace(given, aux=self.aux.without_password_of_elsewhere(secret.place))
+        return given

@@ -5,17 +5,13 @@ An option stores its value (`dest`) under the name of the setting that it is for
 Bad values raise UsageError, and nothing that may hold a password is ever part of its text.
 """
 
-import argparse
-from dataclasses import replace
-from typing import Any
-
 from miner import __version__
 from miner.config import EngineConfig, SourceConfig
 from miner.core.algorithm import Algorithm, forms
-from miner.core.errors import UsageError
 from miner.front.argparser import Parser, Several
 from miner.front.config_file import ConfigFile
-from miner.front.given import Given, Logins
+from miner.front.given import Given
+from miner.front.login_options import GivePassword, GiveSecret, GiveUrl, GiveUsername, GiveUserpass
 from miner.front.values import (
     coinbase_sig,
     domain,
@@ -37,20 +33,22 @@ def add_source_options(parser: Parser) -> None:
     add = group.add_argument
     add("-a", "--algo", dest="algorithm", type=Algorithm.parse, metavar="ALGO",
         help=f"{forms()} (default: %(default)s)")
-    add("-o", "--url", type=source_url, action=_Url, metavar="URL",
+    add("-o", "--url", type=source_url, action=GiveUrl, metavar="URL",
         help="stratum+tcp://HOST:PORT for a pool or hub (stratum+tcps:// over TLS), http(s)://HOST:PORT/ for a node; "
              "USER:PASSWORD@ before the host is taken as -O is. Given again, it names where to go while those before "
              "have no work; -u, -p and -O belong to the URL that they follow, or to all if they stand before the first")
-    add("-O", "--userpass", action=_UserPass, metavar="U:P", help="user name and password, a colon between them")
-    add("-u", "--user", "--username", dest="username", action=_Username, metavar="USERNAME",
+    add("-O", "--userpass", action=GiveUserpass, metavar="U:P", help="user name and password, a colon between them")
+    add("-u", "--user", "--username", dest="username", action=GiveUsername, metavar="USERNAME",
         help="user name for the pool or node")
-    add("-p", "--pass", "--password", dest="password", action=_Password, metavar="PASSWORD",
+    add("-p", "--pass", "--password", dest="password", action=GivePassword, metavar="PASSWORD",
         help="password for the pool or node; other users of this machine may see it for a moment, "
              "which the next two and the environment's MINER_PASSWORD avoid")
-    add("--password-file", metavar="FILE", help="read the password from the first line of FILE")
+    add("--password-file", action=GiveSecret, secret="password", how="file", metavar="FILE",
+        help="read the password from the first line of FILE")
     add("--cookie-file", metavar="FILE",
         help="log in at a node with its cookie: this file, or the node's data directory, in place of -u and -p")
-    add("--ask-password", action="store_true", help="ask for the password on the terminal")
+    add("--ask-password", action=GiveSecret, secret="password", how="ask",
+        help="ask for the password on the terminal")
     add("--worker-id", type=worker_id, metavar="NAME", help="the pool sees USERNAME.NAME as the user")
     add("--hub", action="store_true",
         help="the pool is a hub of ours (see `python -m miner hub`): tell it our hashrate, end when it ends")
@@ -68,12 +66,12 @@ def add_source_options(parser: Parser) -> None:
 def _add_aux_options(parser: Parser) -> None:
     group = parser.add_argument_group("merged mining", "Mine another chain, as Dogecoin, along with that of a node.")
     add = group.add_argument
-    add("--aux", dest="aux_url", type=node_url, action=_Url, metavar="URL",
+    add("--aux", dest="aux_url", type=node_url, action=GiveUrl, metavar="URL",
         help="http://HOST:PORT/ of a node that gives createauxblock; USER:PASSWORD@ may stand before the host")
     add("--aux-addr", dest="aux_coinbase_addr", default="", metavar="ADDR",
         help="the address that a block of that chain pays to")
-    add("--aux-userpass", action=_UserPass, metavar="U:P", help="that node's user name and password")
-    add("--aux-password-file", metavar="FILE",
+    add("--aux-userpass", action=GiveUserpass, metavar="U:P", help="that node's user name and password")
+    add("--aux-password-file", action=GiveSecret, secret="aux_password", how="file", metavar="FILE",
         help="read its password from the first line of FILE; else the environment's MINER_AUX_PASSWORD counts")
     add("--aux-cookie-file", default="", metavar="FILE",
         help="log in at that node with its cookie: this file, or the node's data directory")
@@ -149,56 +147,3 @@ def add_run_options(parser: Parser, seconds_default: float | None = 0.0, default
     add("-D", "--debug", action="store_true", help="say more")
     add("-c", "--config", action=ConfigFile, metavar="FILE",
         help="take options from a JSON file: {\"url\": \"…\", \"threads\": 2, \"quiet\": true}")
-
-
-class _LoginAction(argparse.Action):
-    """An option about a URL or a login. It stores nothing under its own name, but adds to the namespace's `given`: to
-    `aux` where its name begins with that, else to `source`."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**{**settings, "default": argparse.SUPPRESS})
-
-    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any,
-                 option_string: str | None = None) -> None:
-        given: Given = namespace.given
-        if self.dest.startswith("aux_"):
-            namespace.given = replace(given, aux=self.add(given.aux, value, given.reading))
-        else:
-            namespace.given = replace(given, source=self.add(given.source, value, given.reading))
-
-    def add(self, logins: Logins, value: Any, place: str) -> Logins:
-        """With this option's value, which stood at `place`."""
-        raise NotImplementedError
-
-
-class _Url(_LoginAction):
-    """Takes the URL without its credentials, and those as -O would."""
-
-    def add(self, logins: Logins, value: Any, place: str) -> Logins:
-        url, credentials = value
-        logins = logins.with_url(url, place)
-        if self.dest == "aux_url" and logins.earlier:
-            raise UsageError("--aux is given twice: one chain can be mined along, not several")
-        return logins if credentials is None else _with_credentials(logins, credentials)
-
-
-class _UserPass(_LoginAction):
-    def add(self, logins: Logins, value: Any, place: str) -> Logins:
-        if ":" not in value:
-            raise UsageError(f"{'/'.join(self.option_strings)} must be USERNAME:PASSWORD, with a colon between them")
-        return _with_credentials(logins, value)
-
-
-class _Username(_LoginAction):
-    def add(self, logins: Logins, value: Any, place: str) -> Logins:
-        return logins.with_username(value)
-
-
-class _Password(_LoginAction):
-    def add(self, logins: Logins, value: Any, place: str) -> Logins:
-        return logins.with_password(value)
-
-
-def _with_credentials(logins: Logins, credentials: str) -> Logins:
-    username, _, password = credentials.partition(":")
-    return logins.with_username(username).with_password(password)

@@ -1,9 +1,12 @@
 """Passwords and tokens in files of their own."""
 
+import getpass
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from miner.core.errors import UsageError
+from miner.front.given import Secret
 
 MAX_SECRET = 4096  # characters
 
@@ -21,6 +24,27 @@ def read_secret(option: str, path: str) -> str:
     if not secret or len(secret) > MAX_SECRET:
         raise UsageError(f"{option}: the first line of {path!r} must have from 1 to {MAX_SECRET} characters")
     return secret
+
+
+def from_environment(environ: Mapping[str, str], name: str) -> str:
+    """The variable's value, "" where it is not set. Raises UsageError where it is set to nothing."""
+    value = environ.get(name)
+    if value is not None and not value.strip():
+        raise UsageError(f"the environment's {name} is set, but empty: unset it, or put something into it")
+    return value or ""
+
+
+def get_secret(secret: Secret, ask: Callable[[str], str] = getpass.getpass, prompt: str = "Password: ") -> str:
+    """The secret itself: from its file, or from the person at the terminal, if the option didn't have it. Raises
+    UsageError where that can't be done."""
+    if secret.file:
+        return read_secret(secret.option, secret.file)
+    if secret.text is not None:
+        return secret.text
+    try:
+        return ask(prompt)
+    except EOFError:
+        raise UsageError(f"{secret.option}: there is no terminal to ask on") from None
 
 
 def readable_by_others(path: str) -> bool:

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from miner.config import NODE_SCHEMES, POOL_SCHEMES, AuxConfig, EngineConfig, SourceConfig
 from miner.core.errors import UsageError
 from miner.core.text import one_line
-from miner.front.given import Login
-from miner.front.passwords import read_secret, readable_by_others
+from miner.front.given import Login, Secret
+from miner.front.passwords import from_environment, get_secret, readable_by_others
 
 _MAX_NAMES = 10  # of a config file that are told
 
@@ -23,6 +23,7 @@ def source_config(options: argparse.Namespace, environ: Mapping[str, str] = os.e
     out, which getwork can't be. Raises UsageError if something is missing or contradicts."""
     logins: tuple[Login, ...] = options.given.source.all()
     _check_cookie(options, logins)
+    options.given.source.refuse_two_passwords(options.given.secrets.get("password"))
     if (options.cert or options.tls_fingerprint) and not any(_tls(login) for login in logins):
         raise UsageError("--cert and --tls-fingerprint are for TLS: use stratum+tcps:// or https:// in --url")
     if (any(_lacks_payee(options, login) for login in logins)
@@ -41,7 +42,7 @@ def source_config(options: argparse.Namespace, environ: Mapping[str, str] = os.e
 def engine_config(options: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> EngineConfig:
     """The settings from what `miner.front.options.add_engine_options` declares."""
     return EngineConfig(**_plain(options, EngineConfig)
-                        | {"kernel": options.kernel or environ.get("MINER_KERNEL", "")})
+                        | {"kernel": options.kernel or from_environment(environ, "MINER_KERNEL")})
 
 
 def notices(options: argparse.Namespace) -> list[str]:
@@ -51,7 +52,7 @@ def notices(options: argparse.Namespace) -> list[str]:
         told.append("no --coinbase-addr: only getwork can be asked for, and its server decides who is paid "
                     "(if it is a pool: --url stratum+tcp://HOST:PORT)")
     told += _passed_over(options.given.passed_over)
-    secrets = [*options.given.secret_configs, options.password_file, options.aux_password_file]
+    secrets = [*options.given.secret_configs, *(secret.file for secret in options.given.secrets.values())]
     return told + [f"{path} holds a password and can be read by other users: chmod 600 it" for path in secrets
                    if path and readable_by_others(path)]
 
@@ -75,7 +76,7 @@ def _one_source(options: argparse.Namespace, login: Login, username: str, common
     return SourceConfig(**_plain(options, SourceConfig) | {
         "url": login.url or "",
         "username": "" if cookie else username,
-        "password": "" if cookie else common_password if login.password is None else login.password,
+        "password": "" if cookie else common_password if login.password is None else login.password.text,
         "cookie_file": options.cookie_file if cookie else "",
         "anonymous": pool and not username,
         "aux": None if pool and options.given.source.earlier else aux,
@@ -98,7 +99,7 @@ def _by_cookie(options: argparse.Namespace, login: Login) -> bool:
 
 
 def _check_cookie(options: argparse.Namespace, logins: tuple[Login, ...]) -> None:
-    if options.cookie_file and (options.password_file or options.ask_password) and len(logins) == 1:
+    if options.cookie_file and "password" in options.given.secrets and len(logins) == 1:
         raise UsageError("--cookie-file takes the place of user and password: leave one of them out")
     if options.cookie_file and not any(_by_cookie(options, login) for login in logins):
         raise UsageError("--cookie-file is for a node without user and password of its own: --url http://HOST:PORT/")
@@ -126,32 +127,26 @@ def _username(options: argparse.Namespace, login: Login) -> str:
 
 def _password(options: argparse.Namespace, environ: Mapping[str, str], ask: Callable[[str], str]) -> str:
     """For every URL that has none of its own."""
-    if options.password_file:
-        return read_secret("--password-file", options.password_file)
-    if options.ask_password:
-        try:
-            return ask(f"Password for {options.given.source.current.username or 'the pool or node'}: ")
-        except EOFError:
-            raise UsageError("--ask-password: there is no terminal to ask on") from None
-    return environ.get("MINER_PASSWORD", "")
+    if secret := options.given.secrets.get("password"):
+        return get_secret(secret, ask, f"Password for {options.given.source.current.username or 'the pool or node'}: ")
+    return from_environment(environ, "MINER_PASSWORD")
 
 
 def _aux_config(options: argparse.Namespace, environ: Mapping[str, str]) -> AuxConfig | None:
     login: Login = options.given.aux.current
+    secret: Secret | None = options.given.secrets.get("aux_password")
     if not login.url:
-        if options.aux_coinbase_addr or login.username or options.aux_password_file or options.aux_cookie_file:
+        if options.aux_coinbase_addr or login.username or secret or options.aux_cookie_file:
             raise UsageError("--aux-addr, --aux-userpass, --aux-password-file and --aux-cookie-file belong to "
                              "--aux URL, which is missing")
         return None
     if not options.aux_coinbase_addr:
         raise UsageError("nobody to pay for blocks of the chain that is mined along: use --aux-addr ADDRESS")
-    password = login.password
+    options.given.aux.refuse_two_passwords(secret)
     if options.aux_cookie_file:
-        if login.username or password is not None or options.aux_password_file:
+        if login.username or login.password or secret:
             raise UsageError("--aux-cookie-file takes the place of user and password: leave one of them out")
         return AuxConfig(login.url, options.aux_coinbase_addr, cookie_file=options.aux_cookie_file)
-    if password is None and options.aux_password_file:
-        password = read_secret("--aux-password-file", options.aux_password_file)
-    if password is None:
-        password = environ.get("MINER_AUX_PASSWORD", "")
+    secret = login.password or secret
+    password = get_secret(secret) if secret else from_environment(environ, "MINER_AUX_PASSWORD")
     return AuxConfig(login.url, options.aux_coinbase_addr, login.username or "", password)

@@ -85,8 +85,8 @@ def read_settings(options: argparse.Namespace, console: Console) -> JobSettings:
     wanted = options.seconds if options.seconds is not None else DEMO_SECONDS if source.sandbox else 0.0
     master, spark = _cluster(options)
     told = notices(options)
-    hidden = options.password_file or console.environ.get("MINER_PASSWORD")
-    if under_spark_submit() and source.password and not hidden:
+    passwords = [login.password for login in options.given.source.all()]
+    if under_spark_submit() and any(password and password.place == "" for password in passwords):
         told.append("the password is on spark-submit's command line, where others can see it: use --password-file")
     return JobSettings(
         source=source, engine=engine, seconds=wanted, master=master, spark=spark, hub_host=options.hub_host,
