@@ -34,9 +34,10 @@ __all__ = ["Engine", "EngineConfig", "Mining", "SourceConfig", "__version__", "b
 
 
 def _refuse_abi3() -> None:
-    """An .abi3 module is for Pythons with the GIL: where objects have another layout, loading it fails for a reason
-    that says nothing. Pips that know no free-threaded Pythons install it there."""
-    from pathlib import Path  # too much for the others, which never come here
+    """Raise ImportError where this free-threaded Python has only an .abi3 module, which is for Pythons with the GIL:
+    objects have another layout here, and loading it would fail for a reason that says nothing. Pips that know no
+    free-threaded Pythons install such a module."""
+    from pathlib import Path  # costs a Python with the GIL, which never comes here, too much
 
     folder = Path(__file__).parent
     own = f"_native.cpython-{sys.version_info.major}{sys.version_info.minor}t-*"

@@ -4,6 +4,7 @@ import sys
 
 
 def main() -> int:
+    """Run the command that this process's arguments name. Returns the exit status."""
     try:
         from miner.front.process import run_process
     except KeyboardInterrupt:

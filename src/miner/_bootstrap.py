@@ -1,8 +1,8 @@
-"""Loads the native module when the package was imported from a zip, out of which no system loads native code.
+"""Loads the native module where the package was imported from a zip: systems load native code from files alone.
 
-A bundle (see `miner.spark.ship`) has in place of the native module a two-line `_native.py` that calls
-`load_native`. The module's bytes are written once into a directory named by their sha256, and loaded from there.
-What is loaded is code, so nothing is trusted that another user could have put or changed there.
+A bundle (see `miner.spark.ship`) has in place of the native module a two-line `_native.py` that calls `load_native`.
+The module's bytes are written once into a directory named by their sha256, and loaded from there. What is loaded is
+code, so nothing is trusted that another user could have put or changed there.
 """
 
 import contextlib
@@ -19,19 +19,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-NATIVES = "_natives"  # in a bundle: miner/_natives/PLATFORM/_native.SUFFIX
+NATIVES = "_natives"  # a directory in a bundle: miner/_natives/PLATFORM/_native.SUFFIX
 CACHE_VARIABLE = "MINER_CACHE_DIR"
-# Free-threaded Pythons before 3.15 name .abi3 files among theirs, but objects have another layout there.
+# Free-threaded Pythons before 3.15 list .abi3 among their suffixes, but objects have another layout there.
 _FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 _SUFFIXES = [suffix for suffix in EXTENSION_SUFFIXES if not (_FREE_THREADED and suffix.startswith(".abi3."))]
 
 
 class _Unusable(Exception):
-    """Why one directory won't do; the next one is tried."""
+    """A directory won't do, for the reason that this says; the next one is tried."""
 
 
 def load_native(name: str) -> ModuleType:
-    """Import the native module `name` out of the bundle that this package lives in, into sys.modules. Raises
+    """Import the native module `name` into sys.modules, out of the bundle from which this package was imported. Raises
     ImportError, which says for each directory that was tried why it won't do."""
     data, suffix = _native_bytes()
     reasons = []
@@ -54,9 +54,10 @@ def platform_tag() -> str:
 
 
 def _native_bytes() -> tuple[bytes, str]:
-    """The native module for this platform and interpreter, and its file name's suffix."""
+    """The native module for this platform and interpreter: its bytes, and its file name's suffix. Raises ImportError
+    where the bundle has none."""
     loader: Any = __spec__.loader
-    package = __file__.rpartition(os.sep)[0]  # spelt as the loader does, e.g. ./bundle.zip/miner: it knows no other way
+    package = __file__.rpartition(os.sep)[0]  # e.g. ./bundle.zip/miner, spelt as the loader wants it
     for suffix in _SUFFIXES:
         with contextlib.suppress(OSError):
             return loader.get_data(os.sep.join((package, NATIVES, platform_tag(), f"_native{suffix}"))), suffix
@@ -67,7 +68,7 @@ def _native_bytes() -> tuple[bytes, str]:
 
 
 def _cache_directories() -> Iterator[Path]:
-    """Where the module may be unpacked, best first. Spark's directories go away with the application."""
+    """Where the native module may be unpacked, best first. Spark's own directories go away with its application."""
     if chosen := os.environ.get(CACHE_VARIABLE):
         yield Path(chosen)
     if "SPARK_LOCAL_DIRS" in os.environ:  # Spark sets it for its Python workers
@@ -84,8 +85,8 @@ def _cache_directories() -> Iterator[Path]:
 
 
 def _unpack(parent: Path, data: bytes, suffix: str) -> Path:
-    """Have exactly `data` in a file below `parent` that only we can write to. Processes may race here: each
-    replaces the whole file with the same bytes."""
+    """See to it that a file below `parent` that only this user can write to holds exactly `data`. Returns its path;
+    raises _Unusable or OSError. Processes may race here: each replaces the whole file, with equal bytes."""
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     parent = parent.resolve()
     if hasattr(os, "ST_NOEXEC") and os.statvfs(parent).f_flag & os.ST_NOEXEC:
@@ -104,8 +105,8 @@ def _unpack(parent: Path, data: bytes, suffix: str) -> Path:
 
 
 def _check_directory(directory: Path) -> None:
-    """Refuse a directory that isn't ours alone, or that another user could rename away: each directory above
-    must belong to us or to root, and be writable for others only if it is sticky (as /tmp is)."""
+    """Raise _Unusable unless the directory is this user's alone, and no other user could rename it away: each directory
+    above it must belong to this user or root, and be writable for others only if it is sticky (as /tmp is)."""
     if os.name != "posix":
         return
     own = directory.lstat()
@@ -124,7 +125,7 @@ def _check_directory(directory: Path) -> None:
 
 
 def _is_intact(path: Path, data: bytes) -> bool:
-    """Whether the file is ours alone, no link, and holds these bytes. An absent or cut one is not."""
+    """Whether the file exists, is no link, can be written by this user alone, and holds exactly `data`."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
     except OSError:  # absent, or a symbolic link

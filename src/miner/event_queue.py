@@ -1,12 +1,13 @@
-"""Events on their way from who finds something out to who reads it, in a bounded queue.
+"""A bounded queue of events, between what they happen to (a source, a miner, a hub) and whoever reads them.
 
-Where nobody reads, three rules hold, for a source's events, a miner's and a hub's alike:
+Where nobody reads, three rules hold:
 
 - Talk (`core.source.Talk`: hashrates, notices, reports) goes first, the oldest of it, once `limit` events wait.
-- Of jobs only the newest waits. It restarts miners if one that it replaces did.
-- Results, errors and changes of state stay. There is no natural bound to their number: from RESULTS times `limit` on,
-  hours of work unread, the oldest gives way and is counted. The count is what the reader gets first, as `Unread`. So
-  nothing is lost in silence, and whoever puts an event never waits.
+- Of jobs only the newest waits. It restarts miners if a job that it replaced did.
+- Results, errors and changes of state stay, up to RESULTS times `limit` of them: hours of work that nobody has read.
+  Then the oldest gives way and is counted, and the reader gets the count first, as `Unread`.
+
+So nothing is lost in silence, and whoever puts an event never waits.
 """
 
 import asyncio
@@ -28,7 +29,8 @@ Event = TypeVar("Event")
 
 
 class EventQueue(Generic[Event]):
-    """Any thread puts. The reader is a task (`get`) or a thread (`take`)."""
+    """Events in the order in which they happened. Any thread puts; the one reader is a task (`get`) or threads
+    (`take`). From `limit` waiting events on, talk is dropped."""
 
     def __init__(self, limit: int = 64) -> None:
         self._limit = limit
@@ -59,13 +61,13 @@ class EventQueue(Generic[Event]):
             self._wake()
 
     def close(self) -> None:
-        """No more events come: who reads gets what is left, and then None."""
+        """Say that no more events come: the reader gets what is left, and then None."""
         with self._lock:
             self._closed = True
             self._wake()
 
     async def get(self) -> Event | None:
-        """The next event; None when there will be none. For one task."""
+        """Wait for the next event; None when there will be none. For one task at a time."""
         while True:
             self._waiting = asyncio.get_running_loop().create_future()
             try:
@@ -77,7 +79,8 @@ class EventQueue(Generic[Event]):
                 self._waiting = None
 
     def take(self, timeout: float | None = None) -> Event | None:
-        """The next event; None when none came within `timeout` seconds, or when there will be none. For threads."""
+        """Wait for the next event; None when none came within `timeout` seconds (None: however long that takes), or
+        when there will be none. For threads."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             found, ended = self._pop()
@@ -89,7 +92,7 @@ class EventQueue(Generic[Event]):
                 return self._pop()[0]
 
     def _pop(self) -> tuple[Event | None, bool]:
-        """The oldest event, if there is one, and whether there will be none."""
+        """The oldest event, or None; and whether there will never be one again."""
         with self._lock:
             found: Any = None
             if self._unread:
@@ -111,7 +114,7 @@ class EventQueue(Generic[Event]):
 
 
 def _merged(older: Any, newer: Any) -> Any:
-    """The newer job, which restarts miners if the one that nobody has read was to do so."""
+    """The newer job, made to restart miners if the older one, which nobody has read, was to do so."""
     match newer:
         case Job():
             return dataclasses.replace(newer, clean=newer.clean or (older is not None and older.clean))

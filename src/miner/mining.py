@@ -19,7 +19,7 @@ from miner.event_queue import EventQueue
 from miner.session import Session
 from miner.sources.open import open_source
 
-_BACKLOG = 4096  # events that nobody has read yet; beyond it hashrates and other talk are dropped
+_BACKLOG = 4096  # events that nobody has read yet; beyond that number hashrates and other talk are dropped
 
 
 class Mining:
@@ -29,13 +29,13 @@ class Mining:
             for event in mining:
                 print(event)
 
-    Mining starts on entering, or with the first event asked for, and goes on in the background, whether events are read
-    or not (`miner.event_queue` says what is kept of those that aren't). The iterator ends with the run; a source that
-    gave up raises its MinerError there, as does an engine that failed. `stop()` may be called from any thread or a
-    signal handler, and ends it at once; leaving the context does so too, and waits.
+    The run starts on entering, or with the first event asked for, and goes on in the background, whether events are
+    read or not (`miner.event_queue` says what is kept of those that aren't). The iterator ends with the run, and raises
+    the MinerError of a source that gave up, or whatever an engine failed with. `stop()` may be called from any thread
+    or a signal handler, and ends the run at once; leaving the context does so too, and waits for the end.
 
-    Without a context, the iterator is what keeps it going: when it is closed or dropped (`break`, an exception in the
-    loop, Ctrl-C while it waits), or nobody holds the Mining any more, the run stops.
+    Without a context, the iterator keeps the run going: when the iterator is closed or dropped (`break`, an exception
+    in the loop, Ctrl-C while it waits), or nobody holds the Mining any more, the run stops.
     """
 
     def __init__(self, source: WorkSource, engine: EngineConfig, seconds: float) -> None:
@@ -70,8 +70,8 @@ class Mining:
 
 
 class _Run:
-    """A session on an event loop in a thread of its own. It doesn't hold its Mining: one that is dropped can be seen to
-    be."""
+    """A session on an event loop, in a thread. It holds no reference to its Mining, so that a Mining that is dropped is
+    collected, which stops the run."""
 
     def __init__(self, source: WorkSource, engine: EngineConfig, seconds: float) -> None:
         self._source, self._engine_config, self._seconds = source, engine, seconds
@@ -90,6 +90,7 @@ class _Run:
                 start_thread(self._thread)
 
     def stop(self) -> None:
+        """End the run soon, from any thread; one that hasn't started then ends as it starts."""
         self._stopping = True
         loop, session = self._loop, self._session
         if loop is not None and session is not None:
@@ -125,7 +126,8 @@ def mine(source: SourceConfig | WorkSource | None = None, engine: EngineConfig |
     engine    an EngineConfig; left out, the settings say it
     settings  fields of SourceConfig and EngineConfig by name: `mine(url=…, username=…, algorithm="scrypt", threads=2)`
 
-    Raises UsageError at once if they don't make sense; nothing is sent and nothing hashed before the run starts.
+    Raises UsageError at once for settings that don't make sense; nothing is sent and nothing hashed before the run
+    starts.
     """
     if isinstance(settings.get("algorithm"), str):
         settings["algorithm"] = Algorithm.parse(settings["algorithm"])

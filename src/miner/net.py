@@ -1,10 +1,10 @@
-"""Connections to pools and nodes: TCP, TLS over it, and a proxy in between. The one place that opens them.
+"""Connections to pools and nodes: TCP, TLS, proxies. Nothing else in this package opens connections to them.
 
     route = Route.of(config)                                      # raises UsageError: settings that won't do
     reader, writer = await route.open(host, port, tls=True)       # raises OSError: `words_of` says why
     speech = await route.speech_at(host, port)                    # where what answers there makes no sense
 
-Callers get a stream of bytes, whatever secures it.
+Callers get a stream of bytes, and needn't know whether TLS or a proxy carries it.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ CONNECT_SECONDS = 30.0
 KNOCK_SECONDS = 1.5  # to find out what is spoken at a port
 PROXY_PORT = 1080  # curl's, and with it minerd's
 _FIRST_BYTES = 4096
-_SECOND_ADDRESS_SECONDS = 0.25  # a name's other addresses get their turn so soon (RFC 8305)
+_SECOND_ADDRESS_SECONDS = 0.25  # until the next address of a name is tried as well (RFC 8305)
 
 # scheme -> python-socks' name of the type, whether the proxy looks names up
 _PROXIES = {"http": ("HTTP", True), "socks4": ("SOCKS4", False), "socks4a": ("SOCKS4", True),
@@ -40,7 +40,7 @@ _PROXIES = {"http": ("HTTP", True), "socks4": ("SOCKS4", False), "socks4a": ("SO
 
 @dataclass(frozen=True, slots=True)
 class ProxyAddress:
-    """A proxy as `-x` names it. `str()` is safe to show."""
+    """A proxy as `-x` names it. Its `str()` is safe to show: it has no user and no password."""
 
     scheme: str
     host: str
@@ -77,7 +77,8 @@ class Route:
 
     @classmethod
     def of(cls, config: SourceConfig) -> Self:
-        """Raises UsageError where a setting won't do, or needs a library that is not there."""
+        """The route that these settings ask for. Raises UsageError where one of them won't do, or needs a library that
+        is not there."""
         fingerprint = _fingerprint(config.tls_fingerprint) if config.tls_fingerprint else b""
         proxy = ProxyAddress.parse(config.proxy) if config.proxy else None
         if proxy:
@@ -89,7 +90,8 @@ class Route:
 
     async def open(self, host: str, port: int, *, tls: bool = False,
                    timeout: float = CONNECT_SECONDS) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect, within `timeout` seconds. Raises OSError, TimeoutError among them."""
+        """Connect within `timeout` seconds. Raises OSError: TimeoutError, ssl.SSLError, and ConnectionError where a
+        proxy refuses or the certificate is not the one to trust."""
         async with asyncio.timeout(timeout):
             reader, writer = await self._connect(host, port, self._tls_context() if tls else None, timeout)
         if tls and self.fingerprint:
@@ -101,9 +103,9 @@ class Route:
         return reader, writer
 
     async def speech_at(self, host: str, port: int) -> Speech | None:
-        """What is spoken at a port that hung up without a word, or where a TLS handshake failed: found out within
-        KNOCK_SECONDS on connections of their own, which say nothing of who asks and trust nobody. None where that
-        stays unclear."""
+        """Find out what is spoken at a port that hung up without a word, or where a TLS handshake failed. This takes at
+        most KNOCK_SECONDS and two connections, which carry no credentials and trust nobody. None where it stays
+        unclear."""
         with contextlib.suppress(OSError):
             async with asyncio.timeout(KNOCK_SECONDS):
                 if await self._speaks_tls(host, port):
@@ -123,7 +125,7 @@ class Route:
         try:
             _, writer = await self._connect(host, port, anybody, KNOCK_SECONDS)
         except ssl.SSLError as error:
-            return not is_no_tls(error)  # it has its own reasons to refuse us, and says them in TLS
+            return not is_no_tls(error)  # it refuses this client, and says so in TLS
         except ConnectionError:
             return False
         writer.transport.abort()
@@ -138,7 +140,8 @@ class Route:
         return await asyncio.open_connection(sock=sock, ssl=context, server_hostname=host if context else None)
 
     def _tls_context(self) -> ssl.SSLContext:
-        """A pinned certificate needs nobody to vouch for it, unless --cert names somebody who must."""
+        """What checks certificates. One that is pinned by its fingerprint needs no authority, unless `cert` names one
+        that must have signed it. Raises UsageError where that file can't be read."""
         try:
             context = ssl.create_default_context(cafile=self.cert or None)
         except OSError as error:
@@ -156,7 +159,8 @@ def is_no_tls(error: OSError) -> bool:
 
 
 def words_of(error: OSError) -> str:
-    """Why the operating system, the resolver, TLS or a proxy says no, without their numbers."""
+    """Why a connection failed, for people, in one line and without error numbers: what the operating system, the
+    resolver, TLS or a proxy says."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return (f"the certificate does not verify: {one_line(error.verify_message)} "
                 "(a private authority is named with --cert, a single certificate with --tls-fingerprint)")
@@ -176,7 +180,8 @@ def _fingerprint(text: str) -> bytes:
 
 
 def _python_socks() -> Any:
-    """The library that speaks to proxies, which the core does without until one is asked for."""
+    """python-socks, the library that speaks to proxies. Raises UsageError where it isn't installed: only proxies need
+    it."""
     try:
         return import_module("python_socks.async_.asyncio")
     except ImportError:
@@ -184,7 +189,7 @@ def _python_socks() -> Any:
 
 
 async def _through(proxy: ProxyAddress, host: str, port: int, timeout: float) -> "socket.socket":
-    """A socket to host:port that the proxy has opened for us."""
+    """A socket that is connected to host:port through the proxy. Raises ConnectionError with the proxy's reason."""
     library = _python_socks()
     from python_socks import ProxyError, ProxyType
 

@@ -1,4 +1,4 @@
-"""What a session does once it has found a block: wait for the chain, instead of hashing what is in vain."""
+"""What a session does once it has found a block: rest until the chain moves on, instead of hashing in vain."""
 
 import asyncio
 import collections
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from miner.core.model import Share, ShareResult, ShareStatus
 from miner.core.tip import Tip
 
-ANSWER_SECONDS = 5.0  # for the verdict on a block, and for the next job from a source that knows its chain has it
-JOB_SECONDS = 1.0  # for the next job from a source that has merely taken it as a share
+ANSWER_SECONDS = 5.0  # for the verdict on a block, and for the next job from a source that says its chain has the block
+JOB_SECONDS = 1.0  # for the next job from a source that has merely taken the block as a share
 _MAX_HELD = 16
 
 
@@ -23,46 +23,50 @@ class Found:
 
 
 class Rest:
-    """A chain takes one block on each previous hash. So while one of ours is out or accepted, nothing is hashed there,
-    and more blocks that were found in the same moment are held back until that one is refused.
+    """When a session hashes nothing, because of a block that it has found.
+
+    A chain takes one block on each previous hash. So from the submit of a block on, nothing is hashed on its previous
+    hash, and further blocks on it are held back: they are submitted where the one before is refused.
 
     A rest ends with work on another previous hash, with a refusal, or when the source has had its time for an answer.
-    Then `wake` is called, on the event loop. A pool's yes says nothing of the chain: whoever has rested on a hash in
-    vain there does not do so again.
+    Then `wake` is called, on the event loop. That a pool accepts a block says nothing of the chain: where the pool gave
+    no other job in that time, the session doesn't rest on that previous hash again.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._tip = Tip()
-        self._prev_hash: bytes | None = None  # on which a block of ours was found last
-        self._out = False  # its verdict is awaited
+        self._prev_hash: bytes | None = None  # on which a block was found last
+        self._out = False  # that block's verdict is awaited
         self._timer: asyncio.TimerHandle | None = None
         self._held: collections.deque[Found] = collections.deque(maxlen=_MAX_HELD)
         self._in_vain: bytes | None = None
 
     @property
     def resting(self) -> bool:
-        """Nothing is to be hashed."""
+        """Whether nothing is to be hashed."""
         return self._timer is not None
 
     def move(self, prev_hash: bytes) -> None:
-        """The source's newest job is on this previous hash. Where that is another one, a rest is over, without a call
-        of `wake`."""
+        """Note that the source's newest job is on this previous hash. Where that is another one, a rest is over,
+        without a call of `wake`."""
         if self._tip.move(prev_hash):
             if self._prev_hash is not None:
                 self._tip.solve(self._prev_hash)  # even if the verdict is still on its way
             self._forget()
 
     def is_solved(self, prev_hash: bytes) -> bool:
-        """Whether a hit on this previous hash was found in the moment in which a block of ours ended it."""
+        """Whether this previous hash is solved by a block of this session: a hit on it comes too late."""
         return self._tip.is_solved(prev_hash)
 
     def in_vain(self, prev_hash: bytes) -> bool:
-        """Whether the source took a block on this previous hash, and gave no other job because of it."""
+        """Whether the session has rested in vain on this previous hash: the source took a block on it, and gave no
+        other job."""
         return prev_hash == self._in_vain
 
     def holds(self, block: Found) -> bool:
-        """A block was found. Returns True where it is held back, and else begins a rest: submit it."""
+        """Note that a block was found. Returns True where it is held back. Else the caller submits it, and a rest
+        begins (unless resting on its previous hash was in vain before)."""
         prev_hash = block.share.job.prev_hash
         if self.in_vain(prev_hash):
             return False
@@ -74,8 +78,8 @@ class Rest:
         return False
 
     def settle(self, result: ShareResult) -> Found | None:
-        """The verdict on a block. Where it is no yes, returns the block to submit in its place; without one, the rest
-        ends. A rest may begin: see `resting`."""
+        """Note the verdict on a submitted block. Where it was not accepted, returns a block that was held back, to be
+        submitted in its place; if there is none, the rest ends. A rest may begin: see `resting`."""
         prev_hash = result.share.job.prev_hash
         if prev_hash != self._prev_hash or self.in_vain(prev_hash):
             return None
@@ -95,11 +99,11 @@ class Rest:
         return None
 
     def drop_held(self) -> None:
-        """The blocks that are held back are not wanted any more."""
+        """Forget the blocks that are held back."""
         self._held.clear()
 
     def close(self) -> None:
-        """Nothing is to be woken any more. Blocks that are held back can still take the place of a refused one."""
+        """Call `wake` no more. Blocks that are held back can still take the place of a refused one."""
         self._stop_timer()
 
     def _begin(self, prev_hash: bytes) -> None:
@@ -116,7 +120,7 @@ class Rest:
         self._timer = None
 
     def _run_out(self) -> None:
-        """No new job: the source still takes shares on this hash."""
+        """The source has had its time and gave no other job: it still wants shares on this previous hash."""
         self._timer = None
         if not self._out:
             if self._prev_hash is not None and not self._tip.is_solved(self._prev_hash):

@@ -1,7 +1,7 @@
 """The session: the loop that takes jobs from a source, keeps the engine at work, and hands shares in.
 
-The command line, a Spark partition and a library caller all run this one. It never prints and parses no arguments:
-whatever happens comes out as an event.
+The command line, a Spark task and `miner.mine()` all run this loop. It never prints and parses no arguments: whatever
+happens comes out as an event.
 """
 
 import asyncio
@@ -36,7 +36,8 @@ _MAX_NAMED = 3  # blocks without a verdict that are named at the end
 
 
 class Session:
-    """One source, one engine, until `stop`, the source's end, `seconds` of wall time, or the first error."""
+    """One run of mining, with one source and one engine, until `stop`, the source's end, `seconds` of wall time (0: no
+    limit), or the first error. `emit` is called with each event, on the event loop."""
 
     def __init__(self, source: WorkSource, engine_config: EngineConfig, emit: Callable[[MinerEvent], None],
                  seconds: float = 0.0) -> None:
@@ -55,16 +56,17 @@ class Session:
         self._blocks = self._aux_blocks = 0
         self._hits_in_line = threading.Semaphore(_MAX_HITS_IN_LINE)
         self._stopped = asyncio.Event()
-        self._error: BaseException | None = None  # of what runs in no task: the engine's callbacks and timers
+        self._error: BaseException | None = None  # raised outside of tasks: in the engine's callbacks, in timers
         self._dropping = self._done = self._over = False
 
     def stop(self) -> None:
-        """End the run soon and in order. From the event loop's own thread."""
+        """End the run soon and in order. To be called on the event loop's thread."""
         self._stopped.set()
 
     async def run(self) -> Totals:
-        """Mine. Returns the totals, which it has also emitted. Raises MinerError when the source gives up or the engine
-        can't run here, and whatever else the source or the engine raised; what was found by then is told before."""
+        """Mine until the end. Returns the totals, which are also the last event. Raises MinerError when the source
+        gives up or the engine can't run here, and whatever else source or engine raised: after the totals, if there are
+        any."""
         async with self._open_engine() as engine:
             if engine is None:
                 totals = self._tell_totals(0, 0.0)
@@ -92,8 +94,9 @@ class Session:
 
     @contextlib.asynccontextmanager
     async def _open_engine(self) -> AsyncIterator[Engine | None]:
-        """Opening tries kernels and allocates scratchpads: not on the loop that keeps connections alive. None: the run
-        was stopped meanwhile. An engine that nobody waits for any more is closed as soon as it is there."""
+        """Open the engine in a thread, since that tries kernels and takes memory, too slowly for the loop that keeps
+        connections alive. Gives None where the run is stopped meanwhile. An engine that nobody waits for any more is
+        closed as soon as it is open."""
         if self._stopped.is_set():
             yield None
             return
@@ -134,7 +137,7 @@ class Session:
         self._stopped.set()
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
-        """For what runs on the loop in no task: its error ends the run."""
+        """Call a function that runs on the loop in no task, such as an engine's callback: its error ends the run."""
         try:
             function(*arguments)
         except Exception as error:
@@ -143,7 +146,8 @@ class Session:
     # The run
 
     async def _mine(self, started: float) -> None:
-        """Until the end, whatever that is. What any part of it raises ends all of it, in an ExceptionGroup."""
+        """Run all parts of the session until it ends, however it ends. The first error of a part ends the others, and
+        comes out in an ExceptionGroup."""
         async with asyncio.TaskGroup() as self._group:
             parts = [self._group.create_task(self._follow_source()),
                      self._group.create_task(self._report_regularly())]
@@ -161,8 +165,8 @@ class Session:
                 raise error
 
     async def _say_farewell(self, hashrate: float) -> None:
-        """Hits that were found before the stop still count: let their verdicts come in, and tell the last figures, with
-        the hashrate of the whole run."""
+        """Wait a few seconds for the verdicts on what was found before the stop, which still counts. Then tell the
+        source the last figures, with `hashrate` (H/s) over the whole run."""
         await asyncio.sleep(0)
         began = time.monotonic()
         while self._submits:
@@ -208,14 +212,16 @@ class Session:
             self._call(self._engine.assign, self._ranges(self._job))
 
     def _target(self, job: Job) -> int:
-        """What a hash must meet to be handed in."""
+        """The target that a hash of this job must meet to be handed in."""
         return job.share_target if self._rest.in_vain(job.prev_hash) else self._offer.target(job)
 
     def _ranges(self, job: Job) -> Iterator[NonceRange]:
         """Every header of a job, a work's nonces in equal parts for the threads. Runs under the engine's lock: on the
-        loop for each thread's first part, on the threads for all others. Of the version's bits those are varied that
-        the source leaves to us; without an extranonce2 then the time, as far as the source permits and really takes
-        it."""
+        loop for each thread's first part, on the threads for all others.
+
+        Headers differ in their extranonce2; where the job has none, in their time, as far as the source permits other
+        times and really takes them. With each of these, all versions are gone through that the source leaves free.
+        """
         target = self._target(job)
         part = -(-NONCES // self._engine.threads)
         size = job.extranonce2_size
@@ -241,7 +247,7 @@ class Session:
         self._hits_in_line.release()
         job, value = work.job, hash_value(digest)
         if self._rest.is_solved(job.prev_hash):
-            return  # found in the same moment as the block that ended this height: never was worth a submit
+            return  # found at the moment of the block that solved this previous hash: was never worth a submit
         found = Found(work.share(nonce), digest, value <= job.network_target)
         if self._job is not None and job.prev_hash != self._job.prev_hash:
             self._settle(ShareResult(found.share, ShareStatus.STALE, "the chain moved on", found.block))
@@ -284,7 +290,8 @@ class Session:
                 self._engine.pause()
 
     def _leave_time_alone(self, job: Job) -> None:
-        """The source took offence at a time that was rolled: what is left of the job has a time of ours as well."""
+        """Roll no more times, since the source has refused a share for its rolled time. What is left of the job is
+        dropped: its times are rolled as well."""
         if not self._rolls_time:
             return
         self._rolls_time = False
@@ -303,7 +310,7 @@ class Session:
             self._emit(BlockFound(result, display_hash(sha256d(result.share.header))))
 
     def _tell_unanswered(self) -> None:
-        """What was found, and whether it was handed in nobody knows."""
+        """Tell of the shares that have no verdict at the end, so that nobody knows whether they were taken."""
         unanswered = [*self._submits.values(), *self._late]
         if not unanswered:
             return

@@ -1,4 +1,4 @@
-"""A port where something else is spoken than its URL says, told by the first bytes that come from there. Pure."""
+"""A port where something else is spoken than its URL says, recognised by the first bytes from there. Does no I/O."""
 
 import enum
 import re
@@ -14,8 +14,8 @@ class Speech(enum.Enum):
     TLS = "TLS"
 
 
-# A TLS record is a handshake or an alert, of SSL 3.0 to TLS 1.3 (RFC 8446, section 5.1). A server that takes our first
-# line for HTTP/0.9 answers it with a page that has no head.
+# A TLS record is a handshake or an alert, of SSL 3.0 to TLS 1.3 (RFC 8446, section 5.1). An HTTP server that takes
+# stratum's first line for HTTP/0.9 answers it with a page that has no head.
 _TLS = re.compile(rb"[\x15\x16]\x03[\x00-\x04]")
 _HTTP = re.compile(rb"(?i)\s*(HTTP/\d|[A-Z]{3,16} \S{1,4096} HTTP/\d|<!DOCTYPE html|<html)")
 _STRATUM = re.compile(rb"\s*\{\s*\"")
@@ -26,7 +26,7 @@ _STRATUM_IN_WORDS = re.compile(rb"(?i)speaks stratum|stratum\+tcps?://")
 
 
 class WrongDoorError(ProtocolError):
-    """The other end speaks something else than we came for. `speech` is what it speaks."""
+    """The other end doesn't speak what its URL says. `speech` is what it speaks."""
 
     def __init__(self, speech: Speech) -> None:
         super().__init__(f"the other end speaks {speech.value}")
@@ -34,7 +34,8 @@ class WrongDoorError(ProtocolError):
 
 
 def speech_of(first: bytes | bytearray) -> Speech | None:
-    """What the first bytes from the other end belong to; None where that can't be told, perhaps not yet."""
+    """What is spoken where these are the first bytes from the other end; None where that can't be told, perhaps since
+    too few have come."""
     if _TLS.match(first):
         return Speech.TLS
     if _HTTP.match(first):
@@ -43,16 +44,16 @@ def speech_of(first: bytes | bytearray) -> Speech | None:
 
 
 def speech_in_page(page: bytes | bytearray) -> Speech | None:
-    """What an HTTP server's page says is spoken at its port in place of HTTP, by the words that servers have for that;
-    None where it says nothing of the kind."""
+    """What an HTTP server's page says is spoken at the server's port in place of HTTP, in words that many servers have
+    for it; None where the page says nothing of the kind."""
     if _TLS_IN_WORDS.search(page):
         return Speech.TLS
     return Speech.STRATUM if _STRATUM_IN_WORDS.search(page) else None
 
 
 def right_url(ours: Speech, spoken: Speech, place: str) -> str:
-    """In words, which URL to use where `ours` (stratum or HTTP) was tried and `spoken` is the truth. `place` is
-    HOST:PORT."""
+    """For people: what is spoken at `place` (HOST:PORT), and the URL to use for it, where a URL for `ours` (stratum or
+    HTTP) was given and `spoken` was found there."""
     match ours, spoken:
         case Speech.STRATUM, Speech.TLS:
             return f"it speaks TLS: use stratum+tcps://{place}"
