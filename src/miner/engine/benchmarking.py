@@ -18,13 +18,13 @@ from miner.engine.threads import Engine, NonceRange
 FIRST_ROUND_SECONDS = 0.5  # a first figure soon, then
 ROUND_SECONDS = 4.0  # shorter than the engine's own pace, so that each round is told once
 METER_SECONDS = 0.5  # how long a thread may take to tell its figures after a round
-_WORK_SECONDS = 0.005  # how long work lasts at most between two switches: some batches of scrypt with N = 1024
+_WORK_SECONDS = 0.005  # between two switches at most: a few batches of scrypt with N = 1024
 _SWITCH_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One round of a benchmark: what all threads did together."""
+    """What all threads did together in one round of a benchmark; `hashrate` is in H/s."""
 
     hashes: int
     hashrate: float
@@ -32,8 +32,9 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkResult:
-    """`hashrate` is in H/s, over all of the run's `seconds`. `cpu_seconds` is the CPU time that this process took in
-    them: far less than `threads` times as many where a quota or other programs took the rest."""
+    """What a benchmark has measured. `hashrate` is in H/s, over all `seconds` of wall time. `cpu_seconds` is the CPU
+    time that this process took meanwhile: far less than `threads` times `seconds` where a quota or other programs took
+    the rest."""
 
     algorithm: str
     kernel: str
@@ -53,8 +54,8 @@ def benchmark(algorithm: Algorithm | str = "scrypt", threads: int = 0, kernel: s
     """Hash for `seconds`, or (0) until `stop` is set, and say how fast it went.
 
     threads, kernel   as in EngineConfig; `engine` brings a whole EngineConfig in their place
-    on_event          hears how it goes: Started (without source and payee), then each round a Hashrate a thread and
-                      their Round
+    on_event          is called with Started (without source and payee), then in each round with a Hashrate for each
+                      thread and with their Round
 
     Raises UsageError for an unknown algorithm or kernel, EngineError where the engine can't run here as asked or was
     stopped while it was opened, and whatever has ended the engine's threads.
@@ -87,8 +88,8 @@ def benchmark(algorithm: Algorithm | str = "scrypt", threads: int = 0, kernel: s
 
 def _tell_round(figures: "queue.SimpleQueue[Hashrate]", threads: int, wait: float,
                 on_event: Callable[[Started | Hashrate | Round], None]) -> None:
-    """Tell each thread's figure. One that takes longer than `wait` (it got no CPU, or is inside a single long hash) is
-    told with the next round."""
+    """Tell each thread's figure, then their Round. A thread that takes longer than `wait` seconds (it got no CPU, or is
+    inside a single long hash) is told with the next round."""
     deadline = time.monotonic() + wait
     hashes, seconds = [0] * threads, [0.0] * threads
     while not all(hashes) or not figures.empty():
@@ -105,8 +106,8 @@ def _tell_round(figures: "queue.SimpleQueue[Hashrate]", threads: int, wait: floa
 
 def measure_switches(algorithm: Algorithm, engine: EngineConfig, count: int,
                      stop: threading.Event | None = None) -> list[float]:
-    """Seconds from new work to the last thread that goes over to it, `count` times or until `stop` is set, at any
-    moment of a hash."""
+    """Seconds from new work to the last thread that switches to it, measured `count` times or until `stop` is set, at
+    random moments of a hash. Raises EngineError where the engine can't run here, or a switch takes a minute."""
     switches, ranges = [], _ranges(algorithm)
     with Engine(algorithm, engine, on_hit=lambda work, nonce, digest: None, stop=stop) as running:
         for _ in range(count):

@@ -8,8 +8,9 @@ MEMBERSHIP = Path("/proc/self/cgroup")
 
 
 def groups_above(controller: str, cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> Iterator[Path]:
-    """This process's own group and those above it, each of which may set a limit: directories of version 2, and of
-    version 1's hierarchy of that controller. Which files are there, the caller sees. None where there are no groups."""
+    """The directories of this process's control group and of all groups above it, each of which may set a limit: of
+    version 2, and of version 1's hierarchy for `controller` ("cpu", "memory"). Not every directory exists, nor has
+    every file in it. Empty where there are no control groups."""
     try:
         lines = membership.read_text().splitlines()
     except (OSError, ValueError):  # ValueError: no text

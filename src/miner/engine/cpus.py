@@ -11,7 +11,8 @@ from miner.engine.hostlock import LOCKS, try_lock
 
 
 def allowed_cpus() -> tuple[int, ...]:
-    """The CPU numbers of the affinity mask, which honours cpusets; all of them where the system can't say."""
+    """The numbers of the CPUs in this process's affinity mask, which honours cpusets; all CPUs where the system doesn't
+    tell."""
     if hasattr(os, "sched_getaffinity"):
         with contextlib.suppress(OSError):  # refused, as by a container's seccomp profile
             return tuple(sorted(os.sched_getaffinity(0)))
@@ -19,9 +20,9 @@ def allowed_cpus() -> tuple[int, ...]:
 
 
 def cpu_quota(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> float | None:
-    """How many CPUs' worth of time the control groups grant, or None for no limit. A quota shows neither in the
-    affinity mask nor in os.cpu_count(). Of all groups above this process the tightest holds (cpu.max in version 2,
-    cpu.cfs_quota_us in version 1)."""
+    """How many CPUs' worth of time Linux's control groups grant this process; None: no limit. The tightest quota of all
+    groups above the process counts (cpu.max in version 2, cpu.cfs_quota_us in version 1). It shows neither in the
+    affinity mask nor in os.cpu_count()."""
     quotas = [_group_quota(group) for group in groups_above("cpu", cgroups, membership)]
     return min((quota for quota in quotas if quota is not None), default=None)
 
@@ -39,23 +40,23 @@ def _group_quota(group: Path) -> float | None:
 
 
 def usable_threads() -> int:
-    """How many threads are worth starting: the allowed CPUs, or fewer where a quota grants less time than that."""
+    """How many threads are worth starting: one for each allowed CPU, or fewer where a quota grants less CPU time."""
     quota = cpu_quota()
     allowed = len(allowed_cpus())
     return allowed if quota is None else max(1, min(allowed, math.ceil(quota)))
 
 
 class CpuClaims:
-    """CPUs that this process has taken for pinning, so that two miners of one host (two executors, say) take different
-    ones: a lock for each."""
+    """CPUs that this process has taken to pin threads to. Each has a lock, so that two miners of one host (two Spark
+    executors, say) take different CPUs."""
 
     def __init__(self, directory: Path = LOCKS) -> None:
         self._directory = directory
         self._held: list[int] = []
 
     def take(self, count: int) -> tuple[int, ...]:
-        """At most `count` CPU numbers, as many as are free. Where quota or system don't allow pinning: none. Where CPUs
-        can't be claimed (no shared memory): the first ones allowed, as a miner alone on its host would take."""
+        """Take up to `count` free CPUs, and return their numbers: none where quota or system don't allow pinning. Where
+        there is no shared memory for locks, takes the first CPUs, as a miner that is alone on its host would."""
         allowed = allowed_cpus()
         quota = cpu_quota()
         if sys.platform != "linux" or (quota is not None and quota < len(allowed)):
@@ -73,7 +74,7 @@ class CpuClaims:
         return tuple(taken)
 
     def release(self) -> None:
-        """Give all of them back."""
+        """Give all CPUs back. May be called twice."""
         while self._held:
             with contextlib.suppress(OSError):
                 os.close(self._held.pop())

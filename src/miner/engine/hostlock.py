@@ -1,5 +1,5 @@
-"""Locks between the miners of one host, whatever their users: files in shared memory. The system frees the lock of a
-process that dies, however it dies."""
+"""Locks between the miners of one host, of all its users: files in shared memory. The system frees a lock when the
+process that holds it ends, however it ends."""
 
 import contextlib
 import os
@@ -17,7 +17,8 @@ _POLL_SECONDS = 0.02
 
 
 def try_lock(path: Path) -> int | None:
-    """A descriptor that holds the lock until it is closed; None if another holds it, or there can be no such file."""
+    """Take the lock: returns a file descriptor that holds it until it is closed. None if another process holds the
+    lock, or there can be no such file."""
     if sys.platform == "win32":
         return None
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -38,8 +39,8 @@ def try_lock(path: Path) -> int | None:
 
 @contextlib.contextmanager
 def exclusive(path: Path, seconds: float, stop: threading.Event | None = None) -> Iterator[None]:
-    """Hold the lock of that name, which other processes ask for as well. Whoever has waited for `seconds`, or until
-    `stop` is set, goes on without it: the process that holds it hangs, or is no miner."""
+    """Hold the lock of that name, which other processes ask for as well. After `seconds` of waiting, or when `stop` is
+    set, the caller goes on without the lock: the process that holds it hangs, or is no miner."""
     stop = stop or threading.Event()
     deadline = time.monotonic() + seconds
     while ((descriptor := try_lock(path)) is None and os.access(path, os.F_OK) and time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""Which kernel to hash with: the one that is named, or the fastest in a short trial whose memory there is."""
+"""Which kernel to hash with: the one that is named, or of those with enough memory the fastest in a short trial."""
 
 import functools
 import os
@@ -10,14 +10,15 @@ from miner.core.algorithm import Algorithm
 from miner.core.errors import EngineError, UsageError
 from miner.engine.memory import MemoryLeft, memory_left, size_text
 
-# The trial takes the best of ROUNDS turns, or of fewer once BUDGET is spent; a turn takes SECONDS, or one batch.
+# A trial compares the first KERNELS by the best of ROUNDS turns each, or of fewer once it has taken BUDGET seconds. A
+# turn takes SECONDS, or one batch.
 _TRIAL_KERNELS, _TRIAL_ROUNDS, _TRIAL_SECONDS, _TRIAL_BUDGET = 4, 3, 0.01, 0.1
 
 
 def usable_kernels(algorithm: Algorithm, name: str = "") -> tuple[str, ...]:
-    """The kernels to choose from, fastest first: the one of that name alone, or those of this CPU. All have passed
-    their self-test. MINER_KERNEL in the environment names one, too. Raises UsageError, which lists those there are, for
-    a name that this CPU doesn't know, and EngineError where a kernel computes wrong hashes."""
+    """The kernels to choose from, fastest first: the one of that name alone, or all that this CPU has. `name` defaults
+    to the environment's MINER_KERNEL. All have passed their self-test. Raises UsageError, which lists this CPU's
+    kernels, for a name that is none of them, and EngineError where a kernel computes wrong hashes."""
     name = name or os.environ.get("MINER_KERNEL", "")
     if not name:
         return ranking(algorithm)
@@ -30,18 +31,18 @@ def usable_kernels(algorithm: Algorithm, name: str = "") -> tuple[str, ...]:
 
 
 def first_that_fits(algorithm: Algorithm, names: Sequence[str], threads: int) -> str:
-    """The first of these kernels whose scratchpads for so many threads fit in what is left. Raises EngineError, with
-    what is needed, what there is, and what would fit."""
+    """The first of these kernels whose scratchpads for `threads` threads fit in the memory that this process may still
+    take. Raises EngineError, with what is needed, what there is, and what would fit."""
     return first_within(_left_for(algorithm), algorithm, names, threads)
 
 
 def _left_for(algorithm: Algorithm) -> MemoryLeft | None:
-    """None: it takes no scratchpads, or the system doesn't tell."""
+    """The memory left for scratchpads; None where the algorithm takes none, or the system doesn't tell."""
     return memory_left() if algorithm.memory else None
 
 
 def first_within(left: MemoryLeft | None, algorithm: Algorithm, names: Sequence[str], threads: int) -> str:
-    """The first of these kernels whose scratchpads for this many threads fit in `left`; None sets no limit. Raises
+    """The first of these kernels whose scratchpads for `threads` threads fit in `left`; None sets no limit. Raises
     EngineError, with what is needed, what there is, and what would fit."""
     for kernel in names:
         need = _native.kernel_scratch(algorithm.name, algorithm.parameters, kernel) * threads
@@ -58,8 +59,8 @@ def _sound(algorithm: Algorithm, kernel: str) -> bool:
 
 @functools.cache
 def ranking(algorithm: Algorithm) -> tuple[str, ...]:
-    """The kernels that pass their self-test, fastest first: those of which most is expected by trial, and the portable
-    one last. Raises EngineError if not even that one is sound."""
+    """All kernels that pass their self-test, fastest first. Those of which most is expected are compared in a short
+    trial; the others follow as the C core lists them, the portable one last. Raises EngineError if none passes."""
     sound = [kernel for kernel in _native.kernels(algorithm.name) if _sound(algorithm, kernel)]
     if not sound:
         raise EngineError(f"even the portable {algorithm.name} kernel computes wrong hashes: this machine is broken")
@@ -78,7 +79,7 @@ def ranking(algorithm: Algorithm) -> tuple[str, ...]:
 
 
 def _trial(searcher: _native.Searcher) -> float:
-    """Hashes a second of this thread's CPU time, in a trial too short to notice."""
+    """Hashes per second of this thread's CPU time, in a trial too short to notice."""
     searcher.touch()
     epoch = _native.Epoch()
     count, hashes, started = searcher.lanes, 0, time.thread_time()

@@ -1,6 +1,7 @@
-"""How much memory this process may still take, and what it got of huge pages. Linux; elsewhere nothing is known.
+"""How much memory this process may still take, and how much of what it has is in huge pages. For Linux; elsewhere
+nothing is known.
 
-Linux gives out memory that it hasn't got, and ends a process that then uses it: so ask before.
+Linux promises memory that it hasn't got, and kills a process that then uses it. So this is looked at first.
 """
 
 from collections.abc import Iterator
@@ -19,21 +20,21 @@ _VERSION_1 = ("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactiv
 
 @dataclass(frozen=True, slots=True)
 class MemoryLeft:
-    """`where` says what sets the limit, for people."""
+    """Memory that this process may still take; `where` says for people what sets the limit."""
 
     size: int  # bytes
     where: str
 
     @property
     def usable(self) -> int:
-        """Bytes that one may plan with: a sixteenth stays free for whatever else this process and others need."""
+        """Bytes to plan with: a sixteenth stays free for whatever else this process and others need."""
         return max(0, self.size - self.size // 16)
 
 
 def memory_left(cgroups: Path = CGROUPS, proc: Path = PROC) -> MemoryLeft | None:
-    """The tightest of the machine's memory, the control groups' limits (both versions), and the limit on the address
-    space (`ulimit -v`, spark.executor.pyspark.memory). None where nothing is known. Swap doesn't count: scrypt in swap
-    is of no use."""
+    """What is left under the tightest limit: the machine's memory, those of control groups (both versions), that on the
+    address space (`ulimit -v`, spark.executor.pyspark.memory). None where nothing is known. Swap doesn't count: scrypt
+    in swap is of no use."""
     known = [*_machine(proc), *_address_space(proc)]
     for group in groups_above("memory", cgroups, proc / "self/cgroup"):
         known += _group(group, *_VERSION_2)
@@ -69,12 +70,13 @@ def _group(group: Path, limits: tuple[str, ...], usage: str, cache: str) -> Iter
 
 
 def huge_page_bytes(proc: Path = PROC) -> int | None:
-    """How much of this process's memory is in huge pages that the system gave by itself or by madvise."""
+    """Bytes of this process's memory that are in transparent huge pages; None where the system doesn't tell."""
     size = _field(proc / "self/smaps_rollup", "AnonHugePages:")
     return None if size is None else size * 1024
 
 
 def huge_pages_switched_off(setting: Path = HUGE_PAGES) -> bool:
+    """Whether this system gives no transparent huge pages to anybody."""
     try:
         return "[never]" in setting.read_text()
     except (OSError, ValueError):
@@ -82,7 +84,7 @@ def huge_pages_switched_off(setting: Path = HUGE_PAGES) -> bool:
 
 
 def _field(path: Path, name: str) -> int | None:
-    """The number behind that name in a file with one name a line."""
+    """The number behind `name` in a file with one name on each line; None where it isn't there."""
     try:
         lines = path.read_text().splitlines()
         return next((int(line.split()[1]) for line in lines if line.split()[:1] == [name]), None)

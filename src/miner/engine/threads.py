@@ -1,4 +1,4 @@
-"""The engine: threads, pinning and the native search. It knows no network and no protocol."""
+"""The engine: threads, bound to CPUs, that run the native search. It knows no network and no protocol."""
 
 import contextlib
 import itertools
@@ -20,7 +20,7 @@ from miner.engine.kernels import first_that_fits, usable_kernels
 from miner.engine.memory import huge_page_bytes, huge_pages_switched_off, size_text
 
 NONCES = 1 << 32
-_CHUNK_SECONDS = 0.25  # how long one native call may take; new work interrupts it at once all the same
+_CHUNK_SECONDS = 0.25  # how long one native call may take, if no new work interrupts it
 _AHEAD_SECONDS = 0.01  # how long a thread that switched to new work hashes it before it tells
 _METER_SECONDS = 5.0  # how often a thread tells its hashrate while its work does not change
 _LOCK_SECONDS = 30.0  # how long to wait for another miner that is taking its memory
@@ -38,13 +38,14 @@ class NonceRange:
     count: int = NONCES
 
     def rest(self, done: int) -> "NonceRange | None":
+        """What is left once the first `done` nonces are scanned; None: nothing."""
         return replace(self, first=self.first + done, count=self.count - done) if done < self.count else None
 
 
 @dataclass(slots=True)
 class _Thread:
-    """One thread's own state, written by that thread alone; but `ahead`, which is what it is to scan first in each
-    epoch that it has not come to yet, belongs to the engine's lock."""
+    """What the engine knows of one of its threads. The thread alone writes all of it but `ahead`: the first range to
+    scan in each epoch that the thread has not switched to yet, which is guarded by the engine's lock."""
 
     index: int
     cpu: int | None
@@ -55,7 +56,7 @@ class _Thread:
     metered_since: float = field(default_factory=time.monotonic)
 
     def first_of(self, epoch: int) -> NonceRange | None:
-        """Take what was given for that epoch, and drop what was for epochs before."""
+        """Take the first range of that epoch, or None, and drop those of earlier epochs."""
         found = self.ahead.get(epoch)
         self.ahead = {later: nonces for later, nonces in self.ahead.items() if later > epoch}
         return found
@@ -66,17 +67,18 @@ class Engine:
 
     on_hit(work, nonce, hash)         a hash (32 bytes, least significant first) met its range's target
     on_hashes(thread, hashes, secs)   a thread's progress: every few seconds, and when its work changes
-    on_exhausted()                    all ranges were handed out and a thread stands idle; once an assignment
+    on_exhausted()                    all ranges were handed out and a thread stands idle; told once for each `assign`
     on_failed(error)                  the first error on any thread, from a callback or from the ranges; told once
 
     The callbacks run on the engine's threads and must be quick. Nothing is hashed before the first `assign`. `remarks`
-    are lines for people about what is not as it should be.
+    are lines for people about what is wrong on this machine.
 
-    Opening tries kernels, may wait for another miner of this host, and takes the scratchpads' memory: it can last
-    seconds. Setting `stop` meanwhile ends it: then EngineStopped is raised, and nothing is held. Raises EngineError
-    where the engine can't run here as asked.
+    Opening an engine tries kernels, may wait for another miner of this host, and takes the scratchpads' memory: that
+    can last seconds. Setting `stop` meanwhile ends it: EngineStopped is raised, and all is given back. Raises
+    UsageError for a kernel that this CPU doesn't have, and EngineError where the engine can't run here as asked.
 
-    After an error nothing is hashed any more. `error` keeps it, `assign` raises it, and so does leaving the context.
+    The first error on any thread ends all threads. `error` keeps it; `assign` raises it, and so does leaving the
+    context.
     """
 
     def __init__(self, algorithm: Algorithm, config: EngineConfig, *,
@@ -107,9 +109,9 @@ class Engine:
             raise
 
     def _open(self, config: EngineConfig, stop: threading.Event) -> Iterator[str]:
-        """Choose a kernel, take memory and CPUs, start the threads. What people should know of that."""
+        """Choose a kernel, take memory and CPUs, start the threads. Yields the remarks."""
         algorithm, kernels = self.algorithm, usable_kernels(self.algorithm, config.kernel)
-        # One miner after the other, until its memory is really taken: else all would count on the same memory.
+        # Miners of one host take their memory one after the other: else each would count on what another is taking.
         with (exclusive(LOCKS / "sparkminer-memory.lock", _LOCK_SECONDS, stop) if algorithm.memory
               else contextlib.nullcontext()):
             _check(stop)
@@ -119,8 +121,8 @@ class Engine:
             yield from self._start(stop, fewer=not config.threads)
 
     def _start(self, stop: threading.Event, *, fewer: bool) -> Iterator[str]:
-        """Start the threads, and wait until all have their memory. `fewer`: where the system refuses threads, those
-        that it gave will do. What people should know of that."""
+        """Start the threads, and wait until all have taken their memory. Yields remarks. `fewer`: where the system
+        refuses threads, go on with those that it gave; else that raises EngineError."""
         cpus = [*self.cpus, *[None] * self.threads]
         self._state = [_Thread(index, cpus[index]) for index in range(self.threads)]
         huge_before = huge_page_bytes() if self.algorithm.memory else None
@@ -148,7 +150,7 @@ class Engine:
 
     @property
     def hashes(self) -> int:
-        """All hashes so far."""
+        """The number of hashes so far, of all threads."""
         return sum(state.hashes for state in self._state)
 
     @property
@@ -157,10 +159,10 @@ class Engine:
         return sum(state.rate for state in self._state)
 
     def assign(self, ranges: Iterator[NonceRange]) -> None:
-        """Drop what is being scanned and switch to these ranges, at once. The iterator is drawn from under a lock: now
-        for each thread's first range, so that threads that hash switch without waiting for Python or each other, and
-        by the threads for all others. Raises what has ended the threads, if something has, and what the iterator
-        raises."""
+        """Drop what is being scanned and switch to these ranges at once. They are drawn from the iterator under a lock:
+        each thread's first one now, and laid ahead, so that a thread that hashes switches without waiting for Python or
+        another thread; all others by the threads, when they need them. Raises `error` if there is one, and whatever the
+        iterator raises."""
         with self._changed:
             if self.error is not None:
                 raise self.error
@@ -175,8 +177,8 @@ class Engine:
             self._changed.notify_all()
 
     def switched_at(self) -> float | None:
-        """When the last thread began to hash what was assigned last, in seconds of time.perf_counter(); None while any
-        has not, or has got none of it."""
+        """When the last thread switched to what was assigned last, in seconds of time.perf_counter(); None while a
+        thread has not switched, or if there was no range for it."""
         epoch = self._epoch.value
         times = [at for searcher in self._searchers if (at := searcher.switched_at(epoch)) is not None]
         return max(times) if len(times) == self.threads else None
@@ -189,7 +191,7 @@ class Engine:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Stop all threads and wait for them. May be called twice."""
+        """Stop all threads, wait for them, and give memory and CPUs back. May be called twice."""
         with self._changed:
             self._closing = True
             self.pause()
@@ -225,7 +227,7 @@ class Engine:
             searcher.touch(first, _TOUCH_BYTES)
 
     def _fail(self, error: BaseException) -> None:
-        """Keep the first error and end all threads."""
+        """Keep `error` if it is the first, and end all threads."""
         with self._changed:
             if self.error is not None:
                 return
@@ -256,7 +258,8 @@ class Engine:
         self._meter(state, changed=True)
 
     def _next_range(self, state: _Thread, epoch: int, current: NonceRange | None) -> tuple[int, NonceRange] | None:
-        """Wait for something to scan: the rest of the range if nothing changed, else the next one. None: closing."""
+        """Wait for something to scan. Returns its epoch and range: `current`, what is left of the thread's range, if
+        there is something left and the epoch is still `epoch`; else the next range. None when the engine closes."""
         with self._changed:
             waited = False
             while not self._closing:
@@ -290,7 +293,7 @@ class Engine:
 
 
 def start_thread(thread: threading.Thread) -> None:
-    """Start it. Raises EngineError where the system starts no more threads."""
+    """Start the thread. Raises EngineError where the system starts no more threads."""
     try:
         thread.start()
     except RuntimeError as error:
@@ -304,7 +307,7 @@ def _check(stop: threading.Event) -> None:
 
 
 def _step(state: _Thread, searcher: _native.Searcher, nonces: NonceRange, seconds: float) -> int:
-    """How many of these nonces to scan in about so many seconds."""
+    """How many of the range's nonces the thread scans in about `seconds`."""
     return min(nonces.count, max(searcher.lanes, int(state.rate * seconds)))
 
 
@@ -317,7 +320,7 @@ def _count(state: _Thread, done: int, seconds: float) -> None:
         state.rate += (rate - state.rate) * (weight if state.rate else 1.0)
 
 
-# A system that refuses either of these still mines.
+# Where the system refuses to bind a thread or to lower its priority, the thread hashes all the same.
 
 
 def _pin(cpu: int | None) -> None:
@@ -341,7 +344,8 @@ def _searcher(algorithm: Algorithm, kernel: str) -> _native.Searcher:
 
 
 def _huge_page_remarks(searchers: list[_native.Searcher], before: int | None) -> Iterator[str]:
-    """A line when the scratchpads that are large enough for huge pages did not get them."""
+    """A line where scratchpads that are large enough for huge pages did not all get them. `before`: huge_page_bytes()
+    before they were taken."""
     wanted = sum(searcher.scratch_bytes for searcher in searchers if searcher.huge_pages)
     after = huge_page_bytes() if wanted else None
     if before is None or after is None or after - before >= 0.9 * wanted:

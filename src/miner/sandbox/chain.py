@@ -1,8 +1,8 @@
 """The node half of the sandbox: block templates, and the checks that a node makes before it connects a block.
 
-Without the kernels, so that a block that it accepts says something about the one that found it. It differs from a real
-chain in two rules: the target is set anew for each block, and from the times at which blocks really arrived (a header's
-whole seconds are too coarse for a block every few seconds).
+The chain uses none of the kernels, so that a block that it accepts says something about the kernel that found the
+block. It differs from a real chain in two rules: the target is set anew for each block, and by the times at which
+blocks really arrived (a header's whole seconds are too coarse for a block every few seconds).
 """
 
 import struct
@@ -19,8 +19,8 @@ from miner.core.target import MAX_TARGET, expected_hashes, hash_value, nbits_to_
 BLOCK_SECONDS = 4.0
 MAX_STEP = 4  # the target's largest change from one block to the next, as a factor either way
 WINDOW = 8  # blocks that the next target is worked out from
-MIN_GAP, MAX_GAP = 0.001, 60.0  # bounds for the seconds between two of them
-MEDIAN_BLOCKS = 11  # of the times of so many blocks, ntime must exceed the median (BIP 113 calls it "median time past")
+MIN_GAP, MAX_GAP = 0.001, 60.0  # seconds between two blocks are counted as at least and at most these
+MEDIAN_BLOCKS = 11  # ntime must exceed the median of the times of this many blocks (BIP 113's "median time past")
 MAX_FUTURE = 2 * 60 * 60  # seconds that ntime may be ahead of the clock
 VERSION = 0x20000000  # BIP 9, no bit set
 EXTRANONCE_SIZE = 12  # bytes in the coinbase that the miner is free to choose
@@ -31,7 +31,8 @@ SUBSIDY = 50 * 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What a block that follows the tip must hold. The coinbase is coinbase1 + EXTRANONCE_SIZE bytes + coinbase2."""
+    """What a block that follows the tip must hold. The coinbase is coinbase1 + EXTRANONCE_SIZE bytes + coinbase2;
+    `transactions` are all others. `prev_hash` is in header order."""
 
     height: int
     prev_hash: bytes
@@ -43,7 +44,7 @@ class Template:
 
 
 class Chain:
-    """One tip, no forks: a block on anything else is refused. `now` is seconds since 1970."""
+    """A chain with one tip and no forks: a block on anything but the tip is refused. `now` is seconds since 1970."""
 
     def __init__(self, algorithm: Algorithm, now: float, random: Random) -> None:
         self.algorithm = algorithm
@@ -57,6 +58,7 @@ class Chain:
         self._recent: deque[tuple[float, float]] = deque(maxlen=WINDOW)  # seconds it took, expected hashes it took
 
     def template(self) -> Template:
+        """A template for a block on the tip, with a few made-up transactions."""
         height = self.height + 1
         transactions = tuple(self._transaction() for _ in range(self._random.randint(2, 6)))
         return Template(height, self.tip, self.nbits, self._median_time() + 1, *coinbase_parts(height), transactions)
@@ -76,7 +78,7 @@ class Chain:
         return reason
 
     def check_time(self, ntime: int, now: float) -> str:
-        """Why a block on the tip can't have this time, or ""."""
+        """Why a block on the tip can't have this time (seconds since 1970), in Bitcoin Core's words; "" if it can."""
         if ntime <= self._median_time():
             return "time-too-old"
         return "time-too-new" if ntime > now + MAX_FUTURE else ""
@@ -99,14 +101,15 @@ class Chain:
         return self.check_time(ntime, now) if coinbase.startswith(coinbase1) else "bad-cb-height"
 
     def ease(self) -> None:
-        """The miners that found the last blocks have gone: make the next block easier."""
+        """Make the next block easier: no block has come for long, so the miners that found the last ones have gone."""
         self.nbits = target_to_nbits(min(nbits_to_target(self.nbits) * MAX_STEP, self.easiest))
 
     def _median_time(self) -> int:
         return sorted(self._times)[len(self._times) // 2]
 
     def _next_target(self) -> int:
-        """As many hashes as the miners did in BLOCK_SECONDS of the last blocks, at most MAX_STEP away from the last."""
+        """The target that takes as many hashes as the miners of the last blocks do in BLOCK_SECONDS; at most by the
+        factor MAX_STEP away from the last target."""
         now = expected_hashes(nbits_to_target(self.nbits))
         wanted = sum(hashes for _, hashes in self._recent) / sum(seconds for seconds, _ in self._recent) * BLOCK_SECONDS
         return min(MAX_TARGET // max(1, int(min(max(wanted, now / MAX_STEP), now * MAX_STEP))), self.easiest)
@@ -121,7 +124,7 @@ class Chain:
 
 
 def start_hashes(algorithm: Algorithm) -> int:
-    """Expected hashes of the first block, which any machine finds at once, a single slow core on a large N too."""
+    """How many hashes the first block takes on average: so few that a single slow core finds it at once."""
     return max(2, int(algorithm.first_guess / 16))
 
 

@@ -1,4 +1,4 @@
-"""The pool half of the sandbox: jobs from the chain's templates, and a verdict on each share."""
+"""The pool half of the sandbox: makes jobs of the chain's templates, and judges each share."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ REFRESH_SECONDS = 30.0
 SHARES_PER_BLOCK = 4
 EXTRANONCE1_SIZE = 4
 KNOWN_JOBS = 64
-QUICK = 100_000.0  # H/s: so fast a hash takes less time than going to another thread for it
+QUICK = 100_000.0  # H/s: from here on computing a hash takes less time than having another thread do so
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class _Issued:
 
 
 class SandboxSource(WorkSource):
-    """A chain of its own in this process, found by nobody else and worth nothing. One block every few seconds on any
-    machine, from a Raspberry Pi to a server, after a quick start at a very easy target."""
+    """A source whose chain lives in this process: no network, and coins that are worth nothing. It gives one block
+    every few seconds on any machine, from a Raspberry Pi to a server, after a quick start at a very easy target."""
 
     label = "sandbox chain (embedded test chain, no value)"
     payee = "nobody (sandbox chain)"
@@ -94,7 +94,7 @@ class SandboxSource(WorkSource):
         def refused(reason: str, status: ShareStatus = ShareStatus.REJECTED) -> ShareResult:
             return ShareResult(share, status, f"sandbox: {reason}")
 
-        # Nothing of the miner's work is taken over but what a stratum submit carries: the rest is rebuilt from our job.
+        # The header is built anew from the issued job and what a stratum submit would carry: no other field is trusted.
         work, issued = share.work, self._issued.get(share.job.job_id)
         if issued is None:
             return refused("job not found", ShareStatus.STALE)
@@ -115,7 +115,7 @@ class SandboxSource(WorkSource):
         if reason := self._stale(job):  # another share may have been faster meanwhile
             return refused(reason, ShareStatus.STALE)
         if hash_value(pow_hash) > job.share_target:
-            self._seen.discard(header)  # it costs nothing to make up such shares: don't let them fill the memory
+            self._seen.discard(header)  # anybody can make up such shares: they must not fill the memory
             return refused("low difficulty share")
         block, now = hash_value(pow_hash) <= job.network_target, self._clock()
         if block:

@@ -1,4 +1,4 @@
-"""A server that gives getwork and announces stratum (X-Stratum): mined at that way from then on."""
+"""A node that may announce a stratum server (getwork's header X-Stratum), which is mined at from then on."""
 
 import dataclasses
 from collections.abc import AsyncIterator
@@ -13,8 +13,8 @@ from miner.stratum.client import StratumSource
 
 
 class AnnouncedSource(WorkSource):
-    """A node, until it says where it speaks stratum; then that, and the node again while there is no work there.
-    Nothing is mined along from then on: neither stratum nor getwork has room for another chain's blocks."""
+    """A node, until it announces a stratum server. Then work comes from that server, and from the node while the server
+    has none. No other chain is mined along from then on: neither stratum nor getwork has room for its blocks."""
 
     def __init__(self, config: SourceConfig) -> None:
         """Raises UsageError for settings that won't do at a node."""

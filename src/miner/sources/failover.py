@@ -1,4 +1,5 @@
-"""Several sources as one: the first that gives work is mined at, and a better one again when it is back for good."""
+"""Several sources as one, in order of preference: the first that has work is mined at. A better one that comes back is
+mined at again once it has had work for a while."""
 
 import asyncio
 import collections
@@ -14,41 +15,42 @@ from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notic
 from miner.event_queue import EventQueue
 
 STEADY_SECONDS = 30.0  # that a better source must have work before we go back to it: one that flaps is no better
-LATE_SECONDS = 1.0  # for what was being found when a source was left, and
-FAREWELL_SECONDS = 5.0  # for verdicts that are still out then
-GIVEN_UP_SECONDS = 300.0  # until a source that gave up is opened again; twice as long each time that it does so
+LATE_SECONDS = 1.0  # for shares that are found just when their source is left, and
+FAREWELL_SECONDS = 5.0  # for their verdicts
+GIVEN_UP_SECONDS = 300.0  # until a source that gave up is opened again; doubled each time that it gives up once more
 MAX_GIVEN_UP_SECONDS = 3600.0
 
 
 class FailoverSource(WorkSource):
     """Sources in order of preference. Each is opened once all before it are without work, and closed when one of them
-    is mined at again. Job ids carry the source they are of, so that each share goes back to where its job is from.
+    is mined at again. A job's id begins with the number of its source, so that each share is handed in there.
 
-    A source that gives up (SourceError: it refuses the login, say) is left alone for minutes and then opened again:
+    A source that gives up (SourceError: the login is refused, say) is left alone for minutes and then opened again:
     whatever was wrong there may have been put right. When all have given up, the error of the last one is raised.
     """
 
     def __init__(self, openers: Sequence[Callable[[], WorkSource]], *, steady_seconds: float = STEADY_SECONDS,
                  given_up_seconds: float = GIVEN_UP_SECONDS) -> None:
-        """Raises what the openers do, so that bad settings of the last backup show at once."""
+        """Each opener gives a source that is not yet connected. All are called once here and raise what they raise, so
+        that bad settings of the last backup show at once."""
         if not openers:
             raise UsageError("no source of work given")
         self._openers = openers
         self._steady_seconds, self._given_up_seconds = steady_seconds, given_up_seconds
-        self._unused = dict(enumerate(opener() for opener in openers))  # opened to see that they can be
+        self._unused = dict(enumerate(opener() for opener in openers))  # made to see whether they can be
         self.algorithm = self._unused[0].algorithm
         self.label = ", else ".join(source.label for source in self._unused.values())
         self.payee, self.kind = self._unused[0].payee, self._unused[0].kind
         self._named = -1  # rank of the source that people were told of last
         self._numbers = itertools.count(1)
         self._feeds: dict[int, _Feed] = {}  # by rank
-        self._numbered: dict[str, _Feed] = {}  # those that can take shares, by number
-        self._given_up: dict[int, asyncio.TimerHandle | None] = {}  # by rank: until when, or for ever
-        self._failures: collections.Counter[int] = collections.Counter()  # by rank: gave up so often since its last job
+        self._numbered: dict[str, _Feed] = {}  # by number: those that still take shares
+        self._given_up: dict[int, asyncio.TimerHandle | None] = {}  # by rank: opens it again; None: it has ended
+        self._failures: collections.Counter[int] = collections.Counter()  # by rank: times it gave up since its last job
         self._active: _Feed | None = None
         self._retiring: set[asyncio.Task[None]] = set()
         self._events: EventQueue[SourceEvent] = EventQueue()
-        self._error: Exception | None = None  # what ended it all
+        self._error: Exception | None = None  # what ended all sources
         self._closed = False
 
     async def events(self) -> AsyncIterator[SourceEvent]:
@@ -92,14 +94,14 @@ class FailoverSource(WorkSource):
     # Coming and going
 
     def _start(self, rank: int) -> None:
-        """Open the source of this rank, unless it is open; where it has given up, the one after it."""
+        """Open the source of this rank, unless it is open. Where it has given up, the next one that has not."""
         while rank in self._given_up:
             rank += 1
         if rank in self._feeds or rank >= len(self._openers):
             return
         try:
             source = self._unused.pop(rank, None) or self._openers[rank]()
-        except MinerError as error:  # it was right at the start: a file that is gone since
+        except MinerError as error:  # it could be made at the start: a file is gone since
             self._on_given_up(rank, error)
             return
         feed = self._feeds[rank] = _Feed(rank, next(self._numbers), source)
@@ -130,8 +132,8 @@ class FailoverSource(WorkSource):
                 self._retire(feed)
                 self._given_up[feed.rank] = None
             case Connecting() if not nobody:
-                pass  # one that tries to come back, while another is mined at
-            case MovedTo() if feed is not self._active:  # it consists of several itself: told once it is mined at
+                pass  # it tries to come back, while another source is mined at
+            case MovedTo() if feed is not self._active:  # a source of several itself: told when it is mined at
                 self._named = -1 if self._named == feed.rank else self._named
             case MovedTo():
                 self.kind = event.kind
@@ -162,7 +164,7 @@ class FailoverSource(WorkSource):
         self._events.put(dataclasses.replace(feed.latest, clean=True))
 
     def _go_elsewhere(self, rank: int) -> None:
-        """The source of this rank has no work, and neither has any that was better."""
+        """Mine at another source: the one of this rank has no work, and neither have the better ones."""
         self._active = None
         ready = [feed for feed in self._feeds.values() if feed.latest]
         if ready:
@@ -185,7 +187,7 @@ class FailoverSource(WorkSource):
             self._go_elsewhere(rank)
 
     def _open_again(self, rank: int) -> None:
-        """It was left alone for long enough. Where a better one is mined at, it is not needed now."""
+        """The source of this rank was left alone for long enough: open it, unless a better one is mined at."""
         del self._given_up[rank]
         if self._active is None or rank < self._active.rank:
             self._start(rank)
@@ -195,7 +197,8 @@ class FailoverSource(WorkSource):
         self._events.close()
 
     def _retire(self, feed: "_Feed") -> None:
-        """Close it in the background; what is just found there, and verdicts that are still out, get a moment."""
+        """Close a source in the background, a few seconds later: shares that are just found there, and verdicts that
+        are still out, get that time."""
         del self._feeds[feed.rank]
         feed.lose_work()
         task = asyncio.create_task(self._let_go(feed))
@@ -211,7 +214,7 @@ class FailoverSource(WorkSource):
 
 
 class _Feed:
-    """An open source: its rank, a number of its own among all that were ever open, and its latest job."""
+    """An open source: its rank, a number that no other source ever has in this run, and its latest job."""
 
     def __init__(self, rank: int, number: int, source: WorkSource) -> None:
         self.rank, self.number, self.source = rank, number, source
@@ -224,7 +227,7 @@ class _Feed:
 
     @contextlib.contextmanager
     def busy(self) -> Iterator[None]:
-        """A verdict is awaited."""
+        """For the time in which a share's verdict is awaited."""
         self._submits += 1
         self._quiet.clear()
         try:
@@ -235,13 +238,14 @@ class _Feed:
                 self._quiet.set()
 
     def lose_work(self) -> None:
+        """Forget the latest job: there is no work here any more."""
         self.latest = None
         if self.timer:
             self.timer.cancel()
         self.timer = None
 
     async def farewell(self) -> None:
-        """Wait until the last shares have their verdicts, or have had their time."""
+        """Wait until the last shares have their verdicts, a few seconds at most."""
         await asyncio.sleep(LATE_SECONDS)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL_SECONDS):

@@ -1,4 +1,4 @@
-"""A URL says which source it is."""
+"""Opens the source of work that the settings name: the scheme of its URL says which kind it is."""
 
 import dataclasses
 import functools
@@ -10,7 +10,8 @@ from miner.core.source import WorkSource
 
 
 def open_source(config: SourceConfig) -> WorkSource:
-    """The source that the configuration names, not yet connected. Raises UsageError before anything is sent."""
+    """The source that the settings name, not yet connected; with backups, all of them as one source. Raises UsageError
+    for settings that won't do."""
     if config.sandbox:
         from miner.sandbox import SandboxSource
 
