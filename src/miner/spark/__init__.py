@@ -1,4 +1,4 @@
-"""Mining on a Spark cluster. The only place that imports pyspark.
+"""Mining on a Spark cluster. Nothing outside this package imports pyspark.
 
 The driver runs the hub and prints what happens (`job`); each task mines against the hub (`partition`).
 """
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 
 def main(argv: Sequence[str]) -> int:
-    """`python -m miner spark …`, and what spark-submit runs. Returns the exit status."""
+    """Run `python -m miner spark` with the arguments behind it, or spark-submit's script with its own. Returns the exit
+    status."""
     from miner.front.console import Console, run_command
 
     def command(args: list[str], console: Console) -> int:

@@ -1,4 +1,4 @@
-"""One Spark application: its JVM, its context, and the certainty that both go away."""
+"""One Spark application: its JVM and its context, how they start and why they don't, and that both go away."""
 
 import contextlib
 import logging
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pyspark import SparkConf, SparkContext
 
 MAX_FAILURES = 1_000_000
-# Whatever cluster and user settings say, this job needs these. Mining twice is useless, so there is no speculation;
-# a silent Python worker is at work, not idle; executors come and go without an end to the job.
+# This job needs these settings, whatever those of cluster and user say. Mining twice is useless, so there is no
+# speculation; a silent Python worker is at work, not idle; executors come and go without an end to the job.
 FORCED = {
     "spark.speculation": "false",
     "spark.task.maxFailures": str(MAX_FAILURES),
@@ -33,11 +33,11 @@ DEFAULTS = {
     "spark.app.name": "sparkminer",
     "spark.ui.showConsoleProgress": "false",
     "spark.locality.wait": "0s",
-    # An executor on which tasks fail is left alone for a while. Its host is not: others there may do, and a host on
-    # which executors were killed is not to blame.
+    # An executor on which tasks fail is left alone for a while. Its host is not: other executors there may do, and a
+    # host on which executors were killed is not to blame.
     "spark.excludeOnFailure.enabled": "true",
     "spark.excludeOnFailure.stage.maxFailedExecutorsPerNode": "1000000",
-    # A resource manager that doesn't answer is told of after seconds; Hadoop would ask it for a quarter of an hour.
+    # Where no resource manager answers, this ends after seconds; Hadoop would go on for a quarter of an hour.
     "spark.hadoop.yarn.resourcemanager.connect.max-wait.ms": "3000",
     "spark.hadoop.yarn.resourcemanager.connect.retry-interval.ms": "1000",
     "spark.hadoop.ipc.client.connect.max.retries": "1",
@@ -49,12 +49,19 @@ _LAUNCH_SECONDS = 3.0
 
 
 def under_spark_submit() -> bool:
-    """Whether spark-submit started us: then the JVM is there already, and not ours to stop."""
+    """Whether spark-submit started this process: then the JVM is there already, and spark-submit's to stop."""
     return "PYSPARK_GATEWAY_PORT" in os.environ
 
 
 class Application:
-    """Start it from any thread, also not the main one: pyspark then leaves the signal handlers alone."""
+    """A Spark application, with its driver in this process.
+
+    settings  Spark's, by name; FORCED ones replace them
+    log       the file for what the JVM says; `show_log`: it is shown on stderr instead
+
+    May be started from any thread: in one that is not the main one, pyspark leaves the signal handlers alone.
+    """
+
 
     def __init__(self, settings: Mapping[str, str], log: Path, show_log: bool = False) -> None:
         self._settings = {**settings, **FORCED}
@@ -67,11 +74,13 @@ class Application:
 
     @property
     def context(self) -> "SparkContext":
+        """The context; there is one once `start` or `start_unless` was successful."""
         assert self._context is not None
         return self._context
 
     def start(self) -> None:
-        """Start the JVM (unless spark-submit did) and the context. Raises MinerError with the reason."""
+        """Start the JVM (unless spark-submit has done so) and the context. Raises MinerError, which says why Spark did
+        not start."""
         from py4j.protocol import Py4JError
         from pyspark import SparkContext
         from pyspark.errors import PySparkException
@@ -90,8 +99,8 @@ class Application:
             raise MinerError(f"Spark did not start: {self.explain()}")
 
     def start_unless(self, stop: threading.Event) -> bool:
-        """Start aside, so that signals are heard meanwhile. False if `stop` was set before it was done; `stop()` then
-        ends what there is by then."""
+        """Start in another thread, so that signals are heard meanwhile. Returns False if `stop` was set before the
+        start was done: `stop()` then ends what has been started. Raises what `start` raises."""
         errors: list[BaseException] = []
 
         def start() -> None:
@@ -109,7 +118,8 @@ class Application:
         return not stop.is_set()
 
     def stop(self) -> None:
-        """Stop the context and whatever belongs to it, in order if that works, else by force. A few seconds at most."""
+        """Stop the context and all that belongs to it, in order if that works, else by force. Takes a few seconds at
+        most."""
         self._stopped.set()
         self._stop_launching()
         if self._context is not None:
@@ -125,7 +135,8 @@ class Application:
         self._forget()
 
     def _stop_launching(self) -> None:
-        """If the JVM is only just being started, nothing but its being our child tells which it is."""
+        """End a JVM that is only just being started: a child of this process that leads a session and wasn't there
+        before."""
         deadline = time.monotonic() + _LAUNCH_SECONDS
         while (self._gateway is None and self._starter is not None and self._starter.is_alive()
                and time.monotonic() < deadline):
@@ -140,8 +151,8 @@ class Application:
         if under_spark_submit():
             self._gateway = launch_gateway()
             return
-        # A session of its own makes the JVM deaf to the terminal's Ctrl-C, which is ours to handle, and lets us find
-        # all that it starts.
+        # In a session of its own the JVM doesn't hear the terminal's Ctrl-C, which this process handles, and all
+        # processes that it starts can be found.
         if self._stopped.is_set():
             return
         options: dict[str, Any] = {"start_new_session": True}
@@ -153,8 +164,8 @@ class Application:
 
     @contextlib.contextmanager
     def _output(self) -> Iterator[int]:
-        """Descriptor of the file that the JVM writes to: the log or, where it is to be shown, a pipe. Its lines then go
-        the way of this process's own, so that a terminal that has stopped doesn't stop the JVM."""
+        """The file descriptor that the JVM writes to: the log's or, where the log is to be shown, a pipe's. From the
+        pipe lines go through this process's stderr, so that a terminal that has stopped doesn't stop the JVM."""
         if self._log is not None:
             with self._log.open("ab") as log:
                 yield log.fileno()
@@ -190,7 +201,7 @@ class Application:
         return conf
 
     def explain(self, error: BaseException | None = None) -> str:
-        """Why Spark failed, as far as the error and Spark's log say it."""
+        """Why Spark failed, as far as the error and Spark's log tell: one line; "" where neither says anything."""
         if error is not None and "ConnectException" in str(error) and ".deploy.yarn." in str(error):
             where = os.environ.get("HADOOP_CONF_DIR") or os.environ.get("YARN_CONF_DIR", "")
             return f"no YARN ResourceManager answers; is it running, and does {where or 'HADOOP_CONF_DIR'} name it?"
@@ -213,7 +224,8 @@ def _pass_on(reading: int, stream: TextIO) -> None:
 
 
 def _bounded(call: Callable[[], object], seconds: float) -> None:
-    """Call it, wait so long, and leave it alone then: a JVM that is going away may never answer."""
+    """Call a function that may never return, since it asks a JVM that is going away: in a thread, which is left alone
+    after `seconds`."""
     def run() -> None:
         with contextlib.suppress(Exception):
             call()

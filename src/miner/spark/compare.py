@@ -1,4 +1,5 @@
-"""`--compare`: what Spark costs. The executors, and as many threads without Spark, take turns on this machine."""
+"""`--compare`: measures what Spark costs. Executors, and an equal number of threads without Spark, take turns on this
+machine."""
 
 import dataclasses
 import statistics
@@ -27,7 +28,8 @@ _WARM_UP_SECONDS = 10.0  # Python workers start, and the sandbox chain's difficu
 
 
 def compare(settings: JobSettings, directory: Path, stop: threading.Event, console: Console) -> int:
-    """Print a line a turn, then the medians and their ratio. `settings.seconds` is for all turns together."""
+    """Print a line for each turn, then the medians and their ratio. `settings.seconds` is for all turns together.
+    Returns the exit status; raises MinerError when Spark fails."""
     turn = max(1.0, settings.seconds / (2 * _ROUNDS))
     application = Application(spark_settings(settings, directory), directory / "spark.log", settings.debug)
     try:
@@ -70,7 +72,7 @@ def _warm_up(context: "SparkContext", one: Lease, stop: threading.Event) -> None
 
 
 def _mine(context: "SparkContext", one: Lease, stop: threading.Event) -> list[LeaseResult]:
-    """One lease on each executor at the same time; their rows. Empty if `stop` was set meanwhile."""
+    """Run one lease on each executor, all at once. Returns their rows, or none if `stop` was set meanwhile."""
     rows: list[LeaseResult] = []
     errors: list[BaseException] = []
 

@@ -25,6 +25,7 @@ _SECRETS = ("MINER_PASSWORD", "MINER_AUX_PASSWORD", "MINER_TOKEN")  # variables 
 
 
 def require_pyspark() -> None:
+    """Raise MinerError, with the line that installs it, where pyspark can't be imported."""
     try:
         import pyspark
     except ImportError:
@@ -34,7 +35,8 @@ def require_pyspark() -> None:
 
 @contextlib.contextmanager
 def prepared(settings: JobSettings) -> Iterator[Path]:
-    """A folder for the run, and an environment in which Spark starts on it."""
+    """Prepare this process to start Spark: gives a folder for the run, and sets the environment's variables meanwhile.
+    Raises MinerError where there is no Java that will do."""
     with workspace() as directory:
         changes: dict[str, str | None] = dict.fromkeys(_SECRETS)
         if not under_spark_submit():
@@ -50,7 +52,7 @@ def prepared(settings: JobSettings) -> Iterator[Path]:
 
 
 def spark_settings(settings: JobSettings, directory: Path) -> dict[str, str]:
-    """Spark's settings: what was asked for, and what follows from it. Nothing secret."""
+    """Spark's settings: those that were asked for, and those that follow from them. None is secret."""
     spark = dict(settings.spark)
     if settings.master:
         spark["spark.master"] = settings.master
@@ -65,7 +67,8 @@ def spark_settings(settings: JobSettings, directory: Path) -> dict[str, str]:
 
 
 def hub_config(settings: JobSettings, context: "SparkContext") -> HubConfig:
-    """Where the hub listens: on the address that the driver itself has for its executors, with a new token."""
+    """The hub's settings: it listens on the address that the driver itself has for its executors, unless `--hub-host`
+    says otherwise, and has a new random token."""
     conf = context.getConf()
     host = settings.hub_host or _LOOPBACK
     if not settings.hub_host and not is_local(conf.get("spark.master") or ""):
@@ -74,11 +77,11 @@ def hub_config(settings: JobSettings, context: "SparkContext") -> HubConfig:
 
 
 def lease(settings: JobSettings, context: "SparkContext", hub: HubThread, seconds: float) -> Lease:
-    """What each task is told."""
+    """The lease that each task runs: how long to mine, with what, and where the hub is."""
     conf = context.getConf()
     host, port = hub.address
     if not settings.hub_host and not is_local(conf.get("spark.master") or ""):
-        host = conf.get("spark.driver.host") or host  # behind an address translation, not the one it is bound to
+        host = conf.get("spark.driver.host") or host  # behind an address translation it is not the bound one
     engine = settings.engine
     return Lease(
         algorithm=str(settings.source.algorithm),

@@ -16,8 +16,8 @@ _VECTOR = "jdk.incubator.vector"
 
 
 def prepare_java(directory: Path, environ: Mapping[str, str] = os.environ) -> Path:
-    """A JAVA_HOME that Spark can use; what has to be made for it goes into `directory`, which must outlive the JVMs.
-    Raises MinerError with the package to install."""
+    """A JAVA_HOME that Spark can use. What has to be made for it goes into `directory`, which must outlive the JVMs.
+    Raises MinerError, which names the package to install, where there is none."""
     maximum = _maximum()
     seen = []
     for home in _homes(environ):
@@ -35,7 +35,8 @@ def prepare_java(directory: Path, environ: Mapping[str, str] = os.environ) -> Pa
 
 
 def _maximum() -> int | None:
-    """Before Spark 4.1 its Hadoop used a part of Java that Java 24 removed (JEP 486)."""
+    """The newest Java that the installed Spark runs on; None: any. Before Spark 4.1 its Hadoop used a part of Java that
+    Java 24 removed (JEP 486)."""
     import pyspark
 
     numbers = re.findall(r"\d+", pyspark.__version__)
@@ -53,8 +54,8 @@ def _homes(environ: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _describe(home: Path) -> tuple[int | None, frozenset[str] | None]:
-    """(major version, modules), each None where it can't be told. Every JDK since 9 says both in its `release` file;
-    where a package left that out, the program is asked."""
+    """The major version and the modules of the Java in `home`, each None where it can't be told. Every JDK since 9 says
+    both in its `release` file; where a package has left that out, `java -version` is run."""
     java = home / "bin" / "java"
     if not os.access(java, os.X_OK):
         return None, None
@@ -76,14 +77,15 @@ def _ask_version(java: Path) -> str:
 
 
 def _major(version: str) -> int | None:
-    """17 for 17.0.15, 25 for 25-ea, 8 for 1.8.0_392."""
+    """Java's major version: 17 for 17.0.15, 25 for 25-ea, 8 for 1.8.0_392; None for anything else."""
     match = re.match(r"(?:1\.)?(\d+)", version)
     return int(match[1]) if match else None
 
 
 def _shim(home: Path, directory: Path) -> Path:
-    """A JAVA_HOME whose `java` is that of `home`, less one argument. Spark's launcher always adds the vector module,
-    and a JDK trimmed of it won't start then; Spark itself does without (its linear algebra is a little slower)."""
+    """Make a JAVA_HOME in `directory` whose `java` is a script: it starts that of `home` without one argument. Spark's
+    launcher always asks for the vector module, and a JDK trimmed of that module refuses to start then; Spark itself
+    does without (its linear algebra is a little slower)."""
     java = directory / "java" / "bin" / "java"
     java.parent.mkdir(parents=True)
     java.write_text(f"""#!/bin/sh

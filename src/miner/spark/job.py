@@ -1,4 +1,4 @@
-"""The driver: runs the hub and the Spark job, tells what happens while it happens, and ends both."""
+"""The driver: runs the hub and the Spark job, prints what happens while it happens, and ends both."""
 
 import threading
 import time
@@ -27,7 +27,8 @@ _LONELY_SECONDS = 20.0
 
 
 def spark(args: list[str], console: Console) -> int:
-    """Run what `args` asks for. Nothing of Spark's is started before they are found to be good."""
+    """Run `miner spark` with these arguments. Returns the exit status. Raises UsageError before anything of Spark is
+    started, and MinerError when the job can't start or go on."""
     options = parser().parse_args(args)
     if options.script:
         console.result(str(script()))
@@ -48,7 +49,7 @@ def spark(args: list[str], console: Console) -> int:
 
 
 class Job:
-    """One run of the job, from the start of Spark to its end."""
+    """One run of the cluster job, from the start of Spark to its end."""
 
     def __init__(self, settings: JobSettings, source: WorkSource, directory: Path, stop: threading.Event,
                  console: Console) -> None:
@@ -61,7 +62,7 @@ class Job:
         self._deadline = float("inf")
 
     def run(self) -> None:
-        """Mine until the time is up, the source ends, or a signal comes. Raises MinerError when it can't go on."""
+        """Mine until the time is up, the source ends, or `stop` is set. Raises MinerError when the job can't go on."""
         tell = self._console.message
         tell(f"Work from {one_line(self._source.label)}, paid to {one_line(self._source.payee)}")
         tell(f"Starting Spark{f' on {self._settings.master}' if self._settings.master else ''}")
@@ -90,7 +91,7 @@ class Job:
             raise hub.error
 
     def _follow(self, hub: HubThread, leases: Leases) -> None:
-        """Tell what happens until the end. The time counts from the first miner on."""
+        """Print what happens until the end. The run's seconds count from the first miner on."""
         started = time.monotonic()
         while not self._stop.is_set() and time.monotonic() < self._deadline:
             event = hub.next_event(_POLL_SECONDS)
@@ -109,7 +110,7 @@ class Job:
                                       f"{hub.address[0]} port {hub.address[1]}?")
 
     def _description(self, hub: HubThread) -> str:
-        """What Spark's UI says of each of the job's parts."""
+        """The description of a Spark job, which Spark's UI shows."""
         now = hub.snapshot()
         kernels = ", ".join(sorted({miner.kernel for miner in now.miners if miner.connected and miner.kernel}))
         doing = (f"; {counted(now.connected, 'miner')}, {kernels or 'no kernel yet'}, {hashrate_text(now.hashrate)}"
@@ -117,7 +118,8 @@ class Job:
         return f"mining {self._settings.source.algorithm} on {one_line(self._source.label)}{doing}"
 
     def _tell_failure(self, failure: TaskFailure) -> None:
-        """Where a host is broken its tasks fail again and again: told the first time, the tenth, …"""
+        """Print that a task failed: the first time for a host and reason, the tenth, the hundredth and so on, since on
+        a broken host tasks fail again and again."""
         self._failures[failure] += 1
         times = self._failures[failure]
         if str(times).strip("0") == "1":

@@ -1,4 +1,4 @@
-"""The Spark action that never ends by itself: tasks, each of them one lease of mining, as many as find room."""
+"""Keeps tasks going on Spark, as many as find room: each mines for one lease. Ends only when it is stopped."""
 
 import contextlib
 import queue
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 GROUP = "sparkminer"
 _WATCH_SECONDS = 1.0
-_LEAST_WAITING = 8  # tasks: what a cluster that grows by demand is asked for at first
-_HOPELESS = 6  # tasks that failed, on all executors, before a single miner joined
+_LEAST_WAITING = 8  # tasks that wait for room: what a cluster that grows by demand is asked for at first
+_HOPELESS = 6  # failed tasks after which, with all executors among theirs and no miner yet, the job is given up
 _STOP_SECONDS = 0.7
 
 
@@ -30,10 +30,10 @@ class TaskFailure:
 
 
 class Leases:
-    """Runs leases until cancelled. Spark jobs follow each other so that there are always tasks that wait for room:
-    whatever executors join, whenever and of whatever size, take them by themselves.
+    """Runs leases until `stop_scheduling`. Spark jobs follow each other, so that some tasks always wait for room: an
+    executor that joins, whenever and of whatever size, finds tasks to take.
 
-    `describe` says what is going on; it is asked for each job's description, which Spark's UI shows.
+    `describe` is called for each Spark job's description, which Spark's UI shows.
     """
 
     def __init__(self, context: "SparkContext", lease: Lease, describe: Callable[[], str]) -> None:
@@ -41,8 +41,8 @@ class Leases:
         self._cancelled = threading.Event()
         self._error: BaseException | None = None
         self._jobs: list[threading.Thread] = []
-        self._told: dict[int, int] = {}  # failed tasks by stage
-        self._over: set[int] = set()  # jobs whose failures are all told
+        self._told: dict[int, int] = {}  # by stage: failed tasks that were told
+        self._over: set[int] = set()  # ids of Spark jobs whose failures are all told
         self._failed = 0
         self._failed_on: set[str] = set()  # ids of executors
         self._failures: queue.SimpleQueue[TaskFailure] = queue.SimpleQueue()
@@ -53,15 +53,16 @@ class Leases:
         self._watcher.start()
 
     def stop_scheduling(self) -> None:
-        """Start no more tasks. Those that run have `spark.python.task.killTimeout` to end by themselves, before Spark
-        ends them by force."""
+        """Start no more tasks, and cancel those that run: they have `spark.python.task.killTimeout` to end by
+        themselves, before Spark ends them by force."""
         self._cancelled.set()
         cancelling = threading.Thread(target=self._cancel, name="miner-spark-cancel", daemon=True)
         cancelling.start()
         cancelling.join(_STOP_SECONDS)
 
     def check(self, nobody_joined: bool = False) -> None:
-        """Raise MinerError if the job is over, or hopeless: tasks fail on every executor, and none has mined yet."""
+        """Raise MinerError if Spark has given up, or if it is hopeless: nobody has joined the hub yet, and tasks have
+        failed on every executor."""
         if self._error is not None:
             raise MinerError(f"the Spark job ended: {exception_words(self._error)}") from self._error
         if nobody_joined and self._failed >= _HOPELESS and self._executors() <= self._failed_on:
@@ -76,7 +77,7 @@ class Leases:
     # The jobs
 
     def _watch(self) -> None:
-        """Keep tasks waiting, and look for failed ones, of which Spark tells its log and nobody else."""
+        """See to it that tasks wait for room, and look for failed ones, which Spark tells only its log."""
         while not self._cancelled.is_set():
             with contextlib.suppress(Exception):  # a context that is going away
                 self._keep_waiting()
@@ -89,7 +90,7 @@ class Leases:
         ours, active = self._known_jobs()
         stages = list(self._stages(ours & active))
         if len(stages) < len(self._jobs):
-            return  # Spark hasn't taken up the last one yet
+            return  # Spark hasn't taken up the last job yet
         running = sum(stage.numActiveTasks for stage in stages)
         waiting = sum(stage.numTasks - stage.numActiveTasks - stage.numCompletedTasks for stage in stages)
         if waiting < max(_LEAST_WAITING, running) // 2:
@@ -99,15 +100,15 @@ class Leases:
             job.start()
 
     def _run(self, tasks: int) -> None:
-        """One job of so many tasks, to its end."""
+        """Run one Spark job with this number of tasks, to its end."""
         try:
             # Not interrupted: a task that is cancelled has time to say what it did.
             self._context.setJobGroup(GROUP, self._describe(), interruptOnCancel=False)
             self._context.setLocalProperty("callSite.short", "mining")
             leases = self._context.parallelize(range(tasks), tasks).mapPartitionsWithIndex(self._lease)
-            self._context.runJob(leases, list)  # collect() would set a name of its own
+            self._context.runJob(leases, list)  # collect() would set another name
         except Exception as error:
-            # Where no executor is left that hasn't failed, Spark gives the job up; there may be others by now.
+            # Where tasks have failed on every executor, Spark gives the job up; other executors may be there by now.
             if not self._cancelled.is_set() and "excludeOnFailure" not in str(error):
                 self._error = error
 
@@ -118,7 +119,7 @@ class Leases:
     # What Spark knows
 
     def _known_jobs(self) -> tuple[set[int], set[int]]:
-        """The ids of our jobs, and of all that are under way."""
+        """The ids of this object's Spark jobs, and of all Spark jobs that are under way."""
         tracker = self._context.statusTracker()
         return set(tracker.getJobIdsForGroup(GROUP)), set(tracker.getActiveJobsIds())
 
@@ -131,7 +132,7 @@ class Leases:
                     yield details
 
     def _executors(self) -> set[str]:
-        """The ids of those that are there."""
+        """The ids of the executors that are there now."""
         store: Any = self._context._jsc.sc().statusStore()
         executors = store.executorList(True)
         return {executor.id() for executor in map(executors.apply, range(executors.size()))} - {"driver"}

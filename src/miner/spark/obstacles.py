@@ -1,6 +1,6 @@
-"""What is known to keep Spark from starting, found before it is started: each in one line, with the fix.
+"""What is known to keep Spark from starting, found before Spark is started: each in one line, with the fix.
 
-Left to itself Spark says these things after a minute or two, in Java's words, or not at all.
+Spark itself says these things after a minute or two, in Java's words, or not at all.
 """
 
 import os
@@ -16,7 +16,7 @@ _REACH_SECONDS = 5.0  # for each address of a cluster manager
 
 
 def refuse_obstacles(environ: Mapping[str, str] = os.environ) -> None:
-    """Raise MinerError if this process's environment can't start a Spark driver, or has one already."""
+    """Raise MinerError if this process can't start a Spark driver in this environment, or has one already."""
     for obstacle in _obstacles(environ):
         raise MinerError(f"Spark can't be started: {obstacle}")
 
@@ -47,7 +47,7 @@ def _user_without_a_name() -> int | None:
         pwd.getpwuid(os.geteuid())
     except KeyError:
         return os.geteuid()
-    except ImportError:  # a system without such a database
+    except ImportError:  # a system without a user database
         pass
     return None
 

@@ -15,12 +15,13 @@ _WATCH_SECONDS = 1.0
 _ERROR_PAUSE = 5.0  # so that a host where nothing works doesn't fail a thousand tasks a minute
 _HUB_RETRIES = 5
 _HUB_PAUSE = 1.0
-_HUB_SILENCE = 120.0  # it answers every share, so only a slow miner hears little from it
+_HUB_SILENCE = 120.0  # seconds; the hub answers every share, so only a slow miner hears little from it
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseResult:
-    """One lease's row: what this task did, by its own count."""
+    """What a task did in one lease, by its own count: the row that it returns to the driver. `executor` is the name
+    that its miner had at the hub (see `miner_name`)."""
 
     executor: str
     host: str
@@ -35,10 +36,13 @@ class LeaseResult:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """What a task needs to know. It travels inside the task, never in Spark's settings.
+    """What a task runs, and all that it needs to know for it. It travels inside the task, never in Spark's settings.
 
-    seconds  after which it ends and returns a row, so that Spark gets a turn (decommissioning, other tasks' slots)
-    threads  0: as many as the CPUs that Spark gave the task
+    algorithm  as `Algorithm.parse` reads it
+    hub        the hub's stratum URL
+    token      the password that the hub wants
+    seconds    how long to mine: then the task ends and returns its row, which makes room (decommissioning, other jobs)
+    threads    0: as many as the CPUs that Spark gave the task
     """
 
     algorithm: str
@@ -51,7 +55,8 @@ class Lease:
     nice: int | None
 
     def __call__(self, partition: int, _: Iterable[object]) -> Iterator[LeaseResult]:
-        """For mapPartitionsWithIndex: mines, then yields one row."""
+        """The function for mapPartitionsWithIndex: mines, then yields one row. Raises whatever ends the mining
+        early."""
         from pyspark import TaskContext
 
         context = TaskContext.get()
@@ -90,21 +95,22 @@ class Lease:
 
 
 def _log(text: str) -> None:
-    """A line in the executor's own log, which Spark's UI shows."""
+    """Write a line to the executor's log, which Spark's UI shows."""
     sys.stderr.write(f"{time.strftime('%y/%m/%d %H:%M:%S')} INFO sparkminer: {text}\n")
     sys.stderr.flush()
 
 
 def miner_name() -> str:
-    """executor-ID.PID: one name for each Python worker at a time, the same for all its leases."""
+    """This Python worker's name at the hub, for all its leases: executor-ID.PID, or worker.PID where the executor's id
+    isn't known."""
     executor = executor_id()
     return f"executor-{executor}.{os.getpid()}" if executor else f"worker.{os.getpid()}"
 
 
 @contextlib.contextmanager
 def watchdog() -> Iterator[None]:
-    """End this process when its parent is gone. Spark kills its Python workers in most cases; not without its daemon,
-    and not if this process ignored SIGHUP."""
+    """Meanwhile, end this process when its parent is gone. Spark kills its Python workers in most cases, but not
+    without its daemon, and not if this process ignores SIGHUP."""
     parent = os.getppid()
     done = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Processes that must not be left behind: those of a Spark that we started, found by their session."""
+"""Processes that must not be left behind: those of a Spark that this process started, found by their session."""
 
 import contextlib
 import os
@@ -18,7 +18,8 @@ class _Process(NamedTuple):
 
 
 def _processes() -> Iterator[_Process]:
-    """What runs on this machine, without what has ended and only waits to be noticed (proc_pid_stat(5))."""
+    """The processes of this machine, without zombies, which have ended (proc_pid_stat(5)). None where there is no
+    /proc."""
     for entry in _PROC.iterdir() if _PROC.is_dir() else ():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
@@ -28,13 +29,13 @@ def _processes() -> Iterator[_Process]:
 
 
 def session_members(session: int) -> list[int]:
-    """The processes of a session, without those that have ended. A process that was started as the leader of its own
-    session passes it on to everything below it, whatever process groups that makes. Empty where there is no /proc."""
+    """The process ids of a session, without those that have ended. Whatever a session's leader starts belongs to the
+    session too, whichever process groups are made. Empty where there is no /proc."""
     return [process.pid for process in _processes() if process.session == session]
 
 
 def child_sessions() -> list[int]:
-    """Children of this process that lead a session of their own."""
+    """The process ids of this process's children that lead a session."""
     return [process.pid for process in _processes() if process.parent == os.getpid() and process.session == process.pid]
 
 
@@ -53,8 +54,8 @@ def end_session(leader: int, patience: float) -> None:
 
 
 def executor_id() -> str:
-    """Spark's number of the executor that this Python worker belongs to, as it stands on the command line of the JVM
-    above; Python's TaskContext doesn't tell it. Empty on a driver (local mode) and where it can't be found."""
+    """Spark's id of the executor whose Python worker this process is, read from the command line of the JVM that
+    started it, since Python's TaskContext doesn't tell. "" on a driver (local mode), and where it can't be found."""
     pid = os.getppid()
     for _ in range(4):  # worker, daemon, JVM; one more for wrappers
         try:

@@ -1,4 +1,4 @@
-"""The job's options, read and checked before any Spark is started."""
+"""The options of `miner spark`, read and checked before any Spark is started."""
 
 import argparse
 import re
@@ -30,7 +30,8 @@ examples:
 
 @dataclass(frozen=True, slots=True)
 class JobSettings:
-    """What the driver needs to know. `master` is empty under spark-submit, which has it."""
+    """All that a cluster job is told by its options. `master` is "" under spark-submit, which keeps it to itself;
+    `spark` are Spark's settings by name; `seconds` is 0 for a run until stopped."""
 
     source: SourceConfig
     engine: EngineConfig
@@ -47,6 +48,7 @@ class JobSettings:
 
 
 def parser() -> Parser:
+    """The parser of `miner spark`."""
     parser = Parser(prog="miner spark", usage="python -m miner spark [OPTIONS]",
                     description=_DESCRIPTION, epilog=_EPILOG)
     group = parser.add_argument_group("cluster")
@@ -72,7 +74,7 @@ def parser() -> Parser:
 
 
 def read_settings(options: argparse.Namespace, console: Console) -> JobSettings:
-    """Check what was given. Raises UsageError, before anything is started or sent."""
+    """The job's settings from its options. Raises UsageError for what is missing or doesn't fit together."""
     if options.compare:
         options.sandbox = True  # what is hashed doesn't matter
     source = source_config(options, console.environ, for_hub=True)
@@ -95,7 +97,7 @@ def read_settings(options: argparse.Namespace, console: Console) -> JobSettings:
 
 
 def _cluster(options: argparse.Namespace) -> tuple[str, dict[str, str]]:
-    """The master, and settings of Spark's that follow from the options."""
+    """The master's URL, and Spark's settings that follow from the options."""
     spark = dict(_setting(text) for text in options.conf)
     if under_spark_submit():
         if options.master or options.conf:
@@ -124,4 +126,5 @@ def _setting(text: str) -> tuple[str, str]:
 
 
 def script() -> Path:
+    """The path of the script for spark-submit."""
     return Path(__file__).with_name("submit.py")

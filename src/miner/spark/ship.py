@@ -1,8 +1,7 @@
 """Ships this package to executors that have never heard of it: as one zip, which Spark puts on their path.
 
-`python -m miner.spark.ship BUNDLE.zip [WHEEL…]` makes the zip by itself, with the native modules of more
-platforms taken from their wheels, so that one file serves a cluster of mixed machines. It holds code only, never
-a setting.
+`python -m miner.spark.ship BUNDLE.zip [WHEEL…]` makes the zip by itself, with the native modules of more platforms
+taken from their wheels, so that one file serves a cluster of mixed machines. The zip holds code only, never a setting.
 """
 
 import contextlib
@@ -31,7 +30,7 @@ _WHEEL_PLATFORMS = {"manylinux": "linux-{}", "linux": "linux-{}", "musllinux": "
 
 
 def bundle(directory: Path) -> Path:
-    """The zip to ship: the one that this package runs from, or else a new one in `directory`."""
+    """The zip to ship: the one that this package was imported from, or else a new one in `directory`."""
     loader: object = miner.__spec__.loader
     if isinstance(loader, zipimport.zipimporter):
         return Path(loader.archive)
@@ -41,14 +40,14 @@ def bundle(directory: Path) -> Path:
 
 
 def ship(context: "SparkContext", directory: Path) -> None:
-    """Have Spark bring the bundle to every executor, unless a file that it brings already holds the package: of two,
+    """Have Spark bring the bundle to every executor, unless a file that Spark brings already holds the package: of two,
     the one that was added last would win."""
     if not any(_holds_package(file) for file in context.listFiles):
         context.addPyFile(str(bundle(directory)))
 
 
 def _holds_package(file: str) -> bool:
-    """`file`: as Spark lists it. Its own copy of the file is looked at."""
+    """Whether Spark's copy of a file, named as SparkContext.listFiles names it, is a zip that holds this package."""
     from pyspark import SparkFiles
 
     try:
@@ -59,8 +58,9 @@ def _holds_package(file: str) -> bool:
 
 
 def write_bundle(path: Path, wheels: Iterable[Path] = ()) -> None:
-    """Write a zip of the package as it is installed here, with this platform's native module and those of
-    `wheels`. The same content gives the same bytes. Raises UsageError for a wheel that doesn't belong to it."""
+    """Write a zip of the package as it is installed here, with this platform's native module and those of `wheels`.
+    Equal content gives equal bytes. Raises UsageError for a wheel that is none of this version, MinerError where the
+    native module isn't built."""
     package = Path(miner.__file__).parent
     files = {f"miner/{file.relative_to(package).as_posix()}": file.read_bytes()
              for file in package.rglob("*.py") if "__pycache__" not in file.parts}
@@ -97,7 +97,8 @@ def _unpacked_natives(package: Path) -> dict[str, bytes]:
 
 
 def _wheel_natives(wheel: Path) -> dict[str, bytes]:
-    """The native module in a wheel of this same version, in the directory of each platform that it names."""
+    """The native modules in a wheel, by their path in the bundle: once for each platform that the wheel's name lists.
+    Raises UsageError for a wheel that is none of this version, or holds no native module."""
     name, _, rest = wheel.name.removesuffix(".whl").partition("-")
     version, _, tags = rest.partition("-")
     if not wheel.name.endswith(".whl") or name != "sparkminer" or version != miner.__version__:
@@ -125,7 +126,8 @@ def _opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _directory(tag: str, wheel: Path) -> str:
-    """What `platform_tag` says on the platform of a wheel's tag, e.g. linux-x86_64 for manylinux_2_17_x86_64."""
+    """What `platform_tag` says on the platform of a wheel's tag, e.g. linux-x86_64 for manylinux_2_17_x86_64. Raises
+    UsageError for a platform that a bundle can't hold."""
     if tag.startswith("win"):
         return tag.replace("_", "-")
     family, _, rest = tag.partition("_")
@@ -139,6 +141,7 @@ def _directory(tag: str, wheel: Path) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Run `python -m miner.spark.ship` with these arguments. Returns the exit status."""
     if not arguments or arguments[0].startswith("-") or not arguments[0].endswith(".zip"):
         sys.stderr.write("usage: python -m miner.spark.ship BUNDLE.zip [WHEEL...]\n")
         return 2

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    # Python put this script's own folder first on the path. Where it belongs to an installed package, that package is
-    # what is wanted there; where somebody copied the script alone, the package comes from elsewhere (--py-files).
+    # Python has put this script's folder first on the path. Where the script belongs to an installed package, the
+    # package's parent takes that place; where somebody copied the script alone, --py-files brings the package.
     if sys.version_info < (3, 11):  # noqa: UP036 - nothing else has looked at it yet
         sys.exit("miner spark: sparkminer needs Python 3.11 or later, and the driver's is Python "
                  f"{sys.version_info[0]}.{sys.version_info[1]} ({sys.executable}): set PYSPARK_PYTHON to another")

@@ -1,4 +1,4 @@
-"""The hub's rows, a row for each executor."""
+"""The hub's figures, summed up for each executor."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -7,7 +7,8 @@ from miner.hub.events import MinerStats
 
 
 def by_executor(miners: Iterable[MinerStats]) -> list[MinerStats]:
-    """Add up the miners that ran in the same executor (see `partition.miner_name`), in the order of its first."""
+    """A row for each executor: the sums of the miners that ran in it (see `partition.miner_name`), in the order in
+    which executors first appear."""
     rows: dict[str, MinerStats] = {}
     for miner in miners:
         name = miner.name.partition(".")[0]

@@ -1,4 +1,4 @@
-"""What Spark says when something goes wrong, cut down to the line that matters. Pure."""
+"""What Spark says when something goes wrong, cut down to the line that matters. Does no I/O."""
 
 import re
 
@@ -9,7 +9,8 @@ _NOISE = re.compile(r"(Traceback \(|During handling of|The above exception|\s|$)
 
 
 def task_failure(message: str) -> str:
-    """A failed task's message: of a Python traceback, which Spark wraps in its own, the error; else the first line."""
+    """Why a task failed, from its message: the error of a Python traceback, which Spark wraps in Java's, else the first
+    line."""
     if versions := _VERSIONS.search(message):
         worker, driver = (version.replace(", ", ".") for version in versions.groups())
         return (f"the executors' Python is {worker} and the driver's is {driver}, and Spark wants one minor version "
@@ -25,7 +26,7 @@ def task_failure(message: str) -> str:
 
 
 def exception_words(error: BaseException) -> str:
-    """The first line of an error; of one that came over from the JVM, the JVM's own."""
+    """The first line of an error; of one that the JVM raised, the JVM's own words."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].startswith("An error occurred while calling"):
         lines = [lines[1].removeprefix(": ")]

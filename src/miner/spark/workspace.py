@@ -1,4 +1,4 @@
-"""The folder of one run: what Spark must find on this machine, made for it and gone afterwards."""
+"""The folder of one run: holds what Spark must find on this machine, and is gone afterwards."""
 
 import contextlib
 import os
@@ -10,21 +10,21 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def workspace() -> Iterator[Path]:
-    """A private temporary folder. What JVMs that were just killed still held open doesn't hinder its removal."""
+    """A private temporary folder, removed at the end, whatever files in it a JVM still holds open."""
     with tempfile.TemporaryDirectory(prefix="sparkminer-", ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 
 def bare_python(directory: Path) -> Path:
-    """A Python like this one that has no packages, as executors of a cluster have that never heard of us."""
+    """Make a Python like this one but without any packages, as a cluster's executors have it. Returns its path."""
     home = directory / "python"
     venv.EnvBuilder(symlinks=os.name == "posix", with_pip=False).create(home)
     return home / ("Scripts" if os.name == "nt" else "bin") / "python"
 
 
 def spark_home(directory: Path) -> Path:
-    """A SPARK_HOME like the real one, for local clusters: their workers write below it, into site-packages
-    otherwise."""
+    """Make a SPARK_HOME of links to the real one, for local clusters: their workers write below it, and would write
+    into site-packages otherwise. Returns its path."""
     from pyspark.find_spark_home import _find_spark_home
 
     home = directory / "spark"
