@@ -83,7 +83,7 @@ async def test_where_nothing_can_be_mined_along_it_is_said_and_mined_on() -> Non
             events = source.events()
             while "nothing is mined along" not in (notice := await next_of(Notice, events)).text:
                 pass
-            assert notice.text == "nothing is mined along: --aux needs a node that gives block templates"
+            assert notice.text == "nothing is mined along: `aux` needs a node that gives block templates"
             assert await next_of(MovedTo, events) == MovedTo(f"stratum+tcp://{host}:{port}", "pool user alice",
                                                             SourceKind.POOL)
             job = await next_of(Job, events)

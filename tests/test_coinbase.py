@@ -64,7 +64,7 @@ def test_extranonce_is_a_push_between_height_and_text() -> None:
 def test_text_that_fills_the_script_fits_and_one_byte_more_is_refused() -> None:
     coinbase1, _ = split_coinbase(0x7FFFFFFF, [], 12, "x" * 80)
     assert coinbase1[41] == 100
-    with pytest.raises(UsageError, match="shorten --coinbase-sig by 1$"):
+    with pytest.raises(UsageError, match="shorten `coinbase_sig` by 1$"):
         split_coinbase(0x7FFFFFFF, [], 12, "x" * 81)
 
 

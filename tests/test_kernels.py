@@ -60,14 +60,14 @@ def test_what_does_not_fit_is_refused_with_the_numbers_and_the_fix() -> None:
         first_within(MemoryLeft(GIB, "in the box"), LARGE, RUNNABLE, 16)
     assert str(error.value) == (
         "scrypt:1048576 with kernel portable needs 128 MiB of memory a thread, 2.0 GiB for 16, and 1.0 GiB are left in "
-        "the box, of which a sixteenth stays free: use fewer threads (-t 7), or a smaller N")
+        "the box, of which a sixteenth stays free: use fewer threads (`threads=7`), or a smaller N")
     with pytest.raises(EngineError, match=r"are left in the box, .*: use a smaller N$"):
         first_within(MemoryLeft(0, "in the box"), LARGE, RUNNABLE, 1)
 
 
 @pytest.mark.skipif(len(RUNNABLE) < 2, reason="this CPU has the portable kernel alone")
 def test_a_forced_kernel_that_does_not_fit_is_refused_with_one_that_does() -> None:
-    with pytest.raises(EngineError, match=r"use --kernel portable \(128 MiB\), or a smaller N"):
+    with pytest.raises(EngineError, match=r"use `kernel=portable` \(128 MiB\), or a smaller N"):
         first_within(MemoryLeft(6 * 128 << 20, "in the box"), LARGE, [RUNNABLE[0]], 4)
 
 

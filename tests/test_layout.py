@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from miner.cli import bench, hub, mine
+from miner.front.naming import in_options
+from miner.spark import settings
+
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 
@@ -142,3 +146,37 @@ def test_import_miner_is_light() -> None:
                             capture_output=True, text=True, check=True).stdout.split()
     assert "miner" in loaded
     assert not {"pyspark", "asyncio", "socket", "miner._native", "miner.session"} & set(loaded)
+
+
+# What other programs take.
+OTHERS = re.compile(r"ulimit -\w|python -m [\w.]+( [\w.\[\]]+)*|-m pip install -\w|openssl x509[ -a-z0-9]*|-maxtipage")
+
+
+@functools.cache
+def literals(module: str) -> tuple[str, ...]:
+    """The strings in a module, and the fixed parts of those that are made; no docstrings."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    docstrings = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+    return tuple(ast.unparse(node) for node in ast.walk(tree) if node not in docstrings and (
+        isinstance(node, ast.JoinedStr) or isinstance(node, ast.Constant) and isinstance(node.value, str)))
+
+
+BELOW_FRONT = matching("miner miner.* !miner.front !miner.front.* !miner.cli !miner.cli.* !miner.__main__ "
+                       "!miner.spark.settings !miner._native")
+
+
+def test_below_front_messages_name_settings_and_no_options() -> None:
+    """A caller from Python reads `coinbase_addr`; miner.front.naming makes --coinbase-addr of it for who typed that."""
+    options = {name for declare in (mine.parser, hub.parser, bench.parser, settings.parser)
+               for action in declare().actions() for name in action.option_strings}
+    assert {"--coinbase-addr", "-t", "--token", "--master", "--rounds"} <= options
+    named = {f"{module}: {text}" for module in BELOW_FRONT for text in literals(module)
+             for word in re.findall(r"(?<![\w-])--?[a-zA-Z][a-z-]*", OTHERS.sub("", text)) if word in options}
+    assert not named
+
+
+def test_every_setting_in_a_message_has_an_option() -> None:
+    named = {found for module in BELOW_FRONT for text in literals(module)
+             for found in re.findall(r"`[a-z_.]+(?:=[^`]*)?`", text)}
+    assert len(named) > 20
+    assert not [text for text in named if in_options(text) == text]

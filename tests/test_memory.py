@@ -155,8 +155,8 @@ for threads, kernel in ((1, ""), (2, ""), (1, first)):
     assert str(group) in where
     assert one == "portable"
     assert "128 MiB of memory a thread, 256 MiB for 2" in two
-    assert "fewer threads (-t 1)" in two
-    assert forced == one or "use --kernel portable (128 MiB)" in forced
+    assert "fewer threads (`threads=1`)" in two
+    assert forced == one or "use `kernel=portable` (128 MiB)" in forced
 
 
 @linux

@@ -274,7 +274,7 @@ def test_proxies_as_minerd_writes_them(text: str, shown: str) -> None:
     {"tls_fingerprint": "zz" * 32}, {"cert": "/nonexistent/ca.pem"}, {"cert": __file__},
 ])
 def test_settings_that_will_not_do(settings: dict[str, str]) -> None:
-    with pytest.raises(UsageError, match=r"-x/--proxy|--tls-fingerprint|--cert") as caught:
+    with pytest.raises(UsageError, match=r"`proxy`|`tls_fingerprint`|`cert`") as caught:
         route(**settings)
     assert SECRET not in str(caught.value)
     assert SECRET not in repr(SourceConfig(url="stratum+tcp://h:1", **settings))

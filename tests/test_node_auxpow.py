@@ -114,7 +114,7 @@ def test_text_beside_the_commitment_still_fits_or_is_refused() -> None:
     room = MAX_SCRIPT_SIZE - 6 - 13 - COMMITMENT_SIZE - 1
     settings: dict[str, Any] = {"clean": True, "aux": parse_aux_block(GIVEN)}
     assert template.job("1", SCRYPT, Payout(b"\x51", "x" * (room + 1)), bytes(4), **settings)
-    with pytest.raises(UsageError, match="shorten --coinbase-sig by 1$"):
+    with pytest.raises(UsageError, match="shorten `coinbase_sig` by 1$"):
         template.job("1", SCRYPT, Payout(b"\x51", "x" * (room + 2)), bytes(4), **settings)
 
 

@@ -13,7 +13,7 @@ from miner.node.payout import check_address, script_from_answer
 from miner.node.refusals import download_progress, explain, submit_verdict
 
 LABEL = "http://127.0.0.1:19332/"
-OPTION = "--coinbase-addr"
+SETTING = "coinbase_addr"
 
 
 @pytest.mark.parametrize(("error", "words", "for_good"), [
@@ -73,14 +73,14 @@ def test_download_progress(answer: object, words: str) -> None:
 
 
 def test_script_is_the_nodes_word() -> None:
-    assert script_from_answer("anything", {"isvalid": True, "scriptPubKey": "51"}, OPTION) == b"\x51"
+    assert script_from_answer("anything", {"isvalid": True, "scriptPubKey": "51"}, SETTING) == b"\x51"
 
 
 def test_without_a_script_the_address_stands_for_itself() -> None:
-    script = script_from_answer("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", {"isvalid": True}, OPTION)
+    script = script_from_answer("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", {"isvalid": True}, SETTING)
     assert script.hex() == "76a91462e907b15cbf27d5425399ebf6f0fb50ebb88f1888ac"
     with pytest.raises(UsageError, match="checksum"):
-        script_from_answer("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb", {"isvalid": True}, OPTION)
+        script_from_answer("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb", {"isvalid": True}, SETTING)
 
 
 @pytest.mark.parametrize(("answer", "complaint"), [
@@ -92,19 +92,19 @@ def test_without_a_script_the_address_stands_for_itself() -> None:
     ({"isvalid": True, "scriptPubKey": "51" * 10_001}, "no script that pays it"),
 ])
 def test_address_that_can_not_be_paid(answer: object, complaint: str) -> None:
-    with pytest.raises(UsageError, match=f"--coinbase-addr addr…?: .*{complaint}"):
-        script_from_answer("addr", answer, OPTION)
+    with pytest.raises(UsageError, match=f"`coinbase_addr` addr…?: .*{complaint}"):
+        script_from_answer("addr", answer, SETTING)
 
 
 @pytest.mark.parametrize("answer", [None, [], {}, {"isvalid": 1}])
 def test_answer_that_says_neither_yes_nor_no(answer: object) -> None:
     with pytest.raises(ProtocolError):
-        script_from_answer("addr", answer, OPTION)
+        script_from_answer("addr", answer, SETTING)
 
 
 def test_no_address_no_mining() -> None:
-    with pytest.raises(UsageError, match="--coinbase-addr ADDRESS"):
-        check_address("", OPTION)
+    with pytest.raises(UsageError, match="`coinbase_addr=ADDRESS`"):
+        check_address("", SETTING)
     for wrong in ("two words", "a\nb", "é", "x" * 201):
         with pytest.raises(UsageError, match="is no address"):
-            check_address(wrong, OPTION)
+            check_address(wrong, SETTING)

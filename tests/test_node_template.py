@@ -177,7 +177,8 @@ def test_target_that_is_harder_than_the_networks_misses_no_block() -> None:
 
 
 @pytest.mark.parametrize(("change", "complaint"), [
-    ({"mutable": ["time"]}, "lets nobody append to it: try --no-gbt"), ({"mutable": None}, "lets nobody append to it"),
+    ({"mutable": ["time"]}, "lets nobody append to it: try `gbt=False`"),
+    ({"mutable": None}, "lets nobody append to it"),
     ({"coinbasetxn": None}, "coinbasetxn is not a JSON object"), ({"coinbasetxn": {}}, "coinbasetxn has no data"),
     ({"coinbasetxn": {"data": "00" * 60}}, "coinbasetxn is no coinbase"),
     ({"target": "00"}, "target has 1 bytes"), ({"target": 5}, "target is not hexadecimal"),
@@ -283,7 +284,7 @@ def test_only_a_signet_that_everybody_may_sign_is_mined() -> None:
 
 
 def test_text_too_long_for_the_script_is_refused() -> None:
-    with pytest.raises(UsageError, match="coinbase-sig"):
+    with pytest.raises(UsageError, match="coinbase_sig"):
         job_of(parse_template(recordings.template(PEG_IN_OUT)), payout=Payout(PAYOUT.script, "x" * 90))
 
 

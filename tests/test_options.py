@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from miner.config import AuxConfig, EngineConfig, SourceConfig
 from miner.core.errors import UsageError
 from miner.front.argparser import Parser
+from miner.front.naming import in_options
 from miner.front.options import add_engine_options, add_run_options, add_source_options
 from miner.front.settings import engine_config, notices, source_config
 
@@ -47,7 +48,7 @@ def refusal(*args: str, environ: dict[str, str] | None = None) -> str:
     line = str(caught.value)
     assert line
     assert "\n" not in line
-    return line
+    return in_options(line)
 
 
 def test_minerds_defaults() -> None:
@@ -477,6 +478,17 @@ class TestConfigFile:
 
     def test_a_file_that_is_not_there(self) -> None:
         assert "No such file" in refusal("-c", "/nonexistent/file")
+
+
+@pytest.mark.parametrize(("text", "shown"), [
+    ("use `coinbase_addr=ADDRESS`, or `sandbox=True`", "use --coinbase-addr ADDRESS, or --sandbox"),
+    ("without `gbt=False`, see `username`", "without --no-gbt, see --user"),
+    ("`aux` http://h:1: `aux.coinbase_addr` x", "--aux http://h:1: --aux-addr x"),
+    ("`url=stratum+tcp://h:1/?a=b`; `threads=2`", "--url stratum+tcp://h:1/?a=b; --threads 2"),
+    ("a pool's `words`, `given`, `coinbase_addr", "a pool's `words`, `given`, `coinbase_addr"),
+])
+def test_a_setting_in_a_message_is_shown_as_its_option(text: str, shown: str) -> None:
+    assert in_options(text) == shown
 
 
 @given(st.lists(st.one_of(st.text(max_size=30), st.sampled_from(

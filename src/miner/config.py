@@ -29,7 +29,7 @@ class AuxConfig:
 
     def __post_init__(self) -> None:
         if self.cookie_file and (self.username or self.password):
-            raise UsageError("--aux-cookie-file takes the place of user and password: leave one of them out")
+            raise UsageError("`aux.cookie_file` takes the place of user and password: leave one of them out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,27 +98,28 @@ class SourceConfig:
 
     def __post_init__(self) -> None:
         if self.sandbox and self.url:
-            raise UsageError("--sandbox mines an embedded test chain and takes no --url: leave one of them out")
+            raise UsageError("`sandbox` mines an embedded test chain and takes no `url`: leave one of them out")
         if not self.sandbox and not self.url:
-            raise UsageError("no pool or node given: use --url stratum+tcp://HOST:PORT, --url http://HOST:PORT/, "
-                             "or --sandbox")
+            raise UsageError("no pool or node given: use `url=stratum+tcp://HOST:PORT`, `url=http://HOST:PORT/`, "
+                             "or `sandbox=True`")
         if self.retry_pause < 0 or self.timeout <= 0 or self.scan_time <= 0:
-            raise UsageError("retry pause, timeout and scan time must be positive numbers of seconds")
+            raise UsageError("`retry_pause`, `timeout` and `scan_time` must be positive numbers of seconds")
         if not (math.isfinite(self.suggest_difficulty) and self.suggest_difficulty >= 0):
-            raise UsageError("the suggested difficulty must be a positive number")
+            raise UsageError("`suggest_difficulty` must be a positive number")
         if not 1e-12 <= self.difficulty_scale <= 1e12:
-            raise UsageError("the difficulty scale must be from 1e-12 to 1e12")
+            raise UsageError("`difficulty_scale` must be from 1e-12 to 1e12")
         if self.backups and self.sandbox:
-            raise UsageError("--sandbox never fails, so it takes no pools or nodes for a backup")
+            raise UsageError("`sandbox` never fails, so it takes no pools or nodes for a backup")
         node = self.url.partition(":")[0].lower() in NODE_SCHEMES
         if self.cookie_file and not node:
-            raise UsageError("--cookie-file is for a node: --url http://HOST:PORT/")
+            raise UsageError("`cookie_file` is for a node: `url=http://HOST:PORT/`")
         if self.cookie_file and (self.username or self.password):
-            raise UsageError("--cookie-file takes the place of user and password: leave one of them out")
+            raise UsageError("`cookie_file` takes the place of user and password: leave one of them out")
         if self.aux and not (node and self.gbt):
-            raise UsageError("--aux needs a node that gives block templates: --url http://HOST:PORT/, without --no-gbt")
+            raise UsageError("`aux` needs a node that gives block templates: `url=http://HOST:PORT/`, without "
+                             "`gbt=False`")
         if node and not (self.gbt or self.getwork):
-            raise UsageError("--no-gbt and --no-getwork together leave no way to get work from a node")
+            raise UsageError("`gbt=False` and `getwork=False` together leave no way to get work from a node")
         if any(backup.algorithm != self.algorithm or backup.sandbox or backup.backups for backup in self.backups):
             raise UsageError("backups are pools or nodes for the same algorithm, without backups of their own")
 
@@ -144,6 +145,6 @@ class EngineConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= self.threads <= 4096:
-            raise UsageError(f"thread count {self.threads}: must be from 1 to 4096, or 0 for one a CPU")
+            raise UsageError(f"`threads` {self.threads}: must be from 1 to 4096, or 0 for one a CPU")
         if self.nice is not None and not -20 <= self.nice <= 19:
-            raise UsageError(f"nice value {self.nice}: must be from -20 to 19")
+            raise UsageError(f"`nice` {self.nice}: must be from -20 to 19")

@@ -56,11 +56,11 @@ class ProxyAddress:
             host, port = url.hostname, url.port
             (host or "").encode("idna")
         except ValueError:
-            raise UsageError("-x/--proxy: bad host or port") from None
+            raise UsageError("`proxy`: bad host or port") from None
         if url.scheme not in _PROXIES:
-            raise UsageError(f"-x/--proxy: unknown kind of proxy, use {', '.join(f'{name}://' for name in _PROXIES)}")
+            raise UsageError(f"`proxy`: unknown kind of proxy, use {', '.join(f'{name}://' for name in _PROXIES)}")
         if not host or port == 0 or url.path not in ("", "/") or url.query or url.fragment:
-            raise UsageError("-x/--proxy must be [SCHEME://][USER:PASSWORD@]HOST[:PORT]")
+            raise UsageError("`proxy` must be [SCHEME://][USER:PASSWORD@]HOST[:PORT]")
         return cls(url.scheme, host, port or PROXY_PORT, unquote(url.username or ""), unquote(url.password or ""))
 
     def __str__(self) -> str:
@@ -98,7 +98,7 @@ class Route:
             shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True) or b""
             if not hmac.compare_digest(hashlib.sha256(shown).digest(), self.fingerprint):
                 writer.transport.abort()
-                raise ConnectionError("the other end's certificate has not the --tls-fingerprint: "
+                raise ConnectionError("the other end's certificate has not the `tls_fingerprint`: "
                                       f"its SHA-256 is {hashlib.sha256(shown).hexdigest()}")
         return reader, writer
 
@@ -146,7 +146,7 @@ class Route:
             context = ssl.create_default_context(cafile=self.cert or None)
         except OSError as error:
             reason = "holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
-            raise UsageError(f"--cert: {self.cert!r}: {reason}") from None
+            raise UsageError(f"`cert`: {self.cert!r}: {reason}") from None
         if self.fingerprint and not self.cert:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -163,7 +163,7 @@ def words_of(error: OSError) -> str:
     resolver, TLS or a proxy says."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return (f"the certificate does not verify: {one_line(error.verify_message)} "
-                "(a private authority is named with --cert, a single certificate with --tls-fingerprint)")
+                "(a private authority is named with `cert`, a single certificate with `tls_fingerprint`)")
     if isinstance(error, ssl.SSLError):
         reason = (error.reason or "").replace("_", " ").lower()
         return f"TLS failed: {'the other end does not speak it' if is_no_tls(error) else one_line(reason)}"
@@ -174,7 +174,7 @@ def words_of(error: OSError) -> str:
 def _fingerprint(text: str) -> bytes:
     digits = text.replace(":", "")
     if not re.fullmatch(r"[0-9A-Fa-f]{64}", digits):
-        raise UsageError("--tls-fingerprint must be a SHA-256: 64 hex digits, with or without colons, as from "
+        raise UsageError("`tls_fingerprint` must be a SHA-256: 64 hex digits, with or without colons, as from "
                          "openssl x509 -noout -fingerprint -sha256")
     return bytes.fromhex(digits)
 
@@ -185,7 +185,7 @@ def _python_socks() -> Any:
     try:
         return import_module("python_socks.async_.asyncio")
     except ImportError:
-        raise UsageError("-x/--proxy needs the package python-socks: pip install 'sparkminer[proxy]'") from None
+        raise UsageError("`proxy` needs the package python-socks: pip install 'sparkminer[proxy]'") from None
 
 
 async def _through(proxy: ProxyAddress, host: str, port: int, timeout: float) -> "socket.socket":

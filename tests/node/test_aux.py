@@ -178,7 +178,7 @@ def test_aux_node_that_goes_away_stops_nobody() -> None:
 
 def test_address_that_the_aux_node_refuses() -> None:
     async def play(source: NodeSource, events: Events, aux: RecordedDogecoin) -> None:
-        with pytest.raises(SourceError, match=f"--aux {aux.url}: --aux-addr DNotOfThisChain: .* no address"):
+        with pytest.raises(SourceError, match=f"`aux` {aux.url}: `aux.coinbase_addr` DNotOfThisChain: .* no address"):
             await next_job(events)
 
     play_on(PARENT, RecordedDogecoin(), play, aux_addr="DNotOfThisChain")
@@ -189,7 +189,7 @@ def test_wrong_password_at_the_aux_node_is_said_at_once() -> None:
     aux.answers("validateaddress", http("", "401 Unauthorized"))
 
     async def play(source: NodeSource, events: Events, aux: RecordedDogecoin) -> None:
-        with pytest.raises(SourceError, match=f"--aux {aux.url}: wrong RPC user or password"):
+        with pytest.raises(SourceError, match=f"`aux` {aux.url}: wrong RPC user or password"):
             await next_job(events)
 
     play_on(PARENT, aux, play)
@@ -256,7 +256,7 @@ def test_a_chain_that_is_proven_by_another_algorithm_is_not_mined_along() -> Non
     aux.answers("getblockheader", ok(BITCOIN))
 
     async def play(source: NodeSource, events: Events, aux: RecordedDogecoin) -> None:
-        with pytest.raises(SourceError, match=f"--aux {aux.url}: the blocks of this chain are proven by sha256d, so it "
+        with pytest.raises(SourceError, match=f"`aux` {aux.url}: the blocks of this chain are proven by sha256d, so it "
                                               "can't be mined along with a chain whose blocks are proven by scrypt"):
             await next_job(events)
 
@@ -291,5 +291,5 @@ def test_a_chain_is_not_mined_along_with_itself() -> None:
 def test_text_that_leaves_no_room_for_the_commitment_is_refused_at_the_start() -> None:
     config = {"url": "http://127.0.0.1:1/", "coinbase_addr": PAYEE, "coinbase_sig": "x" * 80}
     NodeSource(SourceConfig(**config))
-    with pytest.raises(UsageError, match="shorten --coinbase-sig by 45$"):
+    with pytest.raises(UsageError, match="shorten `coinbase_sig` by 45$"):
         NodeSource(SourceConfig(**config, aux=AuxConfig("http://127.0.0.1:2/", ADDRESS)))

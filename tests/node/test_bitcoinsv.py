@@ -70,7 +70,7 @@ def test_refuses_addresses_of_other_coins() -> None:
         address = "rltc1q4nyke9pgv3w9ld9e8nk9fgu8lp9yc79kqr0zrl"
 
         async def play(source: NodeSource, events: Events) -> None:
-            with pytest.raises(SourceError, match=f"--coinbase-addr {address}: .*no address of its chain"):
+            with pytest.raises(SourceError, match=f"`coinbase_addr` {address}: .*no address of its chain"):
                 await next_job(events)
 
         run(config_for(node, algorithm=SHA256D, coinbase_addr=address), play)

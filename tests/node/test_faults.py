@@ -70,7 +70,7 @@ def test_recorded_nodes_get_their_blocks(name: str) -> None:
 
 def test_block_that_the_node_would_refuse_is_not_mined() -> None:
     async def play(source: NodeSource, events: Events, node: ScriptedNode) -> None:
-        with pytest.raises(SourceError, match="would refuse every block of ours: bad-cb-length: .*--coinbase-sig"):
+        with pytest.raises(SourceError, match="would refuse every block of ours: bad-cb-length: .*`coinbase_sig`"):
             await next_job(events)
 
     run({"getblocktemplate": ok(TEMPLATE), "proposal": ok("bad-cb-length")}, play)

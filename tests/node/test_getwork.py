@@ -169,7 +169,7 @@ def test_without_an_address_a_node_of_today_says_what_is_missing() -> None:
     async def main() -> None:
         async with (asyncio.timeout(WAIT), ScriptedNode({}) as node,
                     NodeSource(SourceConfig(url=node.url, gbt=False)) as source):
-            with pytest.raises(SourceError, match="not offer getwork.*which need --coinbase-addr ADDRESS"):
+            with pytest.raises(SourceError, match="not offer getwork.*which need `coinbase_addr=ADDRESS`"):
                 await next_job(source.events())
 
     asyncio.run(main())
@@ -178,7 +178,7 @@ def test_without_an_address_a_node_of_today_says_what_is_missing() -> None:
 def test_no_stratum_is_obeyed() -> None:
     async def play(source: NodeSource, events: Events, server: GetworkServer, node: Litecoind) -> None:
         notice = await next_event(events, lambda event: isinstance(event, Notice))
-        assert notice.text.endswith("offers stratum+tcp://127.0.0.1:3333, which is not followed: --no-stratum")
+        assert notice.text.endswith("offers stratum+tcp://127.0.0.1:3333, which is not followed: `stratum=False`")
         assert isinstance(await next_job(events), Job)
 
     play_on(play, {"X-Stratum": "stratum+tcp://127.0.0.1:3333"}, stratum=False)

@@ -61,7 +61,7 @@ def test_wrong_algorithm_is_said_before_anything_is_hashed() -> None:
             node.generate(1)
 
         async def play(source: NodeSource, events: Events) -> None:
-            with pytest.raises(SourceError, match="proven by sha256d and not by scrypt: use --algo sha256d"):
+            with pytest.raises(SourceError, match="proven by sha256d and not by scrypt: use `algorithm=sha256d`"):
                 await next_job(events)
 
         run(config_for(node, algorithm=SCRYPT), play)

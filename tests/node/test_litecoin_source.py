@@ -251,7 +251,7 @@ def test_refuses_addresses_that_a_block_can_not_pay(kind: str, complaint: str) -
         address = node.new_address(kind) if kind else "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
 
         async def play(source: NodeSource, events: Events) -> None:
-            with pytest.raises(SourceError, match=f"--coinbase-addr {address[:20]}.*: .*{complaint}"):
+            with pytest.raises(SourceError, match=f"`coinbase_addr` {address[:20]}.*: .*{complaint}"):
                 await next_job(events)
 
         run(config_for(node, coinbase_addr=address), play)
@@ -291,9 +291,9 @@ def test_credentials_in_the_url_serve_too() -> None:
 
 def test_refuses_to_start_without_somebody_to_pay() -> None:
     with Litecoind(mweb=False) as node:
-        with pytest.raises(UsageError, match="--coinbase-addr ADDRESS"):
+        with pytest.raises(UsageError, match="`coinbase_addr=ADDRESS`"):
             NodeSource(config_for(node, coinbase_addr=""))
-        with pytest.raises(UsageError, match="shorten --coinbase-sig by 1$"):
+        with pytest.raises(UsageError, match="shorten `coinbase_sig` by 1$"):
             NodeSource(config_for(node, coinbase_sig="x" * 81))
 
 

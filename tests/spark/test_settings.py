@@ -40,12 +40,12 @@ def test_sandbox_ends_by_itself_unless_told_otherwise() -> None:
 
 @pytest.mark.parametrize(("args", "words"), [
     ([], "no pool or node given"),
-    (["--sandbox", *POOL], "--sandbox"),
+    (["--sandbox", *POOL], "`sandbox` mines an embedded"),
     (POOL[:2], "no user given"),
     (["-o", "http://127.0.0.1:9332/", "-O", "u:p"], "nobody to pay"),
     ([*POOL, "-a", "scrypt:1000"], "power of two"),
-    ([*POOL, "--master", "spark:/127.0.0.1:7077"], "--master"),
-    ([*POOL, "--master", "local[0x]"], "--master"),
+    ([*POOL, "--master", "spark:/127.0.0.1:7077"], "the master"),
+    ([*POOL, "--master", "local[0x]"], "the master"),
     ([*POOL, "--master", "local[2]", "--executors", "2"], "--executors"),
     ([*POOL, "--conf", "spark.ui.enabled"], "--conf"),
     ([*POOL, "--conf", "java.home=/x"], "--conf"),

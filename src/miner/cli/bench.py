@@ -45,7 +45,7 @@ class Figures:
 
 def bench(args: list[str], console: Console) -> int:
     """Measure, and print a table, or JSON for programs."""
-    options = _parser().parse_args(args)
+    options = parser().parse_args(args)
     with ChartFile(options.chart) if options.chart else contextlib.nullcontext() as chart:
         return _bench(options, chart, console)
 
@@ -109,7 +109,7 @@ def _median(clocks: Sequence[float | None]) -> float | None:
     return statistics.median(known) if known else None
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
     parser = Parser(prog="miner bench", usage="python -m miner bench [OPTIONS]",
                     description="Measure every kernel this CPU has, on one thread and on all, beside Python's hashlib.")
     add = parser.add_argument

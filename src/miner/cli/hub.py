@@ -28,7 +28,7 @@ can join that shows the token."""
 def hub(args: list[str], console: Console) -> int:
     """Run a hub until the time is up, its source ends, or a signal comes. Prints how to join, and at the end the
     sums."""
-    options = _parser().parse_args(args)
+    options = parser().parse_args(args)
     source = open_source(source_config(options, console.environ, for_hub=True))
     host, port = _listen_address(options.listen)
     token = _token(options, console)
@@ -46,7 +46,7 @@ def hub(args: list[str], console: Console) -> int:
     return ExitStatus.OK
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
     parser = Parser(prog="miner hub", usage="python -m miner hub [OPTIONS]", description=_DESCRIPTION)
     group = parser.add_argument_group("hub")
     add = group.add_argument

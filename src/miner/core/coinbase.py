@@ -88,7 +88,7 @@ def _cut_open(head: bytes, script: bytes, tail: bytes, extranonce_size: int, tex
         excess = size - MAX_SCRIPT_SIZE
         ours = len(text.encode()) >= excess
         raise UsageError(f"the coinbase script would have {size} bytes, {MAX_SCRIPT_SIZE} are allowed: "
-                         + (f"shorten --coinbase-sig by {excess}" if ours else "the node's part is too long"))
+                         + (f"shorten `coinbase_sig` by {excess}" if ours else "the node's part is too long"))
     return head + compact_size(size) + prefix, suffix + tail
 
 

@@ -1,4 +1,8 @@
-"""Errors that this package raises on purpose. `str(error)` is one line that names the thing and the fix."""
+"""Errors that this package raises on purpose.
+
+`str(error)` is one line that names the thing and the fix. A setting in it stands in backquotes, as a caller from Python
+gives it: coinbase_addr, coinbase_addr=ADDRESS, aux.url. On the command line `miner.front.naming` makes options of them.
+"""
 
 
 class MinerError(Exception):

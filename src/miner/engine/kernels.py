@@ -94,9 +94,9 @@ def _too_little(algorithm: Algorithm, kernel: str, threads: int, left: MemoryLef
              for name in _native.kernels(algorithm.name)}
     need = needs[kernel]
     smaller = [name for name in needs if needs[name] * threads <= left.usable]
-    fixes = [f"--kernel {smaller[0]} ({size_text(needs[smaller[0]])})"] if smaller else []
+    fixes = [f"`kernel={smaller[0]}` ({size_text(needs[smaller[0]])})"] if smaller else []
     if left.usable >= need:
-        fixes.append(f"fewer threads (-t {left.usable // need})")
+        fixes.append(f"fewer threads (`threads={left.usable // need}`)")
     fixes.append("a smaller N")
     return (f"{algorithm} with kernel {kernel} needs {size_text(need)} of memory a thread, {size_text(need * threads)} "
             f"for {threads}, and {size_text(left.size)} are left {left.where}, of which a sixteenth stays free: use "

@@ -135,8 +135,8 @@ class Engine:
         except RuntimeError as error:
             got = len(self._workers)
             if not fewer or not got:
-                raise EngineError(f"{self.threads} threads: this system starts no more than {got}; use fewer (-t), or "
-                                  "raise its limit on them (ulimit -u, pids.max)") from error
+                raise EngineError(f"{self.threads} threads: this system starts no more than {got}; use fewer "
+                                  "(`threads`), or raise its limit on them (ulimit -u, pids.max)") from error
             yield f"This system starts no more than {got} of {self.threads} threads (ulimit -u, pids.max)"
             self.threads, self.cpus = got, self.cpus[:got]
             del self._searchers[got:], self._state[got:]
@@ -340,7 +340,7 @@ def _searcher(algorithm: Algorithm, kernel: str) -> _native.Searcher:
         return _native.Searcher(algorithm.name, algorithm.parameters, kernel)
     except MemoryError as error:
         raise EngineError(f"not enough memory for {algorithm} with kernel {kernel}: {error}; "
-                          "use fewer threads (-t) or a smaller N") from error
+                          "use fewer threads (`threads`) or a smaller N") from error
 
 
 def _huge_page_remarks(searchers: list[_native.Searcher], before: int | None) -> Iterator[str]:

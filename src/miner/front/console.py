@@ -16,6 +16,7 @@ from typing import TextIO
 from miner.core.errors import MinerError, UsageError
 from miner.core.text import one_line
 from miner.front.minerd import full_name
+from miner.front.naming import in_options
 from miner.front.process import file_behind, go_to_background, is_journal, reopen_file, stopping_on_signals
 from miner.front.writer import MAX_WAITING, LineStream, StreamFile, Writer
 
@@ -88,7 +89,8 @@ class Console:
         self._results.put(f"{text}\n")
 
     def message(self, text: str) -> None:
-        """A line about what is going on."""
+        """A line about what is going on. A setting that it names is shown as its option."""
+        text = in_options(text)
         self._results.drain(_IN_ORDER_SECONDS)
         if self._syslog is not None:
             self._syslog.put(text)
@@ -100,7 +102,9 @@ class Console:
             self.message(line)
 
     def error(self, text: str) -> None:
-        """Why the command ends: without a time, for a person who has just typed it."""
+        """Why the command ends: without a time, for a person who has just typed it. A setting that it names is shown as
+        its option."""
+        text = in_options(text)
         self._results.drain(_IN_ORDER_SECONDS)
         if self._syslog is not None:
             self._syslog.put(text)

@@ -35,9 +35,9 @@ class AuxChain:
         """Nothing is sent yet. `config` is the parent's, `put` takes notices, `changed` is called when `block` is
         another one. Raises UsageError for settings that won't do."""
         self._config, self._put, self._changed = config, put, changed
-        self._address = check_address(aux.coinbase_addr, "--aux-addr")
+        self._address = check_address(aux.coinbase_addr, "aux.coinbase_addr")
         self._rpc = NodeRpc(aux.url, aux.username, aux.password, cookie_file=aux.cookie_file,
-                            cookie_setting="--aux-cookie-file", route=Route.of(config), patience=config.timeout)
+                            cookie_setting="aux.cookie_file", route=Route.of(config), patience=config.timeout)
         self.payee = f"address {self._address} on the chain of {self._rpc.label}"
         self.block: AuxBlock | None = None
         self._checked = False
@@ -59,7 +59,7 @@ class AuxChain:
         chain would take. Raises SourceError when the parent is the aux chain itself: no chain takes proofs from blocks
         that carry its own id."""
         if self.block is not None and parent_version >> 16 == self.block.chain_id:
-            raise SourceError(f"--aux {self._rpc.label}: this chain can't be mined along with itself: "
+            raise SourceError(f"`aux` {self._rpc.label}: this chain can't be mined along with itself: "
                               f"the parent's blocks carry its chain id {self.block.chain_id}")
         return self.block if self.block is not None and self._tip.takes(self.block.prev_hash) else None
 
@@ -92,7 +92,7 @@ class AuxChain:
             trouble = explain(error, self._rpc.label, "createauxblock", self._rpc.by_cookie)
             text = trouble.text.removeprefix(f"{self._rpc.label}: ")  # that is said anyway
             if trouble.for_good and not self._checked:
-                raise SourceError(f"--aux {self._rpc.label}: {text}") from None
+                raise SourceError(f"`aux` {self._rpc.label}: {text}") from None
             if text != self._trouble:
                 self._notice(f"gives no work, mining without it: {text}")
             self._trouble = text
@@ -101,7 +101,7 @@ class AuxChain:
 
     async def _first_contact(self) -> AuxBlock:
         """Before anything is hashed for the chain: would its node pay us, and would it take a proof by our hash?"""
-        await payout_script(self._rpc.call, self._address, "--aux-addr")
+        await payout_script(self._rpc.call, self._address, "aux.coinbase_addr")
         block = await self._fetch()
         if block.height > 1 and (other := await proven_by_another(self._rpc.call, block.prev_hash,
                                                                   self._config.algorithm)):

@@ -26,7 +26,8 @@ async def ask_beforehand(call: Call, template: Template, algorithm: Algorithm, b
     """Is the chain's latest block proven by our hash, and would the node take `block`, were it solved? Raises
     UsageError or SourceError if not, and OSError. `call` asks the node; what it doesn't know stops nobody."""
     if template.height > 1 and (other := await proven_by_another(call, template.prev_hash, algorithm)):
-        raise UsageError(f"the blocks of this chain are proven by {other} and not by {algorithm}: use --algo {other}")
+        raise UsageError(f"the blocks of this chain are proven by {other} and not by {algorithm}: "
+                         f"use `algorithm={other}`")
     if template.proposals:
         await _propose(call, proposal_request(block, template.workid))
 

@@ -98,7 +98,7 @@ class NodeSource(WorkSource):
         self._feed = GetworkFeed(self._config, self._rpc, self._put)
         self._tried += f" or {self._feed.what}"
         if self._config.aux:
-            self._put(Notice("nothing is mined along: --aux needs a node that gives block templates"))
+            self._put(Notice("nothing is mined along: `aux` needs a node that gives block templates"))
         self._put(Notice(f"{self.label} gives no block templates: mining by getwork, which pays whom the server pays "
                          f"and not {self._config.coinbase_addr}"))
         return True
@@ -112,7 +112,7 @@ class NodeSource(WorkSource):
         if isinstance(error, JsonRpcError) and error.code == INITIAL_DOWNLOAD:
             text += await self._download_progress()
         if is_unknown_method(error) and not self._config.coinbase_addr:
-            text += " Nodes of today give block templates, which need --coinbase-addr ADDRESS"
+            text += " Nodes of today give block templates, which need `coinbase_addr=ADDRESS`"
         self._failures += 1
         if trouble.for_good and not (self._had_job and isinstance(error, _ANSWERS)):
             raise SourceError(text) from None

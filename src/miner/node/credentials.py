@@ -23,7 +23,7 @@ class Credentials:
         self._setting = setting
         self._authorization = basic_authorization(username, password) if username or password else ""
         if self._cookie and not (self._cookie.is_dir() or self._cookie.parent.is_dir()):
-            raise UsageError(f"{setting}: there is no folder {str(self._cookie.parent)!r}")
+            raise UsageError(f"`{setting}`: there is no folder {str(self._cookie.parent)!r}")
 
     async def authorization(self) -> str:
         """The header's value; "" for none. Raises OSError where there is no cookie (now), UsageError for a file that is
@@ -49,7 +49,7 @@ class Credentials:
                           "directory?") from None
         user, colon, password = line.partition(":")
         if not colon or not line.isprintable():
-            raise UsageError(f"{self._setting}: {str(path)!r} is no cookie of a node: it has to hold USER:PASSWORD")
+            raise UsageError(f"`{self._setting}`: {str(path)!r} is no cookie of a node: it has to hold USER:PASSWORD")
         return basic_authorization(user, password)
 
     def _find(self) -> Path:
@@ -61,6 +61,6 @@ class Credentials:
             return cookie
         found = [cookie for chain in _CHAINS if (cookie := self._cookie / chain / COOKIE).exists()]
         if len(found) > 1:
-            raise UsageError(f"{self._setting}: {str(self._cookie)!r} has cookies of several chains, name one: "
+            raise UsageError(f"`{self._setting}`: {str(self._cookie)!r} has cookies of several chains, name one: "
                              + ", ".join(map(str, found)))
         return found[0] if found else self._cookie / COOKIE

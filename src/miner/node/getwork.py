@@ -57,7 +57,7 @@ class StratumOfferedError(SourceError):
     """The server wants to be mined at by stratum, at `url`, and that is permitted."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(f"the server asks to be mined at by stratum: use --url {url}")
+        super().__init__(f"the server asks to be mined at by stratum: use `url={url}`")
         self.url = url
 
 
@@ -100,7 +100,7 @@ def why_not_followed(offered: str, config: SourceConfig) -> str:
     """Why stratum at the URL `offered` is not for us, whom the server of `config` sends there; "" where it is. Our
     credentials go along: so not to another host unless it was allowed, and never from TLS to plain text."""
     if not config.stratum:
-        return "--no-stratum"
+        return "`stratum=False`"
     try:
         there, here = urlsplit(offered), urlsplit(config.url)
         host, port = there.hostname or "", there.port
@@ -110,11 +110,11 @@ def why_not_followed(offered: str, config: SourceConfig) -> str:
     if there.scheme not in POOL_SCHEMES or not (host and port) or "@" in there.netloc or there.path.strip("/"):
         return "it is no stratum+tcp://HOST:PORT"
     if not config.username:
-        return "it needs a user, see --user"
+        return "it needs a user, see `username`"
     if NODE_SCHEMES[here.scheme] and not POOL_SCHEMES[there.scheme]:
         return "it has no TLS, and the server has"
     if host != here.hostname and not config.may_be_sent_to(host):
-        return "it is on another host: use --allow-redirect, or give it as --url, if you trust it"
+        return "it is on another host: use `redirect_to`, or give it as `url`, if you trust it"
     return ""
 
 

@@ -36,8 +36,8 @@ _STALE = frozenset({"inconclusive", "duplicate-inconclusive", "inconclusive-not-
 DUPLICATE = "duplicate"
 
 _FIXES = {
-    "bad-txns-vout-p2sh": "this chain has given up script addresses; use a --coinbase-addr of the oldest kind",
-    "bad-cb-length": "the coinbase script is too long or too short; shorten --coinbase-sig",
+    "bad-txns-vout-p2sh": "this chain has given up script addresses; use a `coinbase_addr` of the oldest kind",
+    "bad-cb-length": "the coinbase script is too long or too short; shorten `coinbase_sig`",
 }
 
 
@@ -154,7 +154,7 @@ def _explain_status(error: HttpError, cookie: bool) -> Trouble:
         return Trouble("the node refuses the cookie: is it that node's own? (HTTP status 401)", False)
     if error.status == 401:
         return Trouble("wrong RPC user or password: they must be the node's rpcuser and rpcpassword, or use "
-                       "--cookie-file (HTTP status 401)", True)
+                       "`cookie_file` (HTTP status 401)", True)
     if error.status == 403:
         return Trouble("the node does not permit it: see its options -rpcallowip (this machine) and -rpcwhitelist "
                        "(validateaddress, getblocktemplate, getbestblockhash, submitblock) (HTTP status 403)", True)

@@ -198,7 +198,7 @@ class _TemplateFields(Fields):
         mutable = self.members.get("mutable")
         if not isinstance(mutable, list) or not ("coinbase/append" in mutable or "coinbase" in mutable):
             raise ProtocolError("the server makes the coinbase itself and lets nobody append to it: "
-                                "try --no-gbt, in case it gives getwork")
+                                "try `gbt=False`, in case it gives getwork")
         data = Fields(self.members["coinbasetxn"], "the template's coinbasetxn").hexadecimal("data", most=100_000)
         try:
             split_given_coinbase(data, 0)

@@ -53,7 +53,7 @@ class TemplateFeed(Feed):
     def __init__(self, config: SourceConfig, rpc: NodeRpc, put: Callable[[SourceEvent], None]) -> None:
         """Raises UsageError for settings that won't do."""
         self._config, self._rpc, self._put = config, rpc, put
-        self._address = check_address(config.coinbase_addr, "--coinbase-addr")
+        self._address = check_address(config.coinbase_addr, "coinbase_addr")
         self._poller: polling.Poller[Template] = polling.Poller(config.scan_time)
         self._watch = TipWatch(rpc, config.scan_time)
         self._aux = AuxChain(config.aux, config, put, self._poller.wake) if config.aux else None
@@ -75,7 +75,7 @@ class TemplateFeed(Feed):
     async def follow(self) -> None:
         self._latest = None
         if self._payout is None:
-            script = await payout_script(self._rpc.call, self._address, "--coinbase-addr")
+            script = await payout_script(self._rpc.call, self._address, "coinbase_addr")
             self._payout = Payout(script, self._config.coinbase_sig)
         template = await self._fetch()
         await self._ask_beforehand(template)

@@ -26,7 +26,7 @@ class NodeRpc:
     `by_cookie`: they come from the node's cookie."""
 
     def __init__(self, url: str, username: str = "", password: str = "", *, cookie_file: str = "",
-                 cookie_setting: str = "--cookie-file", route: Route | None = None,
+                 cookie_setting: str = "cookie_file", route: Route | None = None,
                  patience: float = _MAX_CALL_SECONDS, extensions: str = "",
                  on_traffic: Callable[[Traffic], None] | None = None) -> None:
         """Nothing is sent yet.

@@ -13,7 +13,7 @@ _REMOTE = re.compile(r"spark://[^\s/:]+:\d+(,[^\s/:]+:\d+)*|k8s://\S+|yarn")
 def check_master(master: str) -> None:
     """Raise UsageError unless this is the URL of a master that the job can use."""
     if not any(kind.fullmatch(master) for kind in (_LOCAL, _LOCAL_CLUSTER, _REMOTE)):
-        raise UsageError(f"--master {master[:100]!r} is none of local[N], local-cluster[EXECUTORS,CORES,MB], "
+        raise UsageError(f"the master {master[:100]!r} is none of local[N], local-cluster[EXECUTORS,CORES,MB], "
                          "spark://HOST:PORT, yarn, k8s://URL")
 
 

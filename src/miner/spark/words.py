@@ -14,7 +14,7 @@ def task_failure(message: str) -> str:
     if versions := _VERSIONS.search(message):
         worker, driver = (version.replace(", ", ".") for version in versions.groups())
         return (f"the executors' Python is {worker} and the driver's is {driver}, and Spark wants one minor version "
-                f"on both: name a Python {driver} that executors have (--conf spark.pyspark.python=…), or start the "
+                f"on both: name a Python {driver} that executors have (spark.pyspark.python=…), or start the "
                 f"driver with a Python {worker}")
     ours, traceback, rest = message.partition("Traceback (most recent call last):")
     if traceback:

@@ -37,7 +37,7 @@ class PoolAddress:
         username = config.username or unquote(url.username or "")
         password = config.password or unquote(url.password or "")
         if not username and not config.anonymous:
-            raise UsageError(f"no user given for the pool {host}: use --user NAME")
+            raise UsageError(f"no user given for the pool {host}: use `username=NAME`")
         for name, value in (("user", username), ("password", password)):
             if len(value) > MAX_NAME or not value.isprintable():
                 raise UsageError(f"the pool {name} must be up to {MAX_NAME} printable characters")
