@@ -1,1 +1,1 @@
-"""What people type and read, for the command line and the Spark job alike: options, lines, streams, signals."""
+"""What people type and read, for the command line and the Spark job: options, lines, streams, signals."""

@@ -1,4 +1,4 @@
-"""Where a command's lines go (results to stdout, messages to stderr or the system log), and how it ends."""
+"""Where a command's lines go (results to stdout, messages to stderr or the system log), and how a command ends."""
 
 import contextlib
 import enum
@@ -22,11 +22,13 @@ from miner.front.writer import MAX_WAITING, LineStream, StreamFile, Writer
 
 _IN_ORDER_SECONDS = 0.2  # how long a line for one stream waits for those before it on the other
 _LAST_WORDS_SECONDS = 3.0  # how long the end waits for a reader that has stopped
-_PLACES = 3  # the innermost, where an unexpected error was raised
+_PLACES = 3  # innermost places in the code that an unexpected error's line names
 _MAX_FAULT = 300  # characters of an unexpected error's own text
 
 
 class ExitStatus(enum.IntEnum):
+    """A command's exit status."""
+
     OK = 0
     FAILED = 1
     USAGE = 2
@@ -61,7 +63,8 @@ class Console:
                              on_gone=lambda: self._on_gone(self.err))
 
     def use_syslog(self) -> None:
-        """From now on messages go to the system log; where there is none, still to stderr, with a notice."""
+        """Send messages to the system log from now on. Where there is none they still go to stderr, and a line says
+        so."""
         from miner.front.syslog import open_syslog
 
         try:
@@ -73,8 +76,8 @@ class Console:
         self._syslog = Writer(log, limit=MAX_WAITING, missing=_missing_words)
 
     def go_to_background(self) -> int:
-        """Go on in a child that no terminal controls: 0 there, and the child's process number in the parent. To be
-        called before anything is said. Raises MinerError where the system can't or won't."""
+        """Go on in a child process that no terminal controls. Returns 0 there, and the child's process id in the
+        parent. To be called before the first line. Raises MinerError where the system can't or won't."""
         child = go_to_background()
         if not child:
             self._log_files = {}
@@ -84,12 +87,13 @@ class Console:
         return child
 
     def result(self, text: str) -> None:
-        """A line that was asked for."""
+        """Print a line that was asked for, to stdout."""
         self._lines.drain(_IN_ORDER_SECONDS)
         self._results.put(f"{text}\n")
 
     def message(self, text: str) -> None:
-        """A line about what is going on. A setting that it names is shown as its option."""
+        """Print a line about what is going on, to stderr with the time, or to the system log. A setting that the line
+        names is shown as its option."""
         text = in_options(text)
         self._results.drain(_IN_ORDER_SECONDS)
         if self._syslog is not None:
@@ -98,12 +102,13 @@ class Console:
             self._lines.put(self._stamped(text))
 
     def messages(self, lines: Iterable[str]) -> None:
+        """Print lines about what is going on, each as `message` does."""
         for line in lines:
             self.message(line)
 
     def error(self, text: str) -> None:
-        """Why the command ends: without a time, for a person who has just typed it. A setting that it names is shown as
-        its option."""
+        """Print why the command ends, to stderr and the system log: without the time, for a person who has just typed
+        the command. A setting that the line names is shown as its option."""
         text = in_options(text)
         self._results.drain(_IN_ORDER_SECONDS)
         if self._syslog is not None:
@@ -112,8 +117,8 @@ class Console:
 
     @contextlib.contextmanager
     def stopping(self, stop: Callable[[], None]) -> Iterator[None]:
-        """Call `stop` when the process is told to end: by SIGINT, SIGTERM or SIGHUP, or since the reader of its lines
-        has gone. In the background SIGHUP opens the log anew instead."""
+        """Meanwhile, call `stop` when the process is to end: on SIGINT, SIGTERM or SIGHUP, or when the reader of its
+        lines has gone. In the background SIGHUP opens the log files anew instead."""
         def end() -> None:
             self._told_to_end = True
             stop()
@@ -129,7 +134,8 @@ class Console:
 
     @contextlib.contextmanager
     def taking_streams(self) -> Iterator[None]:
-        """What others print meanwhile, such as argparse its help and a thread its traceback, goes the same way."""
+        """Meanwhile, whatever is printed to sys.stdout and sys.stderr goes through this console, such as argparse's
+        help and a thread's traceback."""
         out, err = LineStream(self._results.put, self.out), LineStream(self._lines.put, self.err)
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
@@ -139,8 +145,9 @@ class Console:
                 err.flush()
 
     def close(self, name: str, status: int) -> int:
-        """Wait for the last lines to be written, as long as that makes sense: messages for a few seconds, results until
-        they are read or somebody wants the process to end. The exit status, in which a lost result counts."""
+        """Wait for the last lines to be written: for messages a few seconds, for results until they are read or
+        somebody wants the process to end. `status` is the command's exit status, `name` its name in an error. Returns
+        the exit status of the process, in which a lost result counts."""
         error: OSError | None = None
         if not self._results.drain(_LAST_WORDS_SECONDS if self._told_to_end else math.inf):
             error = TimeoutError("nobody reads it")
@@ -163,7 +170,7 @@ class Console:
 
     def _on_gone(self, stream: TextIO | None) -> None:
         if self._told_to_end or self._log_files is not None or stream is None or is_journal(stream):
-            return  # told to end: so were, by Ctrl-C, the other commands of a pipeline, and no reader is left then
+            return  # told to end: Ctrl-C ends the other commands of a pipeline too, so that no reader is left
         self._reader_gone = True
         if self._stop is not None:
             self._stop()
@@ -181,8 +188,8 @@ class Console:
 
 
 def run_command(name: str, command: Callable[[list[str], Console], int], args: list[str], console: Console) -> int:
-    """Run a command and return its exit status. Errors that are meant for people become one line on stderr; what
-    nobody expected does so, too, as a fault of ours."""
+    """Run a command and return its exit status. A MinerError becomes one line on stderr; so does any other error, as a
+    fault of this program or of the system. `name` stands before these lines; `args` are the arguments behind it."""
     with console.taking_streams():
         try:
             status = command(args, console)
@@ -203,7 +210,7 @@ def run_command(name: str, command: Callable[[list[str], Console], int], args: l
 
 
 def _unexpected(error: BaseException) -> str:
-    """One line: what the system refused or lacks, or, for whoever is to mend it, where we were wrong."""
+    """An unexpected error in one line: what the system refuses or lacks, or else where in the code the fault is."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     place = "".join(f" at {Path(frame.filename).name}:{frame.lineno} in {frame.name}"

@@ -30,7 +30,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A URL without its credentials, and who we are there; None where nobody has said.
+    """A URL without its credentials, and the user name and password for it; None where they have not been given.
 
     place  where the URL was given: the path of a config file, "" for the command line
     """
@@ -51,12 +51,12 @@ class Logins:
     common: Login = Login()
 
     def all(self) -> tuple[Login, ...]:
-        """At least one, whose URL may be None."""
+        """All URLs in order, at least one: where none has been given its `url` is None."""
         return (*self.earlier, self.current)
 
     def with_url(self, url: str, place: str) -> "Logins":
-        """A further URL, given at `place`. A URL of the command line takes the place of a config file's, with its
-        login, as with minerd; and the other way round."""
+        """The logins with a further URL, given at `place`. A URL of the command line takes the place of all of a config
+        file's and keeps the last login, as with minerd; so does a config file's URL with those of the command line."""
         if self.current.url is None:
             return Logins(replace(self.current, url=url, place=place), common=self.current)
         if self.current.place != place:
@@ -64,16 +64,19 @@ class Logins:
         return replace(self, current=replace(self.common, url=url, place=place), earlier=self.all())
 
     def with_username(self, username: str) -> "Logins":
+        """The logins with a user name for the URL that was given last, or for all if there is none yet."""
         return replace(self, current=replace(self.current, username=username))
 
     def with_password(self, password: Secret) -> "Logins":
-        """Raises UsageError if another option has given one for this URL alone."""
+        """The logins with a password for the URL that was given last, or for all if there is none yet. Raises
+        UsageError if another option has given one for that URL alone."""
         if self.current.url is None or self.current.password is not self.common.password:
             password.refuse_other(self.current.password, "password")
         return replace(self, current=replace(self.current, password=password))
 
     def without_password_of_elsewhere(self, place: str) -> "Logins":
-        """A URL that is the only one loses a password that was given at another place."""
+        """The logins without the password of a URL that is the only one, if that password was given at another place
+        than `place`."""
         password = self.current.password
         if self.earlier or password is None or password.place == place:
             return self
@@ -81,7 +84,7 @@ class Logins:
 
     def refuse_two_passwords(self, for_all: Secret | None) -> None:
         """Raise UsageError if a password that is meant for every URL without one is of no use, since they all have one.
-        `for_all`: the one that has an option of its own; those that stood before the first URL are looked at, too."""
+        `for_all` is the one of an option such as --password-file; a password before the first URL is looked at, too."""
         own = [login.password for login in self.all() if login.password is not None]
         if len(own) == len(self.all()):
             for password in own:
@@ -109,7 +112,7 @@ class Given:
     passed_over: tuple[tuple[str, str], ...] = ()
 
     def with_secret(self, name: str, secret: Secret) -> "Given":
-        """Raises UsageError if another option has given it."""
+        """With a secret under its name. Raises UsageError if another option of that place has given it already."""
         secret.refuse_other(self.secrets.get(name), name.removeprefix("aux_"))
         given = replace(self, secrets={**self.secrets, name: secret})
         match name:

@@ -1,4 +1,4 @@
-"""A hub's events as lines, in the manner of `miner.front.report`: minerd's words, each with the name of the miner."""
+"""A hub's events as lines: minerd's words, as in `miner.front.report`, with the name of the miner behind them."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,8 +24,8 @@ _METER_SECONDS = 5.0
 
 class HubReport:
     """The lines for what a hub and its miners do. `source` and `kind` are the label and kind of its source of work;
-    `quiet` leaves out each miner's hashrate, `longpoll` is whether a node is asked to tell of new blocks by itself. A
-    miner's hashrate is told at most every few seconds of `clock`."""
+    `quiet` leaves out each miner's hashrate, `longpoll` is whether new blocks on a node's chain are told in minerd's
+    words for a long poll. A miner's hashrate comes at most every few seconds of `clock`."""
 
     def __init__(self, source: str, kind: SourceKind, quiet: bool = False, longpoll: bool = True,
                  clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,7 +34,7 @@ class HubReport:
         self._introduced: set[str] = set()
 
     def lines(self, event: HubEvent) -> list[str]:
-        """None, one or more lines, without time stamps."""
+        """The lines for an event, perhaps none; without time stamps."""
         return list(self._lines(event))
 
     def _lines(self, event: HubEvent) -> Iterator[str]:
@@ -67,7 +67,7 @@ class HubReport:
                 yield from source_lines(event)
 
     def _introduce(self, miner: MinerStats) -> Iterator[str]:
-        """Once a miner has said so: what it hashes with."""
+        """What a miner hashes with, told once it has said so."""
         if miner.kernel and miner.name not in self._introduced:
             self._introduced.add(miner.name)
             yield (f"{_name(miner.name)} on {one_line(miner.host, 64)}: {counted(miner.threads, 'thread')}, "

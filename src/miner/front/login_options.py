@@ -12,7 +12,8 @@ How: TypeAlias = Literal["text", "file", "ask"]
 
 
 class _LoginAction(argparse.Action):
-    """For the node of a chain to mine along where `dest` begins with `aux_`, else for where work comes from."""
+    """An option about a login: at the node of a chain to mine along where `dest` begins with `aux_`, else at the pool
+    or node that work comes from."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{**settings, "default": argparse.SUPPRESS})
@@ -26,22 +27,23 @@ class _LoginAction(argparse.Action):
             namespace.given = replace(given, source=self.add(given.source, value, given.reading))
 
     def add(self, logins: Logins, value: Any, place: str) -> Logins:
-        """With this option's value, which stood at `place`."""
+        """The logins with this option's value added. `place` is where it stood: a config file's path, or "" for the
+        command line."""
         raise NotImplementedError
 
     def name(self) -> str:
-        """As messages name it."""
+        """The option, as messages name it: `-u/--user`."""
         return "/".join(self.option_strings)
 
     def credentials(self, logins: Logins, text: str, place: str) -> Logins:
-        """USERNAME:PASSWORD, or USERNAME alone."""
+        """The logins with `text` added: USERNAME:PASSWORD, or USERNAME alone."""
         username, colon, password = text.partition(":")
         logins = logins.with_username(username)
         return logins.with_password(Secret(self.name(), place, password)) if colon else logins
 
 
 class GiveUrl(_LoginAction):
-    """Takes the URL without its credentials, and those as `-O` would."""
+    """-o, --aux: adds a URL; credentials that stand in it count as those of `-O`."""
 
     def add(self, logins: Logins, value: Any, place: str) -> Logins:
         url, credentials = value
@@ -52,6 +54,8 @@ class GiveUrl(_LoginAction):
 
 
 class GiveUserpass(_LoginAction):
+    """-O, --aux-userpass: adds USERNAME:PASSWORD."""
+
     def add(self, logins: Logins, value: Any, place: str) -> Logins:
         if ":" not in value:
             raise UsageError(f"{self.name()} must be USERNAME:PASSWORD, with a colon between them")
@@ -59,6 +63,8 @@ class GiveUserpass(_LoginAction):
 
 
 class GiveUsername(_LoginAction):
+    """-u: adds a user name."""
+
     may_be_empty = True  # for pools that want nobody's name
 
     def add(self, logins: Logins, value: Any, place: str) -> Logins:
@@ -66,6 +72,8 @@ class GiveUsername(_LoginAction):
 
 
 class GivePassword(_LoginAction):
+    """-p: adds a password."""
+
     may_be_empty = True
 
     def add(self, logins: Logins, value: Any, place: str) -> Logins:

@@ -1,7 +1,7 @@
 """The long options of pooler's minerd 2.5.1, and getopt's abbreviations of them.
 
-minerd's users have these in scripts and habits, so any beginning that only one of them has stands for it. Options of
-ours have no abbreviations, or a new one could change what an old command means.
+minerd's users have these options in scripts and habits, so any beginning that only one of them has stands for it.
+Options that minerd doesn't have need their whole name: else a new one could change what an old command means.
 """
 
 LONG_OPTIONS = (
@@ -12,13 +12,13 @@ LONG_OPTIONS = (
 
 
 def meant(name: str) -> list[str]:
-    """minerd's options that a name such as `--thr` may stand for: that of this very name, else all that begin so."""
+    """minerd's options that a name such as `--thr` may mean: the one of that name, else all that begin with it."""
     if name in LONG_OPTIONS:
         return [name]
     return [option for option in LONG_OPTIONS if option.startswith(name)] if len(name) > len("--") else []
 
 
 def full_name(name: str) -> str:
-    """The one option of minerd's that begins so; where there is none, or several, the name as it is."""
+    """minerd's option that `name` stands for; where there is none, or several, the name as it is."""
     options = meant(name)
     return options[0] if len(options) == 1 else name

@@ -1,4 +1,4 @@
-"""How long a share takes at this miner's hashrate: told at the start and whenever the difficulty changes."""
+"""How long a share takes on average at this miner's hashrate: a line at the start and with each new difficulty."""
 
 from collections.abc import Iterator
 
@@ -6,22 +6,23 @@ from miner.core.events import Hashrate, NewJob, Started
 from miner.core.source import MovedTo, SourceKind
 from miner.core.target import expected_hashes, target_to_difficulty
 
-PATIENCE_SECONDS = 600.0  # after so long without a share many a pool hangs up: NOMP and its kin by default
+PATIENCE_SECONDS = 600.0  # without a share, until many a pool hangs up: the default of NOMP and its kin
 _UNITS = (("year", 365.25 * 86400), ("day", 86400.0), ("hour", 3600.0), ("minute", 60.0))
 
 
 class Pace:
-    """Fed with a run's events; gives the lines that they call for. A time is told once every thread's hashrate is
-    known, which takes a few seconds."""
+    """Takes a run's events, and gives the lines about how long a share takes. Such a line comes once every thread's
+    hashrate is known, which takes a few seconds."""
 
     def __init__(self) -> None:
         self._threads = 0
         self._kind: SourceKind | None = None
         self._hashrates: dict[int, float] = {}  # by thread
         self._job: NewJob | None = None
-        self._told = 0  # the target that a time was told for
+        self._told = 0  # the target that a line was given for
 
     def lines(self, event: Started | MovedTo | NewJob | Hashrate) -> Iterator[str]:
+        """The lines that an event calls for, mostly none."""
         match event:
             case Started():
                 self._threads, self._kind = event.threads, event.kind
@@ -51,7 +52,7 @@ class Pace:
 
 
 def duration(seconds: float) -> str:
-    """For people: `0.3 seconds`, `5 minutes`, `3.2e+09 years`."""
+    """Seconds for people: `0.3 seconds`, `5 minutes`, `3.2e+09 years`."""
     for name, size in _UNITS:
         if seconds >= 2 * size:
             return f"{seconds / size:.{0 if seconds < 1e6 * size else 1}{'f' if seconds < 1e6 * size else 'e'}} {name}s"

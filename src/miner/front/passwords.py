@@ -12,9 +12,8 @@ MAX_SECRET = 4096  # characters
 
 
 def read_secret(option: str, path: str) -> str:
-    """The first line of a file that holds a password or token, behind a byte
-    order mark if there is one. Raises UsageError, which names the option, if the file
-    can't be read or the line is empty or longer than MAX_SECRET."""
+    """The first line of a file that holds a password or token, without a byte order mark. Raises UsageError, which
+    names the option, if the file can't be read or is not UTF-8, or the line is empty or longer than MAX_SECRET."""
     try:
         with Path(path).open(encoding="utf-8-sig") as file:
             secret = file.readline(MAX_SECRET + 1).rstrip("\r\n")
@@ -27,7 +26,7 @@ def read_secret(option: str, path: str) -> str:
 
 
 def from_environment(environ: Mapping[str, str], name: str) -> str:
-    """The variable's value, "" where it is not set. Raises UsageError where it is set to nothing."""
+    """An environment variable's value, "" where it is not set. Raises UsageError where it is set, but empty."""
     value = environ.get(name)
     if value is not None and not value.strip():
         raise UsageError(f"the environment's {name} is set, but empty: unset it, or put something into it")
@@ -35,8 +34,8 @@ def from_environment(environ: Mapping[str, str], name: str) -> str:
 
 
 def get_secret(secret: Secret, ask: Callable[[str], str] = getpass.getpass, prompt: str = "Password: ") -> str:
-    """The secret itself: from its file, or from the person at the terminal, if the option didn't have it. Raises
-    UsageError where that can't be done."""
+    """A secret's text: its own, or that of its file, or what the person at the terminal answers to `prompt`. Raises
+    UsageError where the file can't be read, or there is no terminal."""
     if secret.file:
         return read_secret(secret.option, secret.file)
     if secret.text is not None:
@@ -48,7 +47,7 @@ def get_secret(secret: Secret, ask: Callable[[str], str] = getpass.getpass, prom
 
 
 def readable_by_others(path: str) -> bool:
-    """Whether users other than the owner may read it. False where the system has no such modes."""
+    """Whether users other than its owner may read a file. False where files have no modes, or none is there."""
     try:
         return os.name == "posix" and bool(Path(path).stat().st_mode & 0o044)
     except OSError:

@@ -16,8 +16,8 @@ from typing import Any, TextIO, TypeAlias
 from miner.core.errors import MinerError, UsageError
 from miner.front.minerd import full_name
 
-ONE_WISH_SECONDS = 1.0  # within which signals to end are one wish; a person's second Ctrl-C may come soon after
-_SIGHUP: int | None = getattr(signal, "SIGHUP", None)  # Windows has none, but SIGBREAK where a console is closed
+ONE_WISH_SECONDS = 1.0  # signals to end that come within this time are one wish to end
+_SIGHUP: int | None = getattr(signal, "SIGHUP", None)  # None on Windows, which sends SIGBREAK when a console is closed
 ENDING_SIGNALS = tuple(number for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
                        if (number := getattr(signal, name, None)) is not None)
 _Handler: TypeAlias = Any  # a function, a signal.Handlers or a number
@@ -29,7 +29,8 @@ _KINDS = {"-p": "all", "--pass": "all", "--password": "all", "--token": "all",
 
 
 def secret_spans(args: Sequence[str]) -> Iterator[tuple[int, int, int]]:
-    """Where passwords stand on a command line: (argument, from, to)."""
+    """Where passwords stand on a command line: an argument's index, and from which of its characters to which, the last
+    not included."""
     rest = iter(enumerate(args))
     for index, token in rest:
         name, equals, value = token.partition("=")
@@ -61,8 +62,8 @@ def _secret_in(value: str, kind: str) -> tuple[int, int]:
 
 
 def hide_secrets(args: Sequence[str], proc: Path = Path("/proc/self")) -> bool:
-    """Write `x` over the passwords among this process's arguments, as `ps` shows them. True when none is visible any
-    more. Linux keeps them in the process's own memory, and lets it write there; elsewhere they stay visible."""
+    """Write `x` over the passwords among this process's arguments, as `ps` shows them. Returns True when none is
+    visible any more. On Linux the arguments are in memory that the process may write; elsewhere they stay visible."""
     spans = list(secret_spans(args))
     if not spans:
         return True
@@ -84,8 +85,9 @@ def hide_secrets(args: Sequence[str], proc: Path = Path("/proc/self")) -> bool:
 
 
 class _Ending:
-    """A signal handler. The first signal is the wish to end; so is whatever else comes within ONE_WISH_SECONDS. A later
-    one is left to the handlers that were there before, or, while the end is still under way, to the system's own."""
+    """A signal handler that calls `stop` once. The first signal is the wish to end; those that come within
+    ONE_WISH_SECONDS belong to that wish. A later one is left to the handlers that were there before or, while the end
+    is still under way, to the system, which ends the process."""
 
     def __init__(self, stop: Callable[[], None]) -> None:
         self._stop = stop
@@ -94,11 +96,12 @@ class _Ending:
         self._over = False
 
     def install(self, number: int) -> None:
+        """Handle this signal from now on."""
         self._before[number] = signal.signal(number, self._handle) or signal.SIG_DFL
 
     def leave(self) -> None:
-        """The end is no longer under way. Where a wish has come, the handler stays: the wish may come a second time
-        while the process is on its way out."""
+        """Note that what was to be stopped has ended. Where a wish to end has come, the handler stays: a second one may
+        come while the process is on its way out."""
         self._over = True
         if self._wished is None:
             self._restore()
@@ -121,11 +124,11 @@ class _Ending:
 @contextlib.contextmanager
 def stopping_on_signals(stop: Callable[[], None], hang_up: Callable[[], None] | None = None,
                         numbers: Sequence[int] = ENDING_SIGNALS) -> Iterator[None]:
-    """Call `stop` on the first of these signals. `timeout` sends its signal to a process and to the process's group,
-    which makes two at once: within ONE_WISH_SECONDS all are one wish. A later one ends the process at once.
+    """Meanwhile, call `stop` on the first of these signals. Others that come within ONE_WISH_SECONDS are one wish with
+    it (`timeout` sends two at once: to a process, and to its group). A later one ends the process at once.
 
-    hang_up  called for each SIGHUP instead. Without it SIGHUP is one of the signals that end, unless it is ignored
-             already, as under nohup.
+    hang_up  is called for each SIGHUP instead. Without it SIGHUP is one of the signals that end, unless it is ignored
+             already, as under nohup
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -154,9 +157,9 @@ def _hearing_hang_up(hang_up: Callable[[], None] | None) -> Iterator[None]:
 
 
 def run_process(main: Callable[[list[str]], int], args: list[str]) -> int:
-    """Run `main` as this process's only purpose: with its three standard streams open, so that no connection can be
-    taken for one of them, with passwords off the process list, and with a Ctrl-C before there is anything to stop as
-    status 130. Returns the exit status."""
+    """Run `main` with these arguments as all that this process does. Returns the exit status, 130 where Ctrl-C comes
+    before there is anything to stop. Before, the three standard streams are opened where they are closed, so that no
+    connection can be taken for one of them, and passwords are hidden on the process list."""
     _open_standard_streams()
     hide_secrets(args)
     try:
@@ -180,9 +183,9 @@ def _open_standard_streams() -> None:
 
 
 def go_to_background() -> int:
-    """Go on in a child that no terminal controls. Returns 0 there, and the child's process number in the parent, which
-    should end. Call it before any thread is started. Raises UsageError where the system has no such thing, and
-    MinerError where it refuses."""
+    """Go on in a child process that no terminal controls. Returns 0 there, and the child's process id in the parent,
+    which should end. To be called before any thread is started. Raises UsageError where the system has no fork, and
+    MinerError where it refuses one."""
     if not hasattr(os, "fork"):
         raise UsageError("-B/--background: this system has no fork")
     try:
@@ -190,7 +193,7 @@ def go_to_background() -> int:
     except OSError as error:
         raise MinerError(f"-B/--background: the system refuses another process: {error.strerror}") from None
     if child == 0:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until somebody listens to it
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is a handler for it
         with contextlib.suppress(OSError):  # refused: then the terminal's SIGHUP comes here, and ends nothing
             os.setsid()
         with contextlib.suppress(OSError):  # a root directory without /dev
@@ -201,7 +204,7 @@ def go_to_background() -> int:
 
 
 def file_behind(stream: TextIO) -> str:
-    """The path of the regular file that a stream writes to; "" where it is none, or the system doesn't tell."""
+    """The path of the regular file behind a stream; "" where there is none, or the system doesn't tell."""
     try:
         descriptor = stream.fileno()
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -216,9 +219,9 @@ def file_behind(stream: TextIO) -> str:
 
 
 def reopen_file(descriptor: int, path: str) -> None:
-    """Make the descriptor write to the end of the file that has this path now, which is made with the old one's mode if
-    there is none: somebody may have moved the old one away, as logrotate does. Raises OSError, and changes nothing
-    then."""
+    """Make a file descriptor write to the end of the file that has this path now: somebody may have moved the old file
+    away, as logrotate does. Where there is none, one is made with the old file's mode. Raises OSError, and changes
+    nothing then."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY | os.O_NOFOLLOW
     new = os.open(path, flags, stat.S_IMODE(os.fstat(descriptor).st_mode))
     os.dup2(new, descriptor)
@@ -226,7 +229,8 @@ def reopen_file(descriptor: int, path: str) -> None:
 
 
 def is_journal(stream: TextIO) -> bool:
-    """Whether the stream goes to systemd's journal, whose end is no wish that the service ends (systemd.exec(5))."""
+    """Whether a stream goes to systemd's journal (JOURNAL_STREAM, systemd.exec(5)). When the journal goes away, the
+    service needn't end."""
     try:
         status = os.fstat(stream.fileno())
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
-"""Events as lines for people, and for the programs that parse minerd's. Pure: no clock of its own, nothing is printed.
+"""Events as lines for people, and for programs that parse minerd's lines. Does no I/O and reads no clock.
 
-Where minerd 2.5.1 has a line for something, this is its text. Whatever came over the network is cut to one bounded
+Where minerd 2.5.1 has a line for something, its text is used here. Whatever came over the network is cut to one bounded
 line of printable characters first.
 """
 
@@ -13,8 +13,8 @@ from miner.core.target import target_to_difficulty
 from miner.core.text import one_line
 from miner.front.pace import Pace
 
-MAX_TRAFFIC = 4096  # characters of a message that are shown
-MAX_TROUBLE = 500  # and of our own words on what went wrong, with whatever of the other end's is in them
+MAX_TRAFFIC = 4096  # characters of a message to or from the other end that are shown
+MAX_TROUBLE = 500  # characters of a line on what went wrong, which may quote the other end
 
 
 def khash(hashrate: float) -> str:
@@ -23,7 +23,8 @@ def khash(hashrate: float) -> str:
 
 
 def rate(hashrate: float) -> str:
-    """H/s as minerd writes it, with its unit: `60.11 khash/s`. What would be 0.00 there, and is not, is in H/s."""
+    """H/s as minerd writes it, with its unit: `60.11 khash/s`. A rate below 10 H/s, for which minerd would write 0.00
+    or 0.01, is in H/s."""
     return f"{hashrate:.3g} H/s" if 0 < hashrate < 10 else f"{khash(hashrate)} khash/s"
 
 
@@ -63,8 +64,8 @@ def counted(number: int, noun: str) -> str:
 
 
 class Report:
-    """The lines for what a miner does. `quiet` leaves out each thread's hashrate, `debug` adds more about jobs;
-    `longpoll` is whether nodes are asked to tell of new blocks by themselves."""
+    """The lines for a run's events. `quiet` leaves out each thread's hashrate, `debug` adds more about jobs; `longpoll`
+    is whether new blocks on a node's chain are told in minerd's words for a long poll."""
 
     def __init__(self, quiet: bool = False, debug: bool = False, longpoll: bool = True) -> None:
         self._quiet, self._debug, self._longpoll = quiet, debug, longpoll
@@ -74,7 +75,7 @@ class Report:
         self._pace = Pace()
 
     def lines(self, event: MinerEvent) -> list[str]:
-        """None, one or more lines, without time stamps."""
+        """The lines for an event, perhaps none; without time stamps."""
         lines = list(self._lines(event))
         if isinstance(event, Started | MovedTo | NewJob | Hashrate):
             lines += self._pace.lines(event)
@@ -130,12 +131,12 @@ def restart_line(source: str, kind: SourceKind | None, longpoll: bool) -> str:
 
 
 def block_line(job: Job, block_hash: str, source: str) -> str:
-    """A block of ours. The source is named, so that a test chain's block is not taken for money."""
+    """The line for a block that was found here. It names the source, lest a test chain's block be taken for money."""
     return f"BLOCK found{at_height(job)}, {one_line(source)}: {one_line(block_hash, 64)}"
 
 
 def source_lines(event: Connecting | Disconnected | MovedTo | Notice | Traffic | Finished | Unread) -> Iterator[str]:
-    """What happens between us and where work comes from, on a miner as on a hub."""
+    """The lines for what happens between a miner or hub and its source of work."""
     match event:
         case Connecting(what="long-polling"):
             yield f"Long-polling activated for {one_line(event.label)}"
@@ -164,7 +165,8 @@ def totals_line(totals: Totals) -> str:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns two spaces apart; one whose cells all start with a digit (or are empty) is set flush right."""
+    """Rows and their heads as lines. Columns are two spaces apart; a column whose cells all start with a digit, or are
+    empty, is set flush right."""
     columns = list(zip(heads, *rows, strict=True))
     right = [all(cell[:1].isdigit() for cell in column[1:] if cell) and len(column) > 1 for column in columns]
     widths = [max(map(len, column)) for column in columns]
@@ -175,11 +177,11 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def reason_lines(status: ShareStatus, reason: str) -> Iterator[str]:
-    """Why a share was not accepted."""
+    """The line that says why a share was not accepted; none for one that was."""
     if status is not ShareStatus.ACCEPTED:
         yield f"{'reject' if status is ShareStatus.REJECTED else 'stale'} reason: {one_line(reason) or 'none given'}"
 
 
 def at_height(job: Job) -> str:
-    """The block's height, where the source said it."""
+    """The height of a job's block, as ` at height 5`; "" where the source didn't say it."""
     return "" if job.height is None else f" at height {job.height}"

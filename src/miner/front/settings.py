@@ -1,4 +1,4 @@
-"""From options that have been read to the settings of a run, and to what a person should be told about them."""
+"""Makes the settings of a run from options that have been read, and says what a person should know about them."""
 
 import argparse
 import getpass
@@ -58,7 +58,7 @@ def notices(options: argparse.Namespace) -> list[str]:
 
 
 def _passed_over(names: tuple[tuple[str, str], ...]) -> Iterator[str]:
-    """A line for each config file with names that are no options."""
+    """A line for each config file that has names which are no options of this command."""
     for path in dict.fromkeys(path for path, _ in names):
         found = [repr(one_line(name, 40)) for place, name in names if place == path]
         more = f" and {len(found) - _MAX_NAMES} more" if len(found) > _MAX_NAMES else ""
@@ -66,7 +66,7 @@ def _passed_over(names: tuple[tuple[str, str], ...]) -> Iterator[str]:
 
 
 def _plain(options: argparse.Namespace, settings: type) -> dict[str, Any]:
-    """The settings that have an option of their own, which gives their value as it is."""
+    """The settings whose value is that of one option, as it is: by the settings' names."""
     return {field.name: getattr(options, field.name) for field in fields(settings) if hasattr(options, field.name)}
 
 
@@ -93,7 +93,7 @@ def _tls(login: Login) -> bool:
 
 
 def _by_cookie(options: argparse.Namespace, login: Login) -> bool:
-    """Whether the node at this URL is to know us by its cookie."""
+    """Whether the login at this URL is the node's cookie (--cookie-file): no user name or password was given for it."""
     return (bool(options.cookie_file) and _scheme(login) in NODE_SCHEMES
             and login.username is None and login.password is None)
 
@@ -106,7 +106,8 @@ def _check_cookie(options: argparse.Namespace, logins: tuple[Login, ...]) -> Non
 
 
 def _lacks_payee(options: argparse.Namespace, login: Login) -> bool:
-    """Whether block templates are out of the question at this URL. minerd goes over to getwork then."""
+    """Whether block templates can't be asked for at this URL, since nobody is named to be paid. As with minerd, work
+    then comes by getwork."""
     return _scheme(login) in NODE_SCHEMES and options.gbt and not options.coinbase_addr
 
 

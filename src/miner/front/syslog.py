@@ -7,8 +7,8 @@ from logging.handlers import SysLogHandler
 
 
 def open_syslog(address: str) -> Callable[[str], None]:
-    """What writes one message to the system log at this socket. Raises OSError where there is none; so does each
-    message while it is away, and goes to the new one when it is back."""
+    """A function that writes one message to the system log behind the Unix socket at `address`. Raises OSError where
+    nobody listens there. So does the function while the log is away; it connects anew when the log is back."""
     if not hasattr(socket, "AF_UNIX"):
         raise OSError("this system has none")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:

@@ -1,5 +1,5 @@
-"""The kinds of values that options have. Each function takes the text and returns the value. A text that won't do
-raises ArgumentTypeError, to which argparse adds the option's name, or UsageError."""
+"""The kinds of values that options have. Each function takes an option's text and returns its value. A text that won't
+do raises ArgumentTypeError, to which argparse adds the option's name, or UsageError."""
 
 import argparse
 import math
@@ -12,7 +12,7 @@ from miner.core.errors import UsageError
 
 
 def integer(low: int, high: int) -> Callable[[str], int]:
-    """Whole numbers from low to high."""
+    """A function that reads whole numbers from `low` to `high`."""
     def parse(text: str) -> int:
         try:
             number = int(text)
@@ -61,23 +61,23 @@ def some_seconds(text: str) -> float:
 
 
 def niceness(text: str) -> int | None:
-    """How far to step back behind other programs, up to 19; None for 0, which leaves the priority as it is."""
+    """A nice value from 1 to 19, as nice(1) has them; None for 0, which leaves the priority as it is."""
     return integer(0, 19)(text) or None
 
 
 def source_url(text: str) -> tuple[str, str | None]:
-    """The URL of a pool or node."""
+    """The URL of a pool or node, and its credentials: see `_url`."""
     return _url(text, "-o/--url", (*POOL_SCHEMES, *NODE_SCHEMES))
 
 
 def node_url(text: str) -> tuple[str, str | None]:
-    """The URL of the node of a chain to mine along."""
+    """The URL of the node of a chain to mine along, and its credentials: see `_url`."""
     return _url(text, "--aux", tuple(NODE_SCHEMES))
 
 
 def _url(text: str, option: str, schemes: tuple[str, ...]) -> tuple[str, str | None]:
-    """(URL without credentials, USER:PASSWORD or None). Like minerd, takes the credentials as they are, without
-    percent-decoding, and a URL without a scheme as http."""
+    """A URL without credentials, and its USER:PASSWORD, or None. As with minerd, credentials are taken as they are,
+    without percent-decoding, and a URL without a scheme is http."""
     if not re.fullmatch(r"[!-~]{1,2048}", text):
         raise UsageError(f"{option} must be from 1 to 2048 ASCII characters without spaces")
     match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text)
@@ -106,21 +106,21 @@ def domain(text: str) -> str:
 
 
 def worker_id(text: str) -> str:
-    """What is added to a user name."""
+    """A worker's id, which is added to a user name behind a dot."""
     if not re.fullmatch(r"[!-~]{1,128}", text):
         raise argparse.ArgumentTypeError("must be 1 to 128 printable ASCII characters without spaces")
     return text
 
 
 def user_agent(text: str) -> str:
-    """What a miner calls itself."""
+    """What a miner calls itself at a pool; may be empty."""
     if not re.fullmatch(r"[ -~]{0,128}", text):
         raise argparse.ArgumentTypeError("must be up to 128 printable ASCII characters")
     return text
 
 
 def coinbase_sig(text: str) -> str:
-    """Text for a coinbase script."""
+    """Text for a coinbase script, at most 80 bytes in UTF-8."""
     if len(text.encode("utf-8", "surrogateescape")) > 80:
         raise argparse.ArgumentTypeError("must be at most 80 bytes: a coinbase script holds 100 in all")
     return text

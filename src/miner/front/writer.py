@@ -1,4 +1,4 @@
-"""Lines on their way out of the process. Whoever says one never waits for whoever reads it."""
+"""Lines on their way out of the process. Code that prints a line never waits for whoever reads it."""
 
 import io
 import os
@@ -17,24 +17,24 @@ class Writer:
     """Writes texts one after the other, in a thread of its own. A reader that has stopped (a terminal after Ctrl-S, a
     pipe that nobody empties) or a disk that hangs holds up that thread and nothing else.
 
-    write    puts one text out, however long that takes; raises OSError where that can't be done
-    limit    texts that may wait at most, of which the oldest gives way to a new one; 0 for any number
-    missing  the text for a number of texts that were lost. It is written as soon as something can be written again
-    on_gone  called from the writing thread when nobody will ever read again (BrokenPipeError)
+    write    writes one text, however long that takes; raises OSError where it can't be written
+    limit    how many texts may wait: beyond that the oldest is dropped; 0: any number
+    missing  gives the line for a number of texts that were lost. It is written as soon as writing works again
+    on_gone  is called on the writing thread when nobody will ever read again (BrokenPipeError)
     """
 
     def __init__(self, write: Callable[[str], None], *, limit: int = 0, missing: Callable[[int], str] | None = None,
                  on_gone: Callable[[], None] | None = None) -> None:
-        self.error: OSError | None = None  # why a text was lost, for the last one that was
+        self.error: OSError | None = None  # why the last text that was lost couldn't be written
         self._write, self._limit, self._missing, self._on_gone = write, limit, missing, on_gone
         self._waiting: deque[str] = deque()
-        self._lost = 0  # and not told yet
-        self._began: float | None = None  # the write in progress, on time.monotonic's clock
+        self._lost = 0  # texts, since the last line that told of lost ones
+        self._began: float | None = None  # when the write in progress began, on time.monotonic's clock
         self._thread: threading.Thread | None = None
         self._changed = threading.Condition()  # re-entrant: a signal's handler may say something, too
 
     def put(self, text: str) -> None:
-        """Have it written soon. Returns at once."""
+        """Have a text written soon. Returns at once."""
         with self._changed:
             self._waiting.append(text)
             if self._limit and len(self._waiting) > self._limit:
@@ -45,8 +45,8 @@ class Writer:
                 self._start()
 
     def drain(self, patience: float) -> bool:
-        """Wait until all is written. False where that takes more than `patience` seconds, or one text has taken that
-        long already."""
+        """Wait until all texts are written. Returns False where that takes more than `patience` seconds, or a single
+        text has taken that long already."""
         deadline = time.monotonic() + patience
         with self._changed:
             while self._waiting or self._began is not None:
@@ -93,9 +93,9 @@ class Writer:
 
 
 class StreamFile:
-    """The file below a text stream. It is written without the stream's buffer, whose lock Python needs at its end: a
-    thread that was held up inside it would end the process with a fatal error. Characters that the stream's encoding
-    lacks are written as escapes."""
+    """The file below a text stream, written past the stream's buffer. Python takes that buffer's lock when the process
+    ends, and dies of a fatal error where a thread is held up inside of it. Characters that the stream's encoding lacks
+    are written as escapes."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream  # None: the process was started with this stream closed
@@ -104,7 +104,7 @@ class StreamFile:
         self._torn = False  # a text was written in part
 
     def write(self, text: str) -> None:
-        """Write all of it. Raises OSError; what comes next then starts on a new line."""
+        """Write all of a text. Raises OSError; where a part was written by then, the next text starts on a new line."""
         if self._stream is None:
             raise OSError("it was closed when this process started")
         if self._raw is None:  # not a file, but something in memory
