@@ -1,6 +1,6 @@
-"""The command line: `python -m miner …` stands in for minerd; `hub` and `bench` are commands of their own.
+"""The command line: `python -m miner …` takes minerd's options and mines; `hub` and `bench` are commands of their own.
 
-Lines about what is going on go to stderr, in minerd's form; what was asked for goes to stdout.
+Lines about what is going on go to stderr, in minerd's form; results, such as a table or a picture's figures, to stdout.
 """
 
 import sys
@@ -10,7 +10,7 @@ from miner.front.console import Console, run_command
 
 
 def main(argv: Sequence[str] | None = None, console: Console | None = None) -> int:
-    """Run what `argv` (by default the process's own arguments) asks for. Returns the exit status."""
+    """Run the command that `argv` names (None: this process's arguments). Returns the exit status."""
     args = sys.argv[1:] if argv is None else list(argv)
     console = console or Console()
     if args[:1] == ["hub"]:
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None, console: Console | None = None) -> i
     return run_command("miner", _mine, args, console)
 
 
-# Each command loads only what it needs, and what can't be loaded is told as every other error is.
+# Each command imports only what it needs. It does so inside of `run_command`, which makes one line of a failed import.
 
 def _mine(args: list[str], console: Console) -> int:
     from miner.cli.mine import mine

@@ -1,7 +1,7 @@
-"""`python -m miner bench`: every kernel this CPU has, beside each other and beside Python's own hashlib.
+"""`python -m miner bench`: measures every kernel that this CPU has, beside the others and beside Python's hashlib.
 
-All candidates take turns in several rounds, so that a machine that slows down or has other work slows them all; what is
-shown is each one's median.
+All candidates take turns in several rounds, so that a machine that slows down or has other work slows them all. The
+table shows the median of each.
 """
 
 import argparse
@@ -30,9 +30,10 @@ _FAR_BELOW = 0.8  # of the CPU time that the threads could use: from here on it 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What came of a candidate, in H/s: its median, slowest and fastest round, and how it compares with hashlib on one
-    thread, if that takes the N (median of the rounds' ratios). Where the clock is known, `cycles` are those of a hash
-    on each thread; where the CPU's limit is known too, `share` is how much of it was reached."""
+    """What was measured of a candidate. `hashrate`, `slowest` and `fastest` are its median, slowest and fastest round
+    in H/s. `ratio` is the median of its rounds' ratios to hashlib on one thread, if hashlib takes the algorithm's
+    parameters. `cycles` are the CPU cycles that a thread takes for a hash, where the clock is known. `share` is the
+    part of the CPU's limit that was reached, where that is known too."""
 
     candidate: Candidate
     hashrate: float
@@ -44,7 +45,8 @@ class Figures:
 
 
 def bench(args: list[str], console: Console) -> int:
-    """Measure, and print a table, or JSON for programs."""
+    """Run `miner bench` with these arguments: measure, and print a table, or JSON for programs. Returns the exit
+    status."""
     options = parser().parse_args(args)
     with ChartFile(options.chart) if options.chart else contextlib.nullcontext() as chart:
         return _bench(options, chart, console)
@@ -81,8 +83,9 @@ def _bench(options: argparse.Namespace, chart: ChartFile | None, console: Consol
 
 def _measure(candidates: Sequence[Candidate], rounds: int, seconds: float, pin: bool, stop: threading.Event,
              console: Console) -> tuple[list[dict[Candidate, float]], float | None, float]:
-    """Each candidate's H/s in each round that was done before `stop` was set; the clock's median in hertz, if it can be
-    told; and which part of the CPU time that they could use the threads had, in the median of all measurements."""
+    """Measure until all rounds are done or `stop` is set. Returns each candidate's H/s in each whole round; the clock's
+    median in hertz, or None where it can't be measured; and the part of the CPU time due to the threads that they had,
+    in the median of all measurements."""
     console.message(f"Measuring {len(candidates)} candidates in {rounds} rounds: "
                     f"about {len(candidates) * rounds * seconds:.0f} seconds")
     done: list[dict[Candidate, float]] = []
@@ -161,7 +164,7 @@ def _cells(figures: Figures) -> list[str]:
 
 def _as_json(results: list[Figures], clock: float | None, granted: float, rounds: int,
              seconds: float) -> dict[str, object]:
-    """All rates in H/s."""
+    """The figures as JSON has them; all rates in H/s."""
     return {
         "machine": machine(), "version": __version__, "compiler": _native.compiler(), "clock_hertz": clock,
         "cpu_time_granted": granted, "rounds": rounds, "seconds": seconds,

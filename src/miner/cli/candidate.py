@@ -1,4 +1,4 @@
-"""What `miner bench` compares."""
+"""What `miner bench` compares: kernels and Python's hashlib, on one thread or more."""
 
 import os
 import threading
@@ -20,7 +20,7 @@ HASHLIB = "hashlib"
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Something to measure: a kernel, or Python's hashlib, on so many threads."""
+    """Something to measure: a kernel or, as HASHLIB, Python's hashlib, on a number of threads."""
 
     algorithm: Algorithm
     kernel: str
@@ -30,10 +30,11 @@ class Candidate:
         return f"{self.algorithm}, {self.kernel}, {self.threads} thread{'' if self.threads == 1 else 's'}"
 
     def engine(self, pin: bool) -> EngineConfig:
+        """The settings of an engine that runs it."""
         return EngineConfig(threads=self.threads, kernel=self.kernel, pin=pin, nice=None)
 
     def measure(self, seconds: float, pin: bool, stop: threading.Event) -> BenchmarkResult:
-        """Hash for `seconds`, or until `stop` is set. Raises EngineStopped if that is before the first hash."""
+        """Hash for `seconds`, or until `stop` is set. Raises EngineStopped if `stop` is set before the first hash."""
         if self.kernel == HASHLIB:
             return _measure_hashlib(self.algorithm, seconds, stop)
         return benchmark(self.algorithm, seconds=seconds, engine=self.engine(pin), stop=stop)
@@ -41,8 +42,9 @@ class Candidate:
 
 def kernel_candidates(algorithms: Sequence[Algorithm], kernel: str, threads: int,
                       console: Console) -> Iterator[Candidate]:
-    """Every kernel, or the one of that name, on so many threads or (0) on one and on all. What has not enough memory is
-    told and left out. Raises UsageError for an unknown name."""
+    """Candidates of these algorithms: all kernels, or only the one that `kernel` names, on `threads` threads or, where
+    that is 0, on one and on all CPUs. One for which memory doesn't suffice is left out, and a line says so. Raises
+    UsageError for an unknown name."""
     for algorithm in dict.fromkeys(algorithms):
         for name in usable_kernels(algorithm, kernel) if kernel else reversed(_native.kernels(algorithm.name)):
             for count in [threads] if threads else sorted({1, usable_threads()}):

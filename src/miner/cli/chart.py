@@ -1,4 +1,4 @@
-"""Bar charts as SVG, small enough to be written by hand."""
+"""Bar charts as SVG, written without a library."""
 
 import contextlib
 import errno
@@ -13,18 +13,18 @@ from typing import Self
 from miner.core.errors import MinerError, UsageError
 
 COLOURS = ("#9aa0a6", "#2a78b5", "#7fb5dc")
-WIDTH, LEFT, RIGHT = 720, 130, 110  # pixels: the whole, room for names, room for figures
+WIDTH, LEFT, RIGHT = 720, 130, 110  # pixels: the whole picture, room for names, room for figures
 BAR, GAP, HEAD, TITLE = 16, 6, 34, 58
 _STYLE = ("text{font:12px system-ui,sans-serif;fill:#222} .h{font-size:15px;font-weight:600} .s{fill:#666} "
           ".n{text-anchor:end}")
 
 
-_ROOM = 1 << 16  # bytes; more than any picture takes
+_ROOM = 1 << 16  # bytes: more than any picture takes
 
 
 class ChartFile:
-    """A file for a picture that is drawn later. Entering the context sees to it that it can be written, with what is in
-    it left alone until `write`; leaving it without a picture leaves no file that wasn't there.
+    """A file for a picture that is drawn later. Entering the context checks that the file can be written; what it holds
+    stays there until `write`. A file that wasn't there before is removed where no picture is written.
 
     Raises UsageError, on entering, for a name that isn't *.svg, a directory, a place where no file can be written, or a
     disk that is full.
@@ -72,8 +72,8 @@ class ChartFile:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """`value` sets its length, `text` stands at its end; `colour` is an index into COLOURS. `limit`, if not 0, is how
-    long it could be: an outline."""
+    """A bar of a chart. `value` is its length, `text` stands at its end, `colour` is an index into COLOURS. `limit`, if
+    not 0, is the length of an outline around it."""
 
     name: str
     value: float
@@ -84,14 +84,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Bars with a scale of their own."""
+    """Bars that share a scale, with a title above them."""
 
     title: str
     bars: Sequence[Bar]
 
 
 def draw(title: str, subtitle: str, panels: Sequence[Panel]) -> str:
-    """A picture of the panels, one below the other."""
+    """An SVG picture of the panels, one below the other."""
     body = [_text(12, 24, title, "h"), _text(12, 44, subtitle, "s")]
     y = TITLE
     for panel in panels:

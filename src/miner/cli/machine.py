@@ -1,4 +1,4 @@
-"""What bench says of the machine: its name, its clock, and how fast a kernel could be on it at most."""
+"""What `miner bench` says of the machine: its CPU's name and clock, and how fast a kernel could be there at most."""
 
 import platform
 import time
@@ -12,10 +12,10 @@ _SPIN_CYCLES, _SPINS = 500_000, 20
 
 
 def clock_hertz() -> float | None:
-    """The clock that this CPU really has now, by a chain of additions of known length: what the system tells is, in
-    virtual machines and on CPUs that boost, another one. None on an instruction set without such a chain."""
+    """This CPU's real clock now, in hertz, measured by a chain of additions of known length; None where there is none
+    for the instruction set. In virtual machines and on CPUs that boost, the system tells another clock."""
     best = 0.0
-    for _ in range(_SPINS):  # the fastest: whatever interrupts makes it only slower
+    for _ in range(_SPINS):  # the fastest counts: interruptions only make it slower
         started = time.perf_counter()
         if not _native.spin(_SPIN_CYCLES):
             return None
@@ -24,16 +24,17 @@ def clock_hertz() -> float | None:
 
 
 def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """The CPU's name."""
+    """The CPU's name, and how many CPUs can be used."""
     name = _cpuinfo(cpuinfo).get("model name") or platform.processor() or platform.machine()
     return f"{name}, {usable_threads()} CPUs usable"
 
 
 def least_cycles(algorithm: Algorithm, kernel: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> float | None:
-    """Cycles that one hash takes at least on this CPU, one thread: those of the instructions that no way of writing
-    the kernel avoids, each execution unit busy all the time. None where the CPU or the kernel's bound is not known.
+    """The fewest cycles in which one thread could compute a hash on this CPU: those of the instructions that no way of
+    writing the kernel avoids, with each execution unit busy all the time. None where they are not known for the CPU or
+    the kernel.
 
-    Not counted are loads, stores, the transposes of scrypt's rows, PBKDF2 and waiting: no kernel reaches it.
+    Loads, stores, the transposes of scrypt's rows, PBKDF2 and waiting are not counted, so that no kernel reaches this.
     """
     units = _units(_cpuinfo(cpuinfo))
     if units is None:
@@ -54,13 +55,14 @@ def least_cycles(algorithm: Algorithm, kernel: str, cpuinfo: Path = Path("/proc/
     return operations / (bits / 32) / vector_operations[bits]
 
 
-# kernel: bits of a register, and whether there are rotations and functions of three operands (AVX-512).
+# By kernel: the bits of a register, and whether there are rotations and functions of three operands (AVX-512).
 _VECTORS = {"sse2": (128, False), "sse41": (128, False), "avx2": (256, False), "avx512vl": (256, True),
             "avx512": (512, True)}
 
 # scrypt: operations on 32-bit words for each of N (RFC 7914 with r = p = 1). Two passes of two Salsa20/8, each 16 xors,
 # 128 quarter steps and 16 additions; the second pass also mixes in 32 words. A quarter step is an addition, a rotation
-# and an xor; without AVX-512 a rotation is two shifts and one more xor. With it, 16 of the 32 are free (xors of three).
+# and an xor; without AVX-512 a rotation is two shifts and one more xor. AVX-512 mixes in 16 of the 32 words for
+# nothing, since it has xors of three operands.
 _SCRYPT_OPERATIONS = {True: 2 * 2 * (16 + 128 * 3 + 16) + 16, False: 2 * 2 * (16 + 128 * 5 + 16) + 32}
 
 # sha256d: what the most significant word of the second hash depends on and the nonce has part in (FIPS 180-4; rounds 4
@@ -69,15 +71,18 @@ _SCRYPT_OPERATIONS = {True: 2 * 2 * (16 + 128 * 3 + 16) + 16, False: 2 * 2 * (16
 _SHA256D_OPERATIONS = {True: 1050 + 120 + 116 + (120 + 116 + 69 + 87) * 4,
                        False: 1050 + (120 + 116) * 3 + (120 + 116) * 11 + (69 + 87) * 9}
 
-# Two rounds each: rounds 2 to 63 and 0 to 61.
+# sha256d: sha256rnds2 instructions, of two rounds each: rounds 2 to 63, then 0 to 61.
 _SHA256D_RNDS2 = 31 + 31
 
 
 def _units(cpu: dict[str, str]) -> tuple[float, dict[int, int]] | None:
-    """Cycles from one sha256rnds2 to the next, and operations a cycle on registers of so many bits. Shifts and
-    rotations go to half of the units, which binds none of our kernels. Zen 4 joins two units of 256 bits for one
-    operation on 512 (AMD's Software Optimization Guides for families 19h and 1Ah; both measured). Mobile Zen 5 is as
-    narrow, and not here, like all CPUs that nobody measured."""
+    """What a CPU's execution units do: cycles from one sha256rnds2 to the next, and vector operations in a cycle by the
+    bits of a register. None for a CPU that nobody has measured, such as mobile Zen 5.
+
+    Source: AMD's Software Optimization Guides for families 19h (Zen 4, which joins two units of 256 bits for an
+    operation on 512) and 1Ah (Zen 5), and measurements of both. Shifts and rotations go to half of the units, which
+    limits none of the kernels here.
+    """
     try:
         vendor, family, model = cpu["vendor_id"], int(cpu["cpu family"]), int(cpu["model"])
     except (KeyError, ValueError):
@@ -90,7 +95,7 @@ def _units(cpu: dict[str, str]) -> tuple[float, dict[int, int]] | None:
 
 
 def _cpuinfo(path: Path) -> dict[str, str]:
-    """What the system says of the first CPU."""
+    """What Linux's /proc/cpuinfo says of the first CPU, by name; empty where there is no such file."""
     try:
         first = path.read_text(encoding="utf-8").partition("\n\n")[0]
     except (OSError, ValueError):  # ValueError: not UTF-8

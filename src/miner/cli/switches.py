@@ -1,4 +1,4 @@
-"""`miner bench --switches`: how long it takes from new work to the last thread hashing it."""
+"""`miner bench --switches`: measures how long it takes until the last thread has switched to new work."""
 
 import contextlib
 import json
@@ -17,8 +17,8 @@ from miner.front.report import table
 
 def measure(candidates: Sequence[Candidate], count: int, pin: bool, as_json: bool,
             chart: ChartFile | None, console: Console) -> int:
-    """Measure each candidate and print a table, or JSON for programs, of those that were done before a signal to stop,
-    and draw them. Returns the exit status."""
+    """Measure `count` switches of each candidate. Print a table, or JSON for programs, and draw a chart if there is
+    one: of all candidates that were done before a signal to stop. Returns the exit status."""
     taken = _measure(candidates, count, pin, console)
     if candidates and not taken:
         return ExitStatus.INTERRUPTED
@@ -36,7 +36,7 @@ def measure(candidates: Sequence[Candidate], count: int, pin: bool, as_json: boo
 
 
 def _measure(candidates: Sequence[Candidate], count: int, pin: bool, console: Console) -> dict[Candidate, list[float]]:
-    """Seconds that each candidate's switches took, in order of size."""
+    """The seconds that each candidate's switches took, in ascending order."""
     stop = threading.Event()
     taken: dict[Candidate, list[float]] = {}
     with console.stopping(stop.set):
@@ -52,7 +52,7 @@ def _measure(candidates: Sequence[Candidate], count: int, pin: bool, console: Co
 
 
 def percentile_99(ordered: Sequence[float]) -> float:
-    """The one that 99 in a hundred don't exceed."""
+    """The value that 99 in 100 don't exceed; `ordered` is in ascending order."""
     return ordered[-(-99 * len(ordered) // 100) - 1]
 
 
@@ -63,7 +63,7 @@ def _as_text(taken: dict[Candidate, list[float]], count: int) -> Iterator[str]:
          *(f"{1e3 * value:.3f} ms" for value in (statistics.median(seconds), percentile_99(seconds), seconds[-1]))]
         for candidate, seconds in taken.items()])
     yield ""
-    yield f"From new work to the last thread that goes over to it, {count} times"
+    yield f"From new work to the last thread that switches to it, {count} times"
 
 
 def _as_chart(taken: dict[Candidate, list[float]]) -> str:
