@@ -32,6 +32,7 @@ SETTING = "coinbase_addr"
     (TimeoutError(), "does not answer", False),
     (OSError(113, "Connect call failed ('10.0.0.1', 1)"), "No route to host", False),
     (socket.gaierror(-2, "Name or service not known"), "Name or service not known", False),
+    (ConnectionResetError(), "Connection reset by peer", False),
     (ConnectionError("the connection was closed without an answer"), "closed without an answer", False),
     (ProtocolError("the template has no height"), "the template has no height", True),
 ])

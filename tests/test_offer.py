@@ -1,5 +1,6 @@
 """Blocks that miss a pool's own share target: offered, until the pool has refused a few."""
 
+import dataclasses
 import os
 
 from miner.core.algorithm import Algorithm
@@ -32,6 +33,7 @@ def test_a_source_that_takes_one_is_offered_more_and_other_refusals_say_nothing(
         for _ in range(REFUSALS - 1):
             assert not offer.learn(verdict(ShareStatus.REJECTED), BLOCK)
             assert not offer.learn(verdict(ShareStatus.STALE), BLOCK)
+            assert not offer.learn(dataclasses.replace(verdict(ShareStatus.REJECTED), stranger=True), BLOCK)
         assert not offer.learn(verdict(ShareStatus.ACCEPTED), BLOCK)
     for digest in (SHARE, NEITHER):
         assert not any(offer.learn(verdict(ShareStatus.REJECTED), digest) for _ in range(2 * REFUSALS))

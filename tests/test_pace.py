@@ -49,6 +49,14 @@ def test_beyond_a_pools_patience_the_way_out_is_named() -> None:
     assert len(told(dataclasses.replace(POOL, kind=SourceKind.HUB), at(7200), *RATES)) == 1  # it sets what suits us
 
 
+def test_what_is_handed_in_is_told_where_blocks_are_easier_than_shares() -> None:
+    harder = dataclasses.replace(at(16).job, nbits=0x207FFFFF)
+    offered, line = told(POOL, NewJob(harder, False, harder.network_target), *RATES,
+                         NewJob(harder, False, harder.share_target))
+    assert ": a block every " in offered
+    assert line == "Difficulty 16: a share every 16 seconds on average"
+
+
 def test_where_each_share_is_a_block_it_is_told_once() -> None:
     node = dataclasses.replace(POOL, source="http://h:1/", kind=SourceKind.NODE)
     line, = told(node, at(1, block=True), *RATES, at(1, block=True), at(2))

@@ -9,6 +9,7 @@ Callers get a stream of bytes, and needn't know whether TLS or a proxy carries i
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import hmac
 import os
@@ -167,7 +168,9 @@ def words_of(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
         reason = (error.reason or "").replace("_", " ").lower()
         return f"TLS failed: {'the other end does not speak it' if is_no_tls(error) else one_line(reason)}"
-    words = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+    # asyncio's own text repeats the address, and has neither number nor text where TLS met the end of a connection
+    number = error.errno or (errno.ECONNRESET if isinstance(error, ConnectionResetError) and not str(error) else 0)
+    words = os.strerror(number) if number > 0 else error.strerror or str(error)
     return one_line(words) or type(error).__name__
 
 

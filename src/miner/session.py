@@ -204,7 +204,7 @@ class Session:
         self._job = job
         self._rest.move(job.prev_hash)
         self._assign()
-        self._emit(NewJob(job, moved or job.clean))
+        self._emit(NewJob(job, moved or job.clean, self._offer.target(job)))
 
     def _assign(self) -> None:
         """Put the threads to work on the newest job, unless they are to rest."""
@@ -280,6 +280,8 @@ class Session:
             self._emit(Trouble(notice(result), False))
             self._rest.drop_held()
             self._assign()
+            if self._job is not None:
+                self._emit(NewJob(self._job, False, self._offer.target(self._job)))
         if (result.status is ShareStatus.REJECTED and found.share.work.ntime != found.share.job.ntime
                 and "time" in result.reason.lower()):
             self._leave_time_alone(found.share.job)

@@ -25,10 +25,12 @@ class Started:
 @dataclass(frozen=True, slots=True)
 class NewJob:
     """The threads switch to this job. `restart`: what they hashed before is worthless by now, since the chain moved on
-    or the source said so."""
+    or the source said so. `target`: what a hash must meet to be handed in; it is not the job's share target where
+    blocks that miss that are offered as well. 0: not known."""
 
     job: Job
     restart: bool
+    target: int = 0
 
 
 @dataclass(frozen=True, slots=True)

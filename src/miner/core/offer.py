@@ -29,7 +29,7 @@ class Offer:
         source takes no block that misses its share target: tell people by `notice`, and search by the new `target`."""
         if self.refused or not result.share.job.share_target < hash_value(digest) <= result.share.job.network_target:
             return False
-        if result.status is not ShareStatus.STALE:
+        if result.status is not ShareStatus.STALE and not result.stranger:
             self._in_a_row = self._in_a_row + 1 if result.status is ShareStatus.REJECTED else 0
         self.refused = self._in_a_row >= REFUSALS
         return self.refused

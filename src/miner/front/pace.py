@@ -38,12 +38,12 @@ class Pace:
 
     def _tell(self, event: NewJob, hashrate: float) -> Iterator[str]:
         job = event.job
-        target = max(job.share_target, job.network_target)
+        target = event.target or max(job.share_target, job.network_target)
         if target == self._told or self._told and not (self._kind and self._kind.is_stratum):
             return  # a node's difficulty changes all the time, and what a block is worth waiting for hardly does
         self._told = target
         seconds = expected_hashes(target) / hashrate
-        noun = "share" if target > job.network_target else "block"
+        noun = "block" if target == job.network_target else "share"
         yield (f"Difficulty {target_to_difficulty(target, job.algorithm):.6g}: "
                f"a {noun} every {duration(seconds)} on average")
         if self._kind is SourceKind.POOL and seconds > PATIENCE_SECONDS:

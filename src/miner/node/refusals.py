@@ -4,7 +4,6 @@ Sources: BIP 22 and 23 (reasons of submitblock), Bitcoin Core's rpc/protocol.h a
 """
 
 import math
-import os
 import re
 import ssl
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 from miner.core.errors import MinerError
 from miner.core.model import ShareStatus
+from miner.net import words_of
 from miner.node.jsonrpc import HttpError, JsonRpcError
 from miner.node.template import CLIENT_RULES
 from miner.wrong_door import Speech, WrongDoorError, right_url
@@ -118,7 +118,7 @@ def explain(error: MinerError | OSError, label: str, method: str = "", cookie: b
     if isinstance(error, ConnectionRefusedError):
         return Trouble(f"{label}: connection refused: does the node run with -server, and is this its RPC port?", False)
     if isinstance(error, OSError):
-        return Trouble(f"{label}: {_reason(error)}", False)
+        return Trouble(f"{label}: {words_of(error)}", False)
     if isinstance(error, WrongDoorError):
         return Trouble(f"{label}: {right_url(Speech.HTTP, error.speech, _place(label))}", True)
     return Trouble(f"{label}: {error}", True)
@@ -128,12 +128,6 @@ def _place(label: str) -> str:
     """HOST:PORT of an http or https URL."""
     parts = urlsplit(label)
     return parts.netloc if parts.port else f"{parts.netloc}:{443 if parts.scheme == 'https' else 80}"
-
-
-def _reason(error: OSError) -> str:
-    if error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno)  # asyncio's own text repeats the address
-    return error.strerror or str(error)
 
 
 def _explain_refusal(error: JsonRpcError, method: str) -> Trouble:

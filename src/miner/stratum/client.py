@@ -21,6 +21,7 @@ from miner.stratum.hand_in import HandIn
 from miner.stratum.handshake import State
 from miner.stratum.lost import LostError, connect, url_instead
 from miner.stratum.pool_jobs import PoolJobs
+from miner.stratum.reject import STRANGER
 
 USER_AGENT = f"sparkminer/{__version__}"
 MAX_PAUSE = 300.0  # between two tries, unless the configured pause is longer
@@ -67,7 +68,7 @@ class StratumSource(WorkSource):
     async def submit(self, share: Share) -> ShareResult:
         answer = await self._hand_in.submit(share)
         self._took_shares = self._took_shares or answer.status is ShareStatus.ACCEPTED
-        return ShareResult(share, answer.status, self._address.masked(answer.reason))
+        return ShareResult(share, answer.status, self._address.masked(answer.reason), stranger=answer.kind in STRANGER)
 
     async def report(self, report: MinerReport) -> None:
         if self._connection:

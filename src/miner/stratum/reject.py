@@ -31,11 +31,14 @@ _WORDS = (
 )
 
 
+STRANGER = (Reject.UNAUTHORIZED, Reject.NOT_SUBSCRIBED)  # refusals of who hands a share in, and not of the share
+
+
 def is_stranger(error: RpcError | None) -> bool:
     """Whether a share was refused because the pool doesn't know who hands it in. Another code than that says no such
     thing, whatever the words: a hub passes on those of its own pool."""
     return (error is not None and error.code in (0, Reject.UNAUTHORIZED, Reject.NOT_SUBSCRIBED)
-            and classify(error) in (Reject.UNAUTHORIZED, Reject.NOT_SUBSCRIBED))
+            and classify(error) in STRANGER)
 
 
 def classify(error: RpcError | None) -> Reject:
