@@ -1,5 +1,6 @@
 """`python -m miner`: real runs on the sandbox chain, in this process and as a process of its own."""
 
+import json
 import re
 import signal
 import socket
@@ -18,7 +19,10 @@ from commands import STAMP, interrupt, run, run_here, running, wait_for
 from counterparts import minerd, require
 from miner import session
 from miner.cli.mine import parser
+from miner.core.events import MinerEvent
+from miner.front import reporter
 from miner.front.minerd import LONG_OPTIONS
+from miner.front.reporter import Reporter
 
 SECRET = "hunter2-is-secret"
 MINERD = "build pooler's cpuminer 2.5.1 and set MINERD to the program"
@@ -81,6 +85,20 @@ def test_a_kernel_that_is_not_there_is_named_beside_those_that_are(args: tuple[s
     assert len(done.lines) == 1
     assert "'bogus'" in done.lines[0]
     assert "portable" in done.lines[0]
+
+
+def test_another_format_takes_the_place_of_lines_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Names:
+        def lines(self, event: MinerEvent) -> list[str]:
+            return [json.dumps({"event": type(event).__name__})]
+
+    def names(**settings: bool) -> Reporter[MinerEvent]:
+        return Names()
+
+    monkeypatch.setattr(reporter, "miner_reporter", names)
+    told = [json.loads(line)["event"] for line in run_here(*SANDBOX, "--seconds", "0.5").lines]
+    assert {"Started", "NewJob", "ShareDone", "BlockFound"} <= set(told)
+    assert told[-1] == "Totals"
 
 
 def test_giving_up_on_the_network_is_status_1(closed_port: int) -> None:

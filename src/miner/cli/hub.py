@@ -8,11 +8,12 @@ import time
 from miner.core.errors import UsageError
 from miner.front.argparser import Parser
 from miner.front.console import Console, ExitStatus
-from miner.front.hub_report import HubReport, miner_table
+from miner.front.hub_report import miner_table
 from miner.front.login_options import GiveSecret
 from miner.front.options import add_run_options, add_source_options
 from miner.front.passwords import from_environment, get_secret
 from miner.front.report import work_line
+from miner.front.reporter import Reporter, hub_reporter
 from miner.front.settings import notices, source_config
 from miner.hub import HubConfig, HubThread
 from miner.hub.events import HubEvent, HubStopped
@@ -33,7 +34,7 @@ def hub(args: list[str], console: Console) -> int:
     host, port = _listen_address(options.listen)
     token = _token(options, console)
     console.messages(notices(options))
-    report = HubReport(source.label, source.kind, quiet=options.quiet, longpoll=options.longpoll)
+    report = hub_reporter(source.label, source.kind, quiet=options.quiet, longpoll=options.longpoll)
     stop = threading.Event()
     with console.stopping(stop.set), HubThread(source, HubConfig(host=host, port=port, token=token)) as running:
         console.message(work_line(source.label, source.payee))
@@ -88,7 +89,8 @@ def _tell_how_to_join(options: argparse.Namespace, running: HubThread, *, made_u
     console.result(f"A miner joins with: python -m miner -a {options.algorithm} -o {url} --hub -u NAME {secret}")
 
 
-def _follow(running: HubThread, report: HubReport, stop: threading.Event, seconds: float, console: Console) -> None:
+def _follow(running: HubThread, report: Reporter[HubEvent], stop: threading.Event, seconds: float,
+            console: Console) -> None:
     """Tell what happens, until it is over or time to stop; then send the miners home."""
     end = time.monotonic() + seconds if seconds else float("inf")
     event: HubEvent | None = None

@@ -1,6 +1,7 @@
 """`python -m miner …`: mine, or `--benchmark`, with minerd's options."""
 
 import argparse
+import contextlib
 import sys
 import threading
 
@@ -100,10 +101,10 @@ def mine(args: list[str], console: Console) -> int:
     source, engine = source_config(options, console.environ), engine_config(options, console.environ)
     if not _settle(options, console):
         return ExitStatus.OK
-    from miner.front.report import Report
+    from miner.front.reporter import miner_reporter
     from miner.mining import mine
 
-    report = Report(quiet=options.quiet, debug=options.debug, longpoll=options.longpoll)
+    report = miner_reporter(quiet=options.quiet, debug=options.debug, longpoll=options.longpoll)
     mining = mine(source, engine, seconds=options.seconds)
     with console.stopping(mining.stop), mining:
         try:
@@ -120,27 +121,15 @@ def run_benchmark(options: argparse.Namespace, console: Console) -> int:
     if not _settle(options, console):
         return ExitStatus.OK
     from miner.core.errors import EngineStopped
-    from miner.core.events import Hashrate, Started
-    from miner.engine.benchmarking import Round, benchmark
-    from miner.front.report import Report, rate
+    from miner.engine.benchmarking import benchmark
+    from miner.front.benchmark_report import BenchmarkReport
 
-    report = Report(quiet=options.quiet, debug=options.debug)
-
-    def tell(event: Started | Hashrate | Round) -> None:
-        if isinstance(event, Round):
-            console.message(f"Total: {rate(event.hashrate)}")
-        else:
-            console.messages(report.lines(event))
-
+    report, result = BenchmarkReport(options.quiet), None
     stop = threading.Event()
-    with console.stopping(stop.set):
-        try:
-            result = benchmark(options.algorithm, seconds=options.seconds, engine=engine, stop=stop, on_event=tell)
-        except EngineStopped:
-            console.message(f"Total: {rate(0)}, since it was stopped before it began")
-            return ExitStatus.OK
-    if not result.hashes:
-        console.message(f"Total: {rate(0)}, since no thread came to the end of a hash in {result.seconds:.1f} s")
+    with console.stopping(stop.set), contextlib.suppress(EngineStopped):
+        result = benchmark(options.algorithm, seconds=options.seconds, engine=engine, stop=stop,
+                           on_event=lambda event: console.messages(report.lines(event)))
+    console.messages(report.closing(result))
     return ExitStatus.OK
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from miner.core.source import WorkSource
 from miner.core.text import one_line
 from miner.front.console import Console, ExitStatus
-from miner.front.hub_report import HubReport, miner_table
+from miner.front.hub_report import miner_table
 from miner.front.report import counted, hashrate_text
+from miner.front.reporter import hub_reporter
 from miner.hub import HubThread
 from miner.hub.events import HubEvent, HubStopped, MinerJoined
 from miner.sources.open import open_source
@@ -44,11 +45,11 @@ def spark(args: list[str], console: Console) -> int:
             from miner.spark.compare import compare
 
             return compare(settings, directory, stop, console)
-        Job(settings, source, directory, stop, console).run()
+        ClusterRun(settings, source, directory, stop, console).run()
     return ExitStatus.OK
 
 
-class Job:
+class ClusterRun:
     """One run of the cluster job, from the start of Spark to its end."""
 
     def __init__(self, settings: JobSettings, source: WorkSource, directory: Path, stop: threading.Event,
@@ -56,7 +57,8 @@ class Job:
         self._settings, self._source, self._directory = settings, source, directory
         self._stop, self._console = stop, console
         self._application = Application(spark_settings(settings, directory), directory / "spark.log", settings.debug)
-        self._report = HubReport(source.label, source.kind, quiet=settings.quiet, longpoll=settings.source.longpoll)
+        self._report = hub_reporter(source.label, source.kind, quiet=settings.quiet,
+                                    longpoll=settings.source.longpoll)
         self._failures: Counter[TaskFailure] = Counter()
         self._joined = 0
         self._deadline = float("inf")
