@@ -31,15 +31,17 @@ def aarch64_compiler() -> list[str]:
 
 
 def emulator(architecture: str) -> list[str]:
-    """What stands before a program's own command: a CPU of that architecture with every extension that qemu knows."""
+    """The start of a command that runs a program on an emulated CPU of that architecture, with all that qemu knows of
+    it."""
     name = f"qemu-{architecture}"
     return [require(name, shutil.which(name) or shutil.which(f"{name}-static"), "apt-get install qemu-user"),
             "-cpu", "max"]
 
 
 def build(compiler: Sequence[str], flags: Sequence[str], main: str, program: Path, cplusplus: str = "") -> Path:
-    """`main` is a file of tests/csrc, in C++ if a compiler for that is named; `flags` with -shared make a library
-    of it. The core's objects are kept in build/tests, by what they are made from."""
+    """Compile `main`, a file of tests/csrc, with the C core into `program`, and return its path. `flags` with -shared
+    make a library of it; `cplusplus` names the compiler of a `main` in C++. The core's objects are kept in build/tests,
+    by what they are made from."""
     warnings = ["-Wall", "-Wextra", *(["-Werror"] if IN_CI else [])]
     compile = [*compiler, "-std=gnu11", *warnings, *(flag for flag in flags if flag != "-shared"),
                f"-I{ROOT / 'csrc'}", "-pthread", "-c"]
@@ -54,7 +56,7 @@ def build(compiler: Sequence[str], flags: Sequence[str], main: str, program: Pat
 
 
 def compiled(command: Sequence[str], source: Path) -> Path:
-    """The object of `source`, which is there already if the same bytes were compiled in the same way before."""
+    """The object file of `source`; one that was made of equal bytes by an equal command is taken again."""
     named = hashlib.sha256(repr((command, version(command[0]), headers())).encode() + source.read_bytes()).hexdigest()
     object = OBJECTS / f"{source.stem}-{named[:24]}.o"
     if not object.exists():

@@ -60,7 +60,7 @@ def started_by(file: Path) -> str | None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """By a scheduler of our own: the group that pytest-xdist 3.8 writes into a test's name is lost with pytest 9.2."""
+    """A scheduler made here: the group that pytest-xdist 3.8 writes into a test's name is lost with pytest 9.2."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByWhatTheyStart(LoadScopeScheduling):

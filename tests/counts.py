@@ -30,8 +30,8 @@ class Count:
 
 
 def counts(emulated: list[str], program: Path, algorithms: Sequence[str] = ()) -> Iterator[Count]:
-    """Of every kernel that the emulated CPU can run, or those of some algorithms. The plugin is built into the
-    program's directory."""
+    """Instructions a hash of every kernel that the emulated CPU can run, or only of those of some algorithms. The
+    plugin that counts is built into the program's directory."""
     counting = [*emulated, "-plugin", str(_plugin(emulated[0], program.parent))]
     told = subprocess.run([*emulated, program], capture_output=True, text=True, check=True, timeout=60).stdout
     for algorithm, kernel, lanes in map(str.split, told.splitlines()):

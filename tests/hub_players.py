@@ -23,8 +23,8 @@ SHA256D = Algorithm.parse("sha256d")
 
 def make_job(job_id: str = "a", tip: int = 1, *, clean: bool = True, hashes: int = 64, share_hashes: int | None = None,
              extranonce1: bytes = b"\xee\xee", size: int = 8, ntime: int = 1_700_000_000) -> Job:
-    """A job on the previous hash number `tip` with a block in so many hashes, and a share (as the source counts them)
-    in `share_hashes`, by default the same."""
+    """A job on the previous hash number `tip`. One in `hashes` hashes is a block, and one in `share_hashes` (by
+    default: in `hashes`) a share of the source."""
     share_target = MAX_TARGET // (share_hashes or hashes)
     nbits = target_to_nbits(MAX_TARGET // hashes)
     return Job(job_id, SHA256D, 0x20000000, sha256d(tip.to_bytes(4, "big")), b"begin", extranonce1, size, b"end",

@@ -8,8 +8,8 @@ from typing import Self
 
 
 class LoopbackServer:
-    """Runs `serve` for each connection, which ends with it. Leaving ends those that are left, and raises what failed in
-    any of them: a server that failed is a test that failed."""
+    """Runs `serve` for each connection, and closes the connection when that returns. Leaving the context ends the
+    connections that are left, and raises what failed in any of them: a server that failed is a test that failed."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None, port: int = 0, backlog: int = 100) -> None:
         self.tls = tls

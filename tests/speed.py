@@ -45,7 +45,7 @@ def core(program: Path, algorithm: Algorithm, kernel: str, seconds: float) -> Ra
 
 
 def python(algorithm: Algorithm, kernel: str, threads: int, seconds: float) -> Rate:
-    """The same through Cython, engine and threads."""
+    """The kernel as a user runs it: through Cython, on the engine's threads."""
     engine = EngineConfig(threads=threads, kernel=kernel, nice=None)
     before = 0.0
 

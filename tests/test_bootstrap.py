@@ -71,7 +71,7 @@ def unpacked(directory: Path) -> list[Path]:
 
 
 def rebuilt(bundle: Path, path: Path) -> Path:
-    """The same bundle with other bytes in its native modules."""
+    """A copy of the bundle with other bytes in its native modules."""
     with zipfile.ZipFile(bundle) as old, zipfile.ZipFile(path, "w") as new:
         for name in old.namelist():
             new.writestr(name, old.read(name) + (b"\0" if NATIVES in name else b""))

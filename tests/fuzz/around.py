@@ -22,7 +22,7 @@ SCHEMES = ("http", "socks4", "socks4a", "socks5", "socks5h")
 
 
 class Proxy:
-    """Answers with bytes that the first of them chooses a kind of proxy for, and hangs up."""
+    """A proxy that answers with the fuzzer's bytes and hangs up; the first byte chooses the kind of proxy."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()

@@ -8,8 +8,8 @@ PASSWORD = "s3cret-pass"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`run` takes any bytes, and must not raise. It has seeds to begin with, from the documentation's session and from
-    recordings of real nodes, and words that fuzzers put in."""
+    """A function to fuzz: `run` takes any bytes, and must not raise. `seeds` are inputs to begin with, from the
+    documentation's session and from recordings of real nodes; `words` are what fuzzers put into them."""
 
     run: Callable[[bytes], None]
     seeds: tuple[bytes, ...]

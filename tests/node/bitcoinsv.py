@@ -25,7 +25,7 @@ def program() -> Path:
 
 
 class BitcoinSV(Daemon):
-    """`peer=False`: no peer."""
+    """A Bitcoin SV node. `peer=False`: it has no peer until `connect_peer()`."""
 
     def __init__(self, *, peer: bool = True) -> None:
         super().__init__(program(), peer=peer)

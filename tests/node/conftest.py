@@ -8,11 +8,12 @@ from node.mining import NEVER
 
 @pytest.fixture
 def no_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What comes then can only be what tells of news, or asked for because of something of ours."""
+    """No template is asked for because time has passed: one that comes follows news, or something that the miner
+    did."""
     monkeypatch.setattr(polling, "REFRESH_SECONDS", NEVER)
 
 
 @pytest.fixture
 def no_news(no_refresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor is the node's newest block looked at: what comes then is asked for because of something of ours."""
+    """Nor is the node's newest block looked at: a template that comes follows something that the miner did."""
     monkeypatch.setattr(tip_watch, "_SECONDS", NEVER)

@@ -179,7 +179,7 @@ class Daemon:
             self._process = None
 
     def start_again(self) -> None:
-        """After `kill`: on the same ports, with what it had, without a peer."""
+        """Start once more after `kill`: on the ports and with the data that it had, without a peer."""
         if not self._comes_up():
             raise RuntimeError(f"{self._program.name} does not start again")
 

@@ -25,10 +25,11 @@ def http(body: str, status: str = "200 OK") -> bytes:
 
 
 class ScriptedNode(HttpServer):
-    """`answers` maps a method to what is said next: bytes as they stand, but for `"id": 0` at their end, which becomes
-    the request's own, or a coroutine function of the params. A list of either is used up one by one, its last for
-    ever. None and b"" close the connection without a word. `calls` has what was asked, `paths` where. A
-    getblocktemplate that proposes a block is a method "proposal" of its own, and welcome unless told otherwise."""
+    """Answers by method. `answers` maps a method to its next answer: bytes, sent as they are (but an `"id": 0` at their
+    end becomes the request's id), or a coroutine function of the params. Of a list each answer is given once, its last
+    one for ever. None and b"" close the connection without a word. `calls` has the methods and params so far, `paths`
+    their paths. A getblocktemplate that proposes a block is the method "proposal", and accepted unless `answers` says
+    otherwise."""
 
     def __init__(self, answers: dict[str, Any], tls: ssl.SSLContext | None = None) -> None:
         super().__init__(tls=tls)

@@ -7,8 +7,8 @@ from loopback_server import LoopbackServer
 
 
 class HttpServer(LoopbackServer):
-    """`respond` gives the whole answer; b"" closes the connection without a word, and an answer that says so after it.
-    `connections` counts those that were opened."""
+    """An HTTP server. `respond` gives the whole answer to a request: b"" closes the connection without a word, and an
+    answer with `Connection: close` closes it afterwards. `connections` counts the connections so far."""
 
     connections = 0
 

@@ -27,7 +27,8 @@ def program() -> Path:
 
 
 class Knots(Daemon):
-    """`challenge`: a signet of its own with that script in hex, instead of `chain`: regtest, main or test."""
+    """A Bitcoin Knots. `chain` is regtest, main or test; with `challenge`, a script in hex, a signet of its own
+    instead."""
 
     def __init__(self, *, chain: str = "regtest", challenge: str = "", peer: bool = True) -> None:
         super().__init__(program(), chain="signet" if challenge else chain, peer=peer)

@@ -40,9 +40,10 @@ def program() -> Path:
 
 
 class Litecoind(Daemon):
-    """`mweb=False` puts the extension blocks off for good; else they start at MWEB_HEIGHT. `peer=False`: none, so that
-    the node refuses to give templates until `connect_peer()`. `old_blocks=False`: it gives none either while its
-    newest block is a day old. `more`: further lines of its config file. `chain`: regtest, main or test."""
+    """A Litecoin Core with a wallet. `mweb=False` puts the extension blocks off for good; else they start at
+    MWEB_HEIGHT. `peer=False`: it has no peer, and refuses to give templates until `connect_peer()`. `old_blocks=False`:
+    it gives none either while its newest block is a day old. `more`: further lines of its config file. `chain`:
+    regtest, main or test."""
 
     config_name = "litecoin.conf"
 
@@ -68,7 +69,8 @@ class Litecoind(Daemon):
         return address
 
     def grow(self, count: int) -> None:
-        """So many blocks. The first 20 pay the wallet, the others nobody: with hundreds of coins it would be slow."""
+        """Make `count` blocks. The first 20 pay the wallet, which many more coins would make slow; the others pay
+        nobody."""
         self.generate(20)
         self.generate(count - 20, self.rpc("decodescript", "51")["p2sh"])
 

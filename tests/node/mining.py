@@ -64,7 +64,7 @@ async def next_job(events: Events, after: bytes = b"") -> Job:
 
 async def mine(source: NodeSource, events: Events, blocks: int,
                before_each: Callable[[], None] = lambda: None) -> list[ShareResult]:
-    """So many blocks, one on each new tip, all accepted."""
+    """Find `blocks` blocks, one on each new tip, all of which the node accepts."""
     results: list[ShareResult] = []
     tip = b""
     for _ in range(blocks):
@@ -77,7 +77,7 @@ async def mine(source: NodeSource, events: Events, blocks: int,
 
 
 def mine_with_engine(config: SourceConfig, blocks: int, after_each: Callable[[], None] = lambda: None) -> None:
-    """So many blocks by `miner.mine()`, one thread. None may be refused."""
+    """Find `blocks` blocks by `miner.mine()` with one thread. None may be refused."""
     found = 0
     with miner.mine(config, EngineConfig(threads=1, pin=False)) as mining:
         for event in mining:

@@ -18,7 +18,7 @@ JOINED = r"^(executor-\d+)\.\d+ joined from "
 
 
 def on(cluster: Cluster, **conf: object) -> list[str]:
-    """The options that lead there, with more of Spark's settings (a dot for each "_")."""
+    """The options for a job on this cluster; `conf` are more of Spark's settings, with "_" for each dot."""
     settings = {"spark.pyspark.python": cluster.python, "spark.driver.extraJavaOptions": LIGHT_JAVA,
                 "spark.executor.extraJavaOptions": LIGHT_JAVA, "spark.executor.memory": "512m",
                 **{name.replace("_", "."): value for name, value in conf.items()}}
@@ -26,7 +26,7 @@ def on(cluster: Cluster, **conf: object) -> list[str]:
 
 
 def wait_for_miners(running: SparkRun, count: int) -> list[str]:
-    """The executors of the next so many miners that join."""
+    """The executors of the next `count` miners that join."""
     return sorted(running.wait_for(JOINED)[1] for _ in range(count))
 
 

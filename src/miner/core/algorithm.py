@@ -1,5 +1,5 @@
 """The proof-of-work algorithms: a class for each, with its parameters, its difficulty scale and a reference hash that
-owes nothing to ours. A new one is its kernels, its entry in csrc/algorithms.c and its class here."""
+owes nothing to the C core. A new one is its kernels, its entry in csrc/algorithms.c and its class here."""
 
 import hashlib
 from abc import ABC, abstractmethod

@@ -22,8 +22,8 @@ class Secret:
     file: str = ""
 
     def refuse_other(self, other: "Secret | None", noun: str) -> None:
-        """Raise UsageError if another option of the same place gives the same secret. The later one of two places
-        counts, as with any option."""
+        """Raise UsageError if `other` was given at the place of this secret by another option. Of two places the later
+        one counts, as with any option."""
         if other is not None and other.place == self.place and other.option != self.option:
             raise UsageError(f"{other.option} and {self.option} both give the {noun}: leave one of them out")
 

@@ -1,5 +1,5 @@
-"""Messages name a setting as a caller from Python would give it (`coinbase_addr=ADDRESS` in backquotes); whoever
-typed a command knows it as an option."""
+"""Shows settings in messages as options. A message names a setting as a caller from Python gives it, in backquotes
+(`coinbase_addr=ADDRESS`); whoever typed a command knows the option instead."""
 
 import argparse
 import functools
@@ -9,8 +9,8 @@ _SETTING = re.compile(r"`([a-z_]+(?:\.[a-z_]+)?)(?:=([^`]*))?`")
 
 
 def in_options(text: str) -> str:
-    """The text with each setting in it as its option: --coinbase-addr ADDRESS. Where an option switches something, its
-    name alone stands for the value, as --no-gbt for `gbt=False`. What is no setting stays as it is."""
+    """The text of a message, with each setting in it as its option: --coinbase-addr ADDRESS. Where an option switches
+    something, its name alone stands for the value, as --no-gbt for `gbt=False`. What is no setting stays as it is."""
     return _SETTING.sub(_in_option, text)
 
 

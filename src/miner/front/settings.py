@@ -112,8 +112,8 @@ def _lacks_payee(options: argparse.Namespace, login: Login) -> bool:
 
 
 def _username(options: argparse.Namespace, login: Login) -> str:
-    """Who we are at this URL; "" for nobody, which a pool is told only if that was asked for. Raises UsageError where
-    somebody is missing."""
+    """The user name for this URL; "" for none, with which a pool is logged in at only if that was asked for. Raises
+    UsageError where a user name is missing."""
     username = login.username
     if _scheme(login) in POOL_SCHEMES and username is None:
         raise UsageError(f"no user given for the pool {login.url}: -u and -O belong to the URL that they follow, or to "
@@ -127,7 +127,7 @@ def _username(options: argparse.Namespace, login: Login) -> str:
 
 
 def _password(options: argparse.Namespace, environ: Mapping[str, str], ask: Callable[[str], str]) -> str:
-    """For every URL that has none of its own."""
+    """The password for every URL that has none of its own; "" where none was given."""
     if secret := options.given.secrets.get("password"):
         return get_secret(secret, ask, f"Password for {options.given.source.current.username or 'the pool or node'}: ")
     return from_environment(environ, "MINER_PASSWORD")

@@ -72,7 +72,7 @@ class SandboxSource(WorkSource):
             moved = (self._chain.tip, self._chain.nbits) != (template.prev_hash, template.nbits)
             if moved:
                 template = self._chain.template()
-            yield self._issue(template, clean=moved)  # unmoved: the same block with a newer time
+            yield self._issue(template, clean=moved)  # unmoved: its template again, with a newer time
 
     def _issue(self, template: Template, clean: bool) -> Job:
         self._count += 1

@@ -14,7 +14,7 @@ from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, SourceEvent, WorkSource
 from miner.event_queue import EventQueue
 
-STEADY_SECONDS = 30.0  # that a better source must have work before we go back to it: one that flaps is no better
+STEADY_SECONDS = 30.0  # that a better source must have work before it is mined at: one that flaps is no better
 LATE_SECONDS = 1.0  # for shares that are found just when their source is left, and
 FAREWELL_SECONDS = 5.0  # for their verdicts
 GIVEN_UP_SECONDS = 300.0  # until a source that gave up is opened again; doubled each time that it gives up once more
