@@ -421,3 +421,59 @@ class TestFaults:
         with (tmp_path / "out").open("w", encoding="cp1252") as stream:
             StreamFile(stream).write("☃ …\n")
         assert (tmp_path / "out").read_bytes() == b"\\u2603 \x85\n"
+
+
+class TestCharactersThatTheOutputLacks:
+    @staticmethod
+    def run(encoding: str, *args: str | bytes) -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run([*MINER, *args], capture_output=True, timeout=commands.LIMIT, check=False,
+                              env={**os.environ, "PYTHONIOENCODING": encoding})
+
+    @pytest.mark.parametrize("command", [[], ["hub"], ["bench"], ["spark"]])
+    @pytest.mark.parametrize("encoding", ["ascii", "cp1252:strict"])
+    def test_help_is_shown(self, command: list[str], encoding: str) -> None:
+        done = self.run(encoding, *command, "--help")
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.decode(encoding.partition(":")[0]).startswith("usage: python -m miner")
+
+    @pytest.mark.parametrize("args", [
+        ("--sandbox", "--kernel", "☃"), ("bench", "--kernel", "☃"), ("--☃",), ("-c", "/nonexistent/☃"),
+        ("hub", "--sandbox", "--token-file", "/nonexistent/☃"), ("bench", "--chart", "/nonexistent/☃/x.svg"),
+    ])
+    def test_an_error_is_one_line(self, args: tuple[str, ...]) -> None:
+        done = self.run("ascii", *args)
+        line, = done.stderr.decode("ascii").splitlines()
+        assert done.returncode == 2
+        assert "\\u2603" in line
+
+    @pytest.mark.parametrize("more", [[], ["--json"]])
+    def test_a_table_and_json(self, more: list[str], tmp_path: Path) -> None:
+        chart = tmp_path / "☃.svg"
+        done = self.run("ascii", "bench", "-a", "scrypt:16", "-t", "1", "--kernel", "portable", "--seconds", "0.02",
+                        "--rounds", "1", "--chart", str(chart), *more)
+        assert done.returncode == 0
+        assert b"portable" in done.stdout
+        assert b"\\u2603.svg" in done.stderr
+        assert chart.read_text(encoding="utf-8").startswith("<svg")
+
+    def test_a_miner_of_any_name_at_a_hub(self) -> None:
+        environ = {**os.environ, "PYTHONIOENCODING": "cp1252", "MINER_TOKEN": "token"}
+        with subprocess.Popen([*MINER, "hub", "--sandbox", "-a", "scrypt:16"], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=environ) as hub:
+            assert hub.stdout is not None and hub.stderr is not None
+            url = hub.stdout.readline().split()[-1].decode()
+            with commands.running("-a", "scrypt:16", "-t", "1", "-o", url, "-u", "☃", "-p", "token"):
+                while b"(yay!!!) \\u2603" not in hub.stderr.readline():
+                    assert hub.poll() is None
+            hub.send_signal(signal.SIGINT)
+            out, err = hub.communicate(timeout=commands.LIMIT)
+        assert hub.returncode == 0
+        assert b"Traceback" not in err
+        assert any(line.startswith(b"\\u2603 ") for line in out.splitlines())
+
+    def test_bytes_that_are_no_utf_8_reach_the_system_log(self, tmp_path: Path) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+            log.bind(str(tmp_path / "log"))
+            log.settimeout(commands.LIMIT)
+            open_syslog(str(tmp_path / "log"))("no kernel '\udcff'")
+            assert b"no kernel '\\udcff'" in log.recv(4096)

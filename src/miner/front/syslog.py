@@ -14,7 +14,12 @@ def open_syslog(address: str) -> Callable[[str], None]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
         probe.connect(address)
     log = _Log(address, SysLogHandler.LOG_USER)
-    return lambda text: log.emit(LogRecord("miner", INFO, "", 0, text, None, None))
+
+    def write(text: str) -> None:
+        encodable = text.encode("utf-8", "backslashreplace").decode()  # an argument's bytes may be no UTF-8
+        log.emit(LogRecord("miner", INFO, "", 0, encodable, None, None))
+
+    return write
 
 
 class _Log(SysLogHandler):
