@@ -117,6 +117,18 @@ def test_a_new_job_reaches_everyone() -> None:
     scripted(play)
 
 
+def test_a_job_that_is_followed_by_another_is_handed_out_to_nobody_any_more() -> None:
+    """And what it voids is void all the same."""
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        raw = await RawMiner.join(watched.address)
+        await raw.notice("mining.notify")
+        source.push(make_job("b", 2), make_job("c", 2, clean=False, ntime=1_700_000_030))
+        notify = await raw.notice("mining.notify")
+        assert (notify[7], notify[8]) == (f"{1_700_000_030:08x}", True)
+
+    scripted(play)
+
+
 def test_miners_may_come_before_the_first_job() -> None:
     async def play(watched: Watched, source: ScriptedSource) -> None:
         early = await RawMiner.connect(watched.address)
@@ -242,6 +254,33 @@ def test_each_refusal_has_its_code() -> None:
         assert answer["error"][0] == 25
 
     scripted(play)
+
+
+def test_a_late_share_is_refused_whatever_is_in_it() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        raw = await RawMiner.join(watched.address)
+        job_id = (await raw.notice("mining.notify"))[0]
+        source.push(make_job("b", 2))
+        await raw.notice("mining.notify")
+        answer = await raw.call("mining.submit", "raw", job_id, "00", "00000000", "00000000")
+        assert answer["error"][:2] == [21, "job not found: the chain moved on"]
+        share = await watched.heard(HubShare)
+        assert (share.status, share.share) == (STALE, None)
+
+    scripted(play, make_job())
+
+
+def test_who_submits_too_fast_gets_harder_shares_though_none_is_good() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        raw = await RawMiner.join(watched.address)
+        first = (await raw.notice("mining.set_difficulty"))[0]
+        job_id = (await raw.notice("mining.notify"))[0]
+        for number in range(20):
+            raw.ask("mining.submit", "raw", job_id, f"{number:010x}", f"{1_700_000_000:08x}", f"{number:08x}")
+        assert (await raw.notice("mining.set_difficulty"))[0] > first
+        assert watched.hub.snapshot().accepted == 0
+
+    scripted(play, make_job(hashes=1 << 40))
 
 
 def test_a_share_counts_once() -> None:
@@ -802,10 +841,11 @@ def test_who_does_not_read_is_hung_up_on() -> None:
     async def play(watched: Watched, source: ScriptedSource) -> None:
         deaf, player = await RawMiner.join(watched.address, "deaf"), watched.player()
         for number in range(20):  # jobs with a coinbase of half a megabyte
-            source.push(dataclasses.replace(make_job(str(number), number + 2), coinbase2=bytes(200_000)))
+            job = dataclasses.replace(make_job(str(number), number + 2), coinbase2=bytes(200_000))
+            source.push(job)
+            assert await player.job(lambda given, job=job: given.prev_hash == job.prev_hash)
         left = await watched.heard(MinerLeft)
         assert (left.miner.name, left.reason) == ("deaf", "the miner doesn't read what it is sent")
-        assert await player.job(lambda job: job.prev_hash == make_job(tip=21).prev_hash)
         assert await deaf.hung_up()
 
     scripted(play, max_buffer=300_000)

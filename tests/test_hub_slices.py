@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub_players import make_job
+from hub_players import SHA256D, make_job
 from miner.core.errors import SourceError
 from miner.hub.slices import MAX_SLICES, MIN_EXTRANONCE2_SIZE, Layout, Slices
+from miner.stratum.messages import Notify, NotifyLine
+from miner.stratum.wire import Request, decode
 
 sizes = st.integers(MIN_EXTRANONCE2_SIZE, 16)
 
@@ -32,8 +34,11 @@ def test_the_miners_coinbase_is_the_sources(size: int, grown: int, extranonce1: 
                                             data: st.DataObject) -> None:
     """Also when the source's extranonce1 and size have changed since the space was cut."""
     layout, source = Layout.of(size), make_job(extranonce1=extranonce1, size=min(size + grown, 16))
-    job = layout.job(source, "mine", number, edition)
-    assert (job.job_id, job.extranonce1, job.extranonce2_size) == ("mine", layout.prefix(number), layout.rest_size)
+    begun = dataclasses.replace(source, coinbase1=source.coinbase1 + source.extranonce1)
+    line = decode(NotifyLine(begun, False).of("mine", layout.before(source, edition)))
+    assert isinstance(line, Request)
+    job = Notify.parse(line.params).to_job(SHA256D, layout.prefix(number), layout.rest_size, 1.0)
+    assert (job.job_id, job.prev_hash, job.ntime, job.clean) == ("mine", source.prev_hash, source.ntime, False)
     rest = data.draw(st.binary(min_size=layout.rest_size, max_size=layout.rest_size))
     assert layout.fits(source)
     assert job.coinbase(rest) == source.coinbase(layout.extranonce2(source, number, edition, rest))

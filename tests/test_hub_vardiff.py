@@ -17,8 +17,10 @@ SHA256D, SCRYPT = Algorithm.parse("sha256d"), Algorithm.parse("scrypt")
 class Simulation:
     """A miner of a given speed that finds its shares by luck, and a vardiff that sees nothing else."""
 
-    def __init__(self, algorithm: Algorithm, hashrate: float, seconds_per_share: float = 2.0) -> None:
+    def __init__(self, algorithm: Algorithm, hashrate: float, seconds_per_share: float = 2.0, *,
+                 good: bool = True) -> None:
         self.vardiff = Vardiff(algorithm, 0.0)
+        self.good = good  # whether the shares are accepted
         self.hashrate, self.seconds_per_share = hashrate, seconds_per_share
         self.now, self.shares = 0.0, 0
         self._luck = random.Random(11)
@@ -32,7 +34,10 @@ class Simulation:
             self.now = min(found, tick)
             if found <= tick:
                 self.shares += 1
-                self.vardiff.share(int(MAX_TARGET / self.vardiff.hashes_per_share))
+                target = int(MAX_TARGET / self.vardiff.hashes_per_share)
+                self.vardiff.submitted(target)
+                if self.good:
+                    self.vardiff.accepted(target)
             self.vardiff.retune(self.now, self.seconds_per_share)
         return self.shares - before
 
@@ -51,6 +56,13 @@ def test_a_share_every_few_seconds_at_any_speed(algorithm: Algorithm, speed: flo
 def test_the_start_does_not_flood() -> None:
     simulation = Simulation(SHA256D, 1e10)
     assert simulation.run(5) < 200, "although the first shares take a tenth of a millisecond"
+
+
+def test_refused_shares_flood_no_more_than_good_ones_and_speak_for_no_hashrate() -> None:
+    simulation = Simulation(SHA256D, 1e10, good=False)
+    assert simulation.run(5) < 200
+    assert 10 < simulation.run(100) < 200
+    assert simulation.vardiff.hashrate(simulation.now) == 0.0
 
 
 def test_a_miner_that_gets_slower_gets_easier_shares() -> None:

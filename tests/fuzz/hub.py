@@ -46,52 +46,60 @@ class OpenHub:
         self._floor = Floor(HubConfig(token=TOKEN), Judge(self._source, lambda notice: None), self._read)
         self._report = HubReport("a script", self._source.kind)
         self._tips = itertools.count()
+        self._closed = asyncio.Event()
 
     def __call__(self, data: bytes) -> None:
         """A miner's bytes, at a socket of its own."""
         self._floor.new_job(make_job(tip=next(self._tips), hashes=2))
         self._source.submitted.clear()
-        socket = _Socket(data)
-        connection = Connection(self._floor, socket, socket)  # type: ignore[arg-type]
-        socket.busy = lambda: bool(connection._checks)
-        self._loop.run_until_complete(connection.run())
+        socket = _Socket()
+        self._loop.run_until_complete(self._converse(data, socket))
         assert self._floor.members == 0
         assert not self._floor.slices._taken
         for line in bytes(socket.written).splitlines():
             json.loads(line)
+
+    async def _converse(self, data: bytes, socket: "_Socket") -> None:
+        self._closed.clear()
+        connection = Connection(self._floor, self)
+        connection.connection_made(socket)
+        for piece in pieces(data):
+            if connection.ended:
+                break
+            connection.data_received(piece)
+        while connection._checks:  # the miner stays until every share has been judged
+            await asyncio.sleep(0)
+        connection.connection_lost(None)
+        await self._closed.wait()
+
+    def opened(self, connection: Connection) -> None: ...
+
+    def closed(self, connection: Connection) -> None:
+        self._closed.set()
+
+    def failed(self, error: Exception) -> None:
+        raise error
 
     def _read(self, event: HubEvent) -> None:
         for line in self._report.lines(event):
             assert line.isprintable()
 
 
-class _Socket:
-    """Both halves of a miner's connection, whose last byte comes when every share has been judged."""
+class _Socket(asyncio.Transport):
+    """What a connection writes to."""
 
-    def __init__(self, data: bytes) -> None:
-        self._pieces = pieces(data)
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 1)})
         self.written = bytearray()
-        self.busy = lambda: False
-        self.transport = self
 
-    async def read(self, most: int) -> bytes:
-        while not (piece := next(self._pieces, b"")) and self.busy():
-            await asyncio.sleep(0)
-        return piece
-
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += data
-
-    def is_closing(self) -> bool:
-        return False
 
     def get_write_buffer_size(self) -> int:
         return 0
 
-    def get_extra_info(self, name: str) -> tuple[str, int]:
-        return "127.0.0.1", 1
-
-    async def wait_closed(self) -> None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
     def close(self) -> None: ...
     def abort(self) -> None: ...
 

@@ -2,60 +2,86 @@
 
 import asyncio
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 from miner.core.errors import ProtocolError
 from miner.core.source import Notice
 from miner.core.text import one_line
+from miner.hub.config import HubConfig
 from miner.hub.floor import Floor
 from miner.hub.miner import GoneError, HubMiner
 from miner.stratum.server_events import Authorizing, Reported, ServerEvent, Submitting, Subscribing
 from miner.stratum.server_protocol import ServerProtocol
 from miner.wrong_door import WrongDoorError
 
-READ_SIZE = 1 << 14
 REPORTS_STOPPED = 60.0  # seconds of silence of a miner that reports each second: its host is gone
 SHARES_AT_ONCE = 64  # of one miner that are being checked; then its socket waits
 GOODBYE_SECONDS = 2.0  # for what is still to be sent when the hub hangs up
 
 
-class Connection:
-    """From the first byte to the last. `run` ends with the connection, and raises only what is our own fault."""
+class Host(Protocol):
+    """Who has the connections, and is told what becomes of them."""
 
-    def __init__(self, floor: Floor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._floor, self._config, self._reader, self._writer = floor, floor.config, reader, writer
-        peer = writer.get_extra_info("peername")
-        self._host = str(peer[0]) if peer else ""
+    def opened(self, connection: "Connection") -> None:
+        """It has begun: a place for `Connection.end` where it can't stay."""
+
+    def closed(self, connection: "Connection") -> None:
+        """It has ended, and so have the checks of its shares."""
+
+    def failed(self, error: Exception) -> None:
+        """What happened is our own fault."""
+
+
+class Connection(asyncio.Protocol):
+    """From the first byte to the last. A protocol of asyncio's, and not a task: thousands of them wait at no cost, and
+    what a miner sends is answered as it comes in."""
+
+    __slots__ = ("host", "miner", "ended", "_floor", "_hub", "_protocol", "_transport", "_clock", "_began", "_heard_at",
+                 "_checks", "_reason", "_left", "_paused", "_goodbye", "__weakref__")
+
+    def __init__(self, floor: Floor, hub: Host) -> None:
+        loop = asyncio.get_running_loop()
+        self.host = ""
+        self.ended = False  # the socket is closed, or about to be
+        self._floor, self._hub, self._clock = floor, hub, loop.time
         self._protocol = ServerProtocol()
-        self.miner = HubMiner(floor, self._protocol, self._host)
+        self._transport: asyncio.Transport
+        self._began = self._heard_at = self._clock()
         self._checks: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Semaphore(SHARES_AT_ONCE)
         self._reason = ""  # why it ended
-        self._bug: BaseException | None = None
+        self._left = self._paused = False
+        self._goodbye: asyncio.TimerHandle | None = None
 
-    async def run(self) -> None:
-        try:
-            await self._converse()
-        finally:
-            self.end("the hub was closed")  # unless there was a reason before
-            self.miner.leave(self._reason)
-            await self._finish_checks()
-            with suppress(OSError):
-                await self._writer.wait_closed()
-        if self._bug is not None:
-            raise self._bug
+    # What asyncio calls
 
-    async def _finish_checks(self) -> None:
-        """What the miner brought before it left still counts. Cancelled: the hub waits no longer."""
-        try:
-            if self._checks:
-                await asyncio.wait(self._checks)
-        finally:
-            if left := len(self._checks):
-                self._floor.emit(Notice(f"{self.miner.name}: no verdict by the end on {left} of its shares"))
-            for task in self._checks:
-                task.cancel()
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        peer = transport.get_extra_info("peername")
+        self.host = str(peer[0]) if peer else ""
+        self.miner = HubMiner(self._floor, self._protocol, self.host)
+        self._hub.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard_at = self._clock()
+        self._take(data)
+
+    def eof_received(self) -> None:
+        self.ended, self._reason = True, self._reason or "the miner closed the connection"
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._goodbye is not None:
+            self._goodbye.cancel()
+        reason = one_line(getattr(error, "strerror", "") or str(error) or type(error).__name__) if error else ""
+        self.ended, self._reason = True, self._reason or reason or "the miner closed the connection"
+        self._left = True
+        self.miner.leave(self._reason)
+        if not self._checks:  # else what the miner brought before it left still counts
+            self._hub.closed(self)
+
+    # What the hub calls
 
     @contextmanager
     def acting(self) -> Iterator[None]:
@@ -64,53 +90,73 @@ class Connection:
         try:
             yield
         except WrongDoorError as error:
-            self._floor.wrong_door(self._host, error.speech)
+            self._floor.wrong_door(self.host, error.speech)
             self.end(str(error))
         except (GoneError, ProtocolError) as error:
             self.end(str(error))
-        except OSError as error:
-            self.end(one_line(error.strerror or type(error).__name__))
+        except Exception as error:
+            self._hub.failed(error)
+            self.end("the hub failed")
         finally:
             self._flush()
 
     def end(self, reason: str) -> None:
         """Hang up, after what is still to be sent, unless that takes too long."""
-        if not self._reason:
-            self._reason = reason
+        if not self.ended:
             self._flush()
-            self._writer.close()
-            asyncio.get_running_loop().call_later(GOODBYE_SECONDS, self._writer.transport.abort)
+            self.ended, self._reason = True, self._reason or reason
+            self._transport.close()
+            self._goodbye = asyncio.get_running_loop().call_later(GOODBYE_SECONDS, self._transport.abort)
+
+    def end_if_silent(self, now: float) -> None:
+        """Hang up where the miner has said nothing for too long. `now`: the event loop's clock."""
+        patience = self._config.idle_seconds
+        if not self.miner.patient:
+            if now - self._began > self._config.login_seconds:
+                self.end("no login in time")
+        elif now - self._heard_at > min(patience, REPORTS_STOPPED if self._protocol.extension else math.inf):
+            self.end("silent for too long")
+
+    def abandon(self) -> None:
+        """Wait no longer for the verdicts that are still out."""
+        if left := len(self._checks):
+            self._floor.emit(Notice(f"{self.miner.name}: no verdict by the end on {left} of its shares"))
+        for task in self._checks:
+            task.cancel()
+        self._transport.abort()
+
+    # What is in between
+
+    @property
+    def _config(self) -> HubConfig:
+        return self._floor.config
 
     def _flush(self) -> None:
         data = self._protocol.data_to_send()
-        if data and not self._writer.is_closing():
-            self._writer.write(data)
-            if self._writer.transport.get_write_buffer_size() > self._config.max_buffer:
-                self._reason = self._reason or "the miner doesn't read what it is sent"
-                self._writer.transport.abort()
+        if data and not self.ended:
+            self._transport.write(data)
+            if self._transport.get_write_buffer_size() > self._config.max_buffer:
+                self.ended, self._reason = True, self._reason or "the miner doesn't read what it is sent"
+                self._transport.abort()
 
-    async def _converse(self) -> None:
-        clock = asyncio.get_running_loop().time
-        login_by = clock() + self._config.login_seconds
-        while not self._reason:
-            with self.acting():
-                try:
-                    async with asyncio.timeout(self._patience(login_by - clock())):
-                        data = await self._reader.read(READ_SIZE)
-                except TimeoutError:
-                    raise GoneError("silent for too long" if self.miner.patient else "no login in time") from None
-                if not data:
-                    raise GoneError("the miner closed the connection")
-                for event in self._protocol.receive_data(data):
-                    await self._handle(event)
+    def _take(self, data: bytes) -> None:
+        """Read messages while there is room for the shares in them. The rest waits, at last in the miner's socket."""
+        with self.acting():
+            for event in self._protocol.receive_data(data, SHARES_AT_ONCE - len(self._checks)):
+                self._handle(event)
+                if self.ended:
+                    return
+        self._pause(self._protocol.unread)
 
-    def _patience(self, to_login: float) -> float:
-        """Seconds of silence before we hang up."""
-        if not self.miner.patient:
-            return max(to_login, 0.0)
-        return min(self._config.idle_seconds, REPORTS_STOPPED if self._protocol.extension else math.inf)
+    def _pause(self, wanted: bool) -> None:
+        if wanted is not self._paused and not self.ended:
+            self._paused = wanted
+            if wanted:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
 
-    async def _handle(self, event: ServerEvent) -> None:
+    def _handle(self, event: ServerEvent) -> None:
         match event:
             case Subscribing():
                 self.miner.subscribe(event)
@@ -119,18 +165,18 @@ class Connection:
             case Reported():
                 self.miner.report(event.report)
             case Submitting():
-                await self._room.acquire()
-                task = asyncio.create_task(self._check(event))
-                self._checks.add(task)
-                task.add_done_callback(self._checked)
+                if (rest := self.miner.check(event)) is not None:
+                    task = asyncio.create_task(self._check(rest))
+                    self._checks.add(task)
+                    task.add_done_callback(self._checked)
 
-    async def _check(self, event: Submitting) -> None:
+    async def _check(self, rest: Coroutine[Any, Any, None]) -> None:
         with self.acting():
-            await self.miner.check(event)
+            await rest
 
     def _checked(self, task: asyncio.Task[None]) -> None:
         self._checks.discard(task)
-        self._room.release()
-        if not task.cancelled() and (bug := task.exception()):
-            self._bug = bug
-            self.end("the hub failed")
+        if self._paused and not self.ended:
+            self._take(b"")
+        if self._left and not self._checks:
+            self._hub.closed(self)

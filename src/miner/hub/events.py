@@ -65,8 +65,8 @@ class MinerReported(Talk):
 @dataclass(frozen=True, slots=True)
 class HubShare:
     """The verdict on a share of `miner` (its name), and the totals of the whole hub with it counted in. `upstream`: the
-    verdict is the source's own; else the hub's. `share` is None where the miner named a job that the hub doesn't
-    know."""
+    verdict is the source's own; else the hub's. `share` is None where the hub refused it unseen: on a job that it
+    doesn't know or that is over, or with fields that no share can have."""
 
     miner: str
     status: ShareStatus

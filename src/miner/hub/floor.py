@@ -1,5 +1,6 @@
 """What the miners at a hub share: the current job and its slices, the judge, the books, and where events go."""
 
+import dataclasses
 import itertools
 import secrets
 import time
@@ -13,6 +14,7 @@ from miner.hub.judge import Judge
 from miner.hub.roster import Roster
 from miner.hub.slices import Layout, Slices
 from miner.hub.vardiff import ShareTarget, Vardiff, share_target, start_hashes
+from miner.stratum.messages import NotifyLine
 from miner.wrong_door import Speech
 
 
@@ -27,6 +29,7 @@ class Floor:
         self.layout: Layout | None = None  # None: no job has come yet
         self.slices = Slices(0)
         self.stopping = ""  # why miners are sent away, once they are
+        self._lines: dict[bool, NotifyLine] = {}  # of the current job, by its clean flag
         self._last_notice = 0.0
         self._job_ids = itertools.count(secrets.randbits(32))
 
@@ -39,6 +42,7 @@ class Floor:
         elif self.job is None or job.prev_hash != self.job.prev_hash:
             self.slices.chain_moved()
         self.job = job
+        self._lines.clear()
         self.judge.new_job(job)
         return anew
 
@@ -61,6 +65,15 @@ class Floor:
         """Jobs so far are void, until the next one comes."""
         self.job = None
         self.judge.void()
+
+    def line(self, clean: bool) -> NotifyLine:
+        """The current job's mining.notify, whose coinbase1 a miner's own bytes end."""
+        line, job = self._lines.get(clean), self.job
+        if line is None:
+            assert job is not None
+            begun = dataclasses.replace(job, job_id="", coinbase1=job.coinbase1 + job.extranonce1)
+            line = self._lines[clean] = NotifyLine(begun, clean)
+        return line
 
     def new_job_id(self) -> str:
         """One that no miner has had yet: a share that comes late, on a new connection, must not be taken for one on

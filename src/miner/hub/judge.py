@@ -3,9 +3,10 @@
 import asyncio
 import dataclasses
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from miner.core.model import Job, Share, ShareStatus
 from miner.core.offer import Offer, notice
@@ -15,8 +16,9 @@ from miner.core.tip import Tip
 from miner.stratum.reject import Reject
 from miner.verify import proof_hash
 
+QUICK_HASHES = 100_000.0  # H/s of a slow CPU thread: such a hash takes less time than to ask another thread for it
 CHECK_THREADS = 2
-CHECKS_WAITING = 256  # shares that are being checked or wait for it; miners beyond that wait in their sockets
+CHECKS_WAITING = 256  # shares that are being checked by threads or wait for one; more are turned away
 LIVE_JOBS = 64  # jobs since the last clean one that shares may still be on
 
 
@@ -57,7 +59,8 @@ class Judge:
         self._seen: set[bytes] = set()  # headers of good shares on the current previous hash
         self._tip = Tip()
         self._one_block = asyncio.Lock()
-        self._waiting = asyncio.Semaphore(CHECKS_WAITING)
+        self._quick = source.algorithm.first_guess >= QUICK_HASHES
+        self._waiting = 0  # checks that are with the threads
         self._pool = ThreadPoolExecutor(CHECK_THREADS, thread_name_prefix="hub-check")
 
     def new_job(self, job: Job) -> None:
@@ -81,9 +84,10 @@ class Judge:
         """It is another source now, or another connection, of which nothing is known."""
         self.offer = Offer.to(self._source.kind)
 
-    def _in_vain(self, job: Job, *, block: bool) -> str:
-        """Why a share on this job is not worth a question, or "". A block is while the chain is where it was, whatever
-        became of the job: the source knows whether it can still be handed in."""
+    def in_vain(self, job: Job, *, block: bool = True) -> str:
+        """Why a share on this job is not worth a question, or "". A `block` is while the chain is where it was,
+        whatever became of the job: the source knows whether it can still be handed in. With `block` as it is, the
+        answer holds for every share, and nothing of it needs to be looked at."""
         if block and self._tip.takes(job.prev_hash):
             return ""
         if not self._live:
@@ -92,39 +96,55 @@ class Judge:
             return "job not found: the chain moved on"
         return "a block on this previous hash was found already" if self._tip.is_solved(job.prev_hash) else ""
 
-    async def verdict(self, share: Share, target: int) -> Verdict:
-        """Check a share that was to meet `target` at least; where its hash meets the source's too, ask the source."""
-        if reason := self._in_vain(share.job, block=True):
+    def check(self, share: Share, target: int) -> Verdict | Coroutine[Any, Any, Verdict]:
+        """The verdict on a share that was to meet `target` at least; where its hash meets the source's too, the source
+        is asked. What takes no time is done at once; what is left to wait for is returned, to be awaited."""
+        if reason := self.in_vain(share.job):
             return refused(Reject.STALE, reason, share)
         header = share.header
         if header in self._seen:
             return refused(Reject.DUPLICATE, "duplicate share", share)
+        if self._quick:
+            self._seen.add(header)
+            return self._weigh(share, header, target, proof_hash(share.job.algorithm, header))
+        if self._waiting >= CHECKS_WAITING:
+            return refused(Reject.OTHER, "the hub has more shares than it can check", share)
         self._seen.add(header)
-        async with self._waiting:
-            loop = asyncio.get_running_loop()
-            digest = await loop.run_in_executor(self._pool, proof_hash, share.job.algorithm, header)
-        if hash_value(digest) > target:
+        self._waiting += 1
+        hashing = asyncio.get_running_loop().run_in_executor(self._pool, proof_hash, share.job.algorithm, header)
+        hashing.add_done_callback(self._hashed)
+        return self._check_slowly(share, header, target, hashing)
+
+    def _hashed(self, hashing: "asyncio.Future[bytes]") -> None:
+        self._waiting -= 1
+
+    async def _check_slowly(self, share: Share, header: bytes, target: int,
+                            hashing: "asyncio.Future[bytes]") -> Verdict:
+        verdict = self._weigh(share, header, target, await hashing)
+        return verdict if isinstance(verdict, Verdict) else await verdict
+
+    def _weigh(self, share: Share, header: bytes, target: int, digest: bytes) -> Verdict | Coroutine[Any, Any, Verdict]:
+        value = hash_value(digest)
+        if value > target:
             self._seen.discard(header)  # such shares cost nothing to make: they must not fill the memory
             return refused(Reject.LOW_DIFFICULTY, "low difficulty share", share)
-        if reason := self._in_vain(share.job, block=hash_value(digest) <= share.job.network_target):
+        block = value <= share.job.network_target
+        if reason := self.in_vain(share.job, block=block):
             return refused(Reject.STALE, reason, share)
-        if hash_value(digest) > self.offer.target(share.job):
+        if value > self.offer.target(share.job):
             return Verdict(share, ShareStatus.ACCEPTED)
-        if hash_value(digest) > share.job.network_target:
-            return await self._ask(share, digest)
-        verdict = await self._ask_for_block(share, digest)
-        return dataclasses.replace(verdict, block=verdict.upstream)
+        return self._ask_for_block(share, digest) if block else self._ask(share, digest)
 
     async def _ask_for_block(self, share: Share, digest: bytes) -> Verdict:
         async with self._one_block:
-            if reason := self._in_vain(share.job, block=True):
+            if reason := self.in_vain(share.job):
                 return refused(Reject.STALE, reason, share)
             if hash_value(digest) > self.offer.target(share.job):  # settled while this one waited
                 return Verdict(share, ShareStatus.ACCEPTED)
             verdict = await self._ask(share, digest)
             if verdict.status is ShareStatus.ACCEPTED and verdict.block and self._tip.takes(share.job.prev_hash):
                 self._tip.solve(share.job.prev_hash)
-            return verdict
+            return dataclasses.replace(verdict, block=verdict.upstream)
 
     async def _ask(self, share: Share, digest: bytes) -> Verdict:
         """The source's verdict; `block`: its chain has it."""

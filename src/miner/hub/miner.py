@@ -2,8 +2,9 @@
 
 import hmac
 import time
-from collections import OrderedDict
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from miner.core.algorithm import sha256d
 from miner.core.header import display_hash
@@ -20,7 +21,7 @@ from miner.stratum.server_events import Authorizing, Submitting, Subscribing
 from miner.stratum.server_protocol import ServerProtocol
 
 NAME_LENGTH = 64
-JOBS_KEPT = 32  # jobs of one miner whose shares are still told apart from nonsense
+JOBS_KEPT = 16  # jobs of one miner whose shares are still told apart from nonsense
 BAD_SHARES = 50  # that the hub itself refuses, in a row, are too many: no working miner does that
 NTIME_AHEAD = 2 * 60 * 60  # seconds that a miner may roll a job's time on; nodes allow as much
 
@@ -44,6 +45,9 @@ class HubMiner:
     """Speaks through `protocol`; the connection sends what that has to send after each call. Methods raise GoneError
     when the connection must end."""
 
+    __slots__ = ("_floor", "_protocol", "_host", "_asking", "_slices", "_number", "_row", "_left", "_vardiff", "_given",
+                 "_count", "_told", "_told_refused", "_bad_shares")
+
     def __init__(self, floor: Floor, protocol: ServerProtocol, host: str) -> None:
         self._floor, self._protocol, self._host = floor, protocol, host
         self._asking: Subscribing | None = None  # waits for the source's first job
@@ -52,7 +56,7 @@ class HubMiner:
         self._row: Row | None = None  # once logged in
         self._left = False
         self._vardiff: Vardiff | None = None  # once it has a job
-        self._given: OrderedDict[str, _Given] = OrderedDict()
+        self._given: dict[str, _Given] = {}  # by job id, oldest first
         self._count = 0  # jobs given
         self._told: ShareTarget | None = None  # the latest difficulty, and the target that it stands for
         self._told_refused = False  # whether the source was known by then to refuse blocks that miss its target
@@ -107,8 +111,7 @@ class HubMiner:
 
     def _start(self) -> None:
         """Subscribed and logged in, in whatever order."""
-        if self._floor.job is not None:
-            self.give(self._floor.job, clean=True)
+        self.give(clean=True)
 
     def stop(self, reason: str) -> None:
         """No more work: the miner is told where it understands that, and else sent away."""
@@ -123,16 +126,17 @@ class HubMiner:
             self._slices.free(self._number, worked=bool(self._given))
             self._slices = None
         if self._row is not None:
-            self._row.connected = False
+            self._floor.roster.leave(self._row)
             self._floor.members -= 1
             self._floor.emit(MinerLeft(self._row.stats(), reason))
 
     # Jobs
 
-    def give(self, job: Job, clean: bool) -> None:
-        """Hand out a job, with the difficulty that its shares will be judged by; nothing before the miner is in."""
-        layout = self._floor.layout
-        if self._row is None or self._left or self._slices is None or layout is None:
+    def give(self, clean: bool) -> None:
+        """Hand out the current job, with the difficulty that its shares will be judged by; nothing before the miner is
+        in."""
+        job, layout = self._floor.job, self._floor.layout
+        if self._row is None or self._left or self._slices is None or job is None or layout is None:
             return
         now = time.monotonic()
         if self._vardiff is None:
@@ -145,9 +149,9 @@ class HubMiner:
         self._count += 1
         job_id = self._floor.new_job_id()
         self._given[job_id] = _Given(job, layout, self._number, self._count, self._told)
-        while len(self._given) > JOBS_KEPT:
-            self._given.popitem(last=False)
-        self._protocol.notify(layout.job(job, job_id, self._number, self._count), clean)
+        if len(self._given) > JOBS_KEPT:
+            del self._given[next(iter(self._given))]
+        self._protocol.announce(self._floor.line(clean), job_id, layout.before(job, self._count))
 
     def pause(self, reason: str, seconds: float) -> None:
         """The source is away: a miner that knows our extension is told to rest."""
@@ -163,7 +167,7 @@ class HubMiner:
     def move(self) -> None:
         """The slices were cut anew: take one of the new ones, or ask the miner to come back for it."""
         layout = self._floor.layout
-        if self._slices is None or layout is None:
+        if self._slices in (None, self._floor.slices) or layout is None:
             return
         number = self._floor.slices.take() if self._protocol.extranonce_changes else None
         if number is None:
@@ -175,7 +179,7 @@ class HubMiner:
     def report(self, report: MinerReport) -> None:
         """The miner's own figures."""
         if self._row is not None and not self._left:
-            self._row.report(report)
+            self._floor.roster.report(self._row, report)
             self._floor.emit(MinerReported(self._row.stats()))
             if self._vardiff is not None:
                 self._vardiff.report(report.hashrate, time.monotonic())
@@ -188,32 +192,48 @@ class HubMiner:
         if self._vardiff is None or self._row is None or self._left or layout is None:
             return
         changed = self._vardiff.retune(now, self._floor.seconds_per_share)
-        if not self._row.reports:
-            self._row.hashrate = self._vardiff.hashrate(now)
+        self._floor.roster.estimate(self._row, self._vardiff.hashrate(now))
         changed = changed or self._told_refused != self._floor.judge.offer.refused
         if not changed or job is None or not layout.edition_size:
             return
         if self._told is None or not self._floor.target_for(job, self._vardiff, now).allows(self._told):
-            self.give(job, clean=False)
+            self.give(clean=False)
 
     # Shares
 
-    async def check(self, asking: Submitting) -> None:
-        """Have a share judged, answer and book it. Several of them may be checked at a time."""
+    def check(self, asking: Submitting) -> Coroutine[Any, Any, None] | None:
+        """Have a share judged, answer and book it. Where there is something to wait for, the rest is returned, to be
+        awaited; several of them may be awaited at a time. A share that is late whatever is in it costs no more than to
+        say so."""
         given = self._given.get(asking.job_id)
         if given is None:
             self._answer(asking, 0, refused(Reject.STALE, "job not found"))
-            return
+            return None
+        target = given.target.target
+        if self._vardiff is not None:
+            self._vardiff.submitted(target)
+        verdict = self._judge(asking, given)
+        if not isinstance(verdict, Verdict):
+            return self._await(asking, target, verdict)
+        self._conclude(asking, target, verdict)
+        return None
+
+    def _judge(self, asking: Submitting, given: _Given) -> Verdict | Coroutine[Any, Any, Verdict]:
+        if reason := self._floor.judge.in_vain(given.job):
+            return refused(Reject.STALE, reason)
+        if not given.job.ntime <= asking.ntime <= given.job.ntime + NTIME_AHEAD:
+            return refused(Reject.OTHER, "ntime out of range")
         try:
             extranonce2 = given.layout.extranonce2(given.job, given.number, given.edition, asking.extranonce2)
         except ValueError as error:
-            self._answer(asking, 0, refused(Reject.OTHER, str(error)))
-            return
-        share, target = given.job.work(extranonce2, asking.ntime).share(asking.nonce), given.target.target
-        if given.job.ntime <= asking.ntime <= given.job.ntime + NTIME_AHEAD:
-            verdict = await self._floor.judge.verdict(share, target)
-        else:
-            verdict = refused(Reject.OTHER, "ntime out of range", share)
+            return refused(Reject.OTHER, str(error))
+        share = given.job.work(extranonce2, asking.ntime).share(asking.nonce)
+        return self._floor.judge.check(share, given.target.target)
+
+    async def _await(self, asking: Submitting, target: int, verdict: Coroutine[Any, Any, Verdict]) -> None:
+        self._conclude(asking, target, await verdict)
+
+    def _conclude(self, asking: Submitting, target: int, verdict: Verdict) -> None:
         self._answer(asking, target, verdict)
         self.retune()
 
@@ -230,7 +250,7 @@ class HubMiner:
         if not self._left:
             self._reply(asking, verdict)
         if verdict.status is ShareStatus.ACCEPTED and self._vardiff is not None:
-            self._vardiff.share(target)
+            self._vardiff.accepted(target)
         roster = self._floor.roster
         roster.share(self._row, verdict.status, target, verdict.block, bool(verdict.aux))
         self._floor.emit(HubShare(

@@ -1,17 +1,24 @@
 """The hub's books: a row for each miner that ever joined, and the sums."""
 
+import heapq
+
 from miner.core.model import MinerReport, ShareStatus
 from miner.core.target import expected_hashes
 from miner.hub.events import HubSnapshot, MinerStats
 
-MAX_ROWS = 16384  # rows of miners that left are dropped beyond that, oldest first; the sums keep what they did
+MAX_ROWS = 16384  # rows of miners that left are dropped beyond that, longest gone first; the sums keep what they did
 
 
 class Row:
-    """What is known of one miner."""
+    """What is known of one miner. Changed through the Roster, which keeps the sums."""
+
+    __slots__ = ("name", "host", "agent", "kernel", "threads", "hashrate", "accepted", "rejected", "stale", "blocks",
+                 "aux_blocks", "since", "connected", "reports", "base", "number", "_address", "_reported", "_earlier",
+                 "_shares_say")
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name = self.base = name
+        self.number = 1  # among those of one name, `base`, that are here
         self.host = self.agent = self.kernel = ""
         self._address = ""
         self.threads = 0
@@ -61,25 +68,84 @@ class Row:
             aux_blocks=self.aux_blocks)
 
 
+class _Numbers:
+    """Which numbers the miners of one name have: the lowest free one is given out next, without a search."""
+
+    __slots__ = ("here", "_free", "_next")
+
+    def __init__(self) -> None:
+        self.here = 0
+        self._free: list[int] = []
+        self._next = 1
+
+    def take(self) -> int:
+        if self._free:
+            return heapq.heappop(self._free)
+        self._next += 1
+        return self._next - 1
+
+    def free(self, number: int) -> None:
+        heapq.heappush(self._free, number)
+
+
 class Roster:
-    """All rows, in the order in which their names first joined, and the sums over them."""
+    """All rows, in the order in which their names first joined, and the sums over them. What is done with each share
+    and each report takes no longer with many rows than with few."""
 
     def __init__(self) -> None:
         self.accepted = self.rejected = self.stale = self.blocks = self.aux_blocks = 0
         self._rows: dict[str, Row] = {}
+        self._gone: dict[str, Row] = {}  # those that left, longest ago first
+        self._numbers: dict[str, _Numbers] = {}  # by name, of those that are here
+        self._millihashes = 0  # a second, of those that are here: whole numbers, whose sum stays exact
         self._dropped_hashes = 0
 
     def join(self, name: str, host: str, agent: str, now: float) -> Row:
         """The row for a miner that calls itself so: its own from before, else a new one. While another miner of that
         name is here, the newcomer is "name#2"."""
-        number, free_name = 2, name
-        while free_name in self._rows and self._rows[free_name].connected:
-            free_name, number = f"{name}#{number}", number + 1
-        if free_name not in self._rows:
+        numbers = self._numbers.setdefault(name, _Numbers())
+        while True:
+            number = numbers.take()
+            free_name = f"{name}#{number}" if number > 1 else name
+            row = self._rows.get(free_name)
+            if row is None or not row.connected:  # else somebody has given himself a name like this
+                break
+        numbers.here += 1
+        if row is None:
             self._make_room()
-        row = self._rows.setdefault(free_name, Row(free_name))
+            row = self._rows[free_name] = Row(free_name)
+        self._gone.pop(free_name, None)
+        row.base, row.number = name, number
         row.join(host, agent, now)
+        self._millihashes += _milli(row.hashrate)
         return row
+
+    def leave(self, row: Row) -> None:
+        """Its miner has gone. The row stays, and its name is free again."""
+        row.connected = False
+        self._millihashes -= _milli(row.hashrate)
+        self._gone[row.name] = row
+        numbers = self._numbers[row.base]
+        numbers.free(row.number)
+        numbers.here -= 1
+        if not numbers.here:
+            del self._numbers[row.base]
+
+    def report(self, row: Row, report: MinerReport) -> None:
+        """Take a miner's own figures."""
+        before = row.hashrate
+        row.report(report)
+        self._changed(row, before)
+
+    def estimate(self, row: Row, hashrate: float) -> None:
+        """Take a hashrate (H/s) that its shares speak for, unless the miner reports its own."""
+        if not row.reports:
+            before, row.hashrate = row.hashrate, hashrate
+            self._changed(row, before)
+
+    def _changed(self, row: Row, before: float) -> None:
+        if row.connected:
+            self._millihashes += _milli(row.hashrate) - _milli(before)
 
     def share(self, row: Row, status: ShareStatus, target: int, block: bool, aux: bool = False) -> None:
         """Count a share of this row that was to meet `target`. `aux`: a chain that is mined along has taken it as its
@@ -94,7 +160,7 @@ class Roster:
     @property
     def hashrate(self) -> float:
         """Of the miners that are here, H/s."""
-        return sum((row.hashrate for row in list(self._rows.values()) if row.connected), 0.0)
+        return self._millihashes / 1000
 
     def snapshot(self) -> HubSnapshot:
         rows = list(self._rows.values())  # at once: other threads may ask
@@ -105,6 +171,11 @@ class Roster:
             aux_blocks=self.aux_blocks)
 
     def _make_room(self) -> None:
-        if len(self._rows) >= MAX_ROWS:
-            gone = next(row for row in self._rows.values() if not row.connected)
-            self._dropped_hashes += self._rows.pop(gone.name).hashes
+        if len(self._rows) >= MAX_ROWS and self._gone:
+            name = next(iter(self._gone))
+            del self._gone[name]
+            self._dropped_hashes += self._rows.pop(name).hashes
+
+
+def _milli(hashrate: float) -> int:
+    return round(hashrate * 1000)

@@ -2,24 +2,26 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from miner.core.errors import UsageError
 from miner.core.model import Job
-from miner.core.source import Disconnected, Finished, MovedTo, WorkSource
-from miner.core.text import one_line
+from miner.core.source import Disconnected, Finished, MovedTo, Notice, WorkSource
 from miner.hub.config import HubConfig
 from miner.hub.connection import Connection
 from miner.hub.events import HubEvent, HubSnapshot, HubStopped
 from miner.hub.floor import Floor
 from miner.hub.judge import Judge
+from miner.hub.listener import Listener, room_for
 
 RETUNE_SECONDS = 1.0
 AWAY_SECONDS = 2.0  # that the source may be away before miners which can't be told to rest are sent off
-STEP_SECONDS = 0.002  # for which miners are served before the loop is free for others
+RETUNED_AT_ONCE = 1000  # miners: what that takes is bounded, however many there are
+STEP_SECONDS = 0.002  # for which miners are served before the loop is free for others, or, where that is longer,
+STEP_SHARE = 2.0  # so many times as long as it was busy with others in between
 VERDICT_SECONDS = 5.0  # at the end, for verdicts that are still out
 
 
@@ -41,28 +43,29 @@ class Hub:
         self._emit = on_event
         self._judge = Judge(source, on_event)
         self._floor = Floor(self.config, self._judge, on_event)
-        self._connections: dict[Connection, asyncio.Task[None]] = {}
-        self._server: asyncio.Server | None = None
+        self._connections: dict[Connection, None] = {}
+        self._listener: Listener | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._nobody = asyncio.Event()
         self._nobody.set()
         self._ended: asyncio.Future[str] | None = None  # why; or the error
         self._lost_at: float | None = None  # when the source was lost, where it is away (time.monotonic)
         self._closed = False
+        self._most = self.config.max_miners  # connections, as far as there are file descriptors for them
+        self._job_came = asyncio.Event()
+        self._clean = self._anew = False  # whether the job that is handed out voids those before; slices were cut anew
 
     async def start(self) -> tuple[str, int]:
         """Listen, and start the source. Returns the address that miners connect to. Raises UsageError where the address
         can't be had."""
         self._ended = asyncio.get_running_loop().create_future()
-        host, port = self.config.host, self.config.port
-        try:
-            self._server = await asyncio.start_server(self._accept, host, port)
-        except OSError as error:
-            reason = one_line(error.strerror or str(error))
-            raise UsageError(f"the hub can't listen on {host} port {port}: {reason}") from None
-        self._tasks = [asyncio.create_task(self._supervise(work)) for work in (self._read_source(), self._tick())]
-        bound_host, bound_port = self._server.sockets[0].getsockname()[:2]
-        return str(bound_host), int(bound_port)
+        self._most, remark = room_for(self.config.max_miners)
+        if remark:
+            self._emit(Notice(remark))
+        self._listener = await Listener.open(self.config.host, self.config.port, self._connection, self._emit)
+        self._tasks = [asyncio.create_task(self._supervise(work))
+                       for work in (self._read_source(), self._hand_out(), self._tick())]
+        return self._listener.address
 
     async def finished(self) -> str:
         """Wait until the source has ended, and say why. Raises SourceError when it gave up."""
@@ -91,12 +94,12 @@ class Hub:
         if self._closed:
             return
         self._closed = True
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            self._listener.close()
         await self._let_go()
-        for task in [*self._tasks, *self._connections.values()]:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._connections.values(), return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._judge.close()
         await self.source.aclose()
         failed, reason = False, "the hub was closed"
@@ -116,8 +119,12 @@ class Hub:
         """Hang up on the miners. The shares that they brought still count: verdicts get a moment."""
         for connection in list(self._connections):
             connection.end("the hub was closed")
-        if self._connections:
-            await asyncio.wait(self._connections.values(), timeout=VERDICT_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(VERDICT_SECONDS):
+                await self._nobody.wait()
+        for connection in list(self._connections):
+            connection.abandon()
+        await self._nobody.wait()
 
     # The source
 
@@ -127,7 +134,7 @@ class Hub:
             self._emit(event)
             match event:
                 case Job():
-                    await self._take(event)
+                    self._take(event)
                 case Disconnected():
                     await self._lose(event)
                 case MovedTo():
@@ -145,35 +152,59 @@ class Hub:
             with connection.acting():
                 connection.miner.pause(event.reason, event.retry_seconds)
 
-    async def _take(self, job: Job) -> None:
-        """Serve a new job to everyone."""
-        clean, self._lost_at = job.clean or self._lost_at is not None, None
-        anew = self._floor.new_job(job)
-        async for connection in self._each():
-            with connection.acting():
-                if anew:
-                    connection.miner.move()
-                connection.miner.admit()
-                connection.miner.give(job, clean=clean)
+    def _take(self, job: Job) -> None:
+        """Serve a new job to everyone. It goes first: who has not been given the one before gets this one."""
+        self._clean = self._clean or job.clean or self._lost_at is not None
+        self._lost_at = None
+        self._anew = self._floor.new_job(job) or self._anew
+        self._job_came.set()
 
-    async def _tick(self) -> None:
+    async def _hand_out(self) -> None:
+        """Give everyone the newest job, whenever there is one."""
         while True:
-            await asyncio.sleep(RETUNE_SECONDS)
+            await self._job_came.wait()
+            self._job_came.clear()
+            clean, anew = self._clean, self._anew
             async for connection in self._each():
                 with connection.acting():
-                    if self._lost_at is not None and time.monotonic() - self._lost_at > AWAY_SECONDS:
+                    if anew:
+                        connection.miner.move()
+                    connection.miner.admit()
+                    connection.miner.give(clean=clean)
+                if self._job_came.is_set():
+                    break  # and what this one voids is void with the next for all
+            else:
+                self._clean = self._anew = False
+
+    async def _tick(self) -> None:
+        """See to some of the miners each second, and to each of them every few seconds."""
+        due: deque[Connection] = deque()
+        while True:
+            await asyncio.sleep(RETUNE_SECONDS)
+            now = asyncio.get_running_loop().time()
+            if self._lost_at is not None and time.monotonic() - self._lost_at > AWAY_SECONDS:
+                async for connection in self._each():
+                    with connection.acting():
                         connection.miner.send_off()
-                    connection.miner.retune()
+            due = due or deque(self._connections)
+            for _ in range(min(len(due), RETUNED_AT_ONCE)):
+                connection = due.popleft()
+                if not connection.ended:
+                    connection.end_if_silent(now)
+                    with connection.acting():
+                        connection.miner.retune()
 
     async def _each(self) -> AsyncIterator[Connection]:
         """The connections that there are now, with room between them for what else waits for the loop: thousands of
-        miners keep it busy for long."""
-        began = time.monotonic()
+        miners keep it busy for long. Where the others have much to do, this has its part of the time all the same."""
+        began, step = time.monotonic(), STEP_SECONDS
         for connection in list(self._connections):
-            yield connection
-            if time.monotonic() - began > STEP_SECONDS:
+            if not connection.ended:
+                yield connection
+            if (paused := time.monotonic()) - began > step:
                 await asyncio.sleep(0)
                 began = time.monotonic()
+                step = max(STEP_SECONDS, STEP_SHARE * (began - paused))
 
     async def _supervise(self, work: Coroutine[Any, Any, None]) -> None:
         """What ends one part of the hub ends it all."""
@@ -192,20 +223,22 @@ class Hub:
 
     # The miners
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._closed or len(self._connections) >= self.config.max_miners:
-            writer.close()
-            return
-        connection = Connection(self._floor, reader, writer)
-        self._connections[connection] = asyncio.create_task(self._serve(connection))
+    def _connection(self) -> Connection:
+        return Connection(self._floor, self)
+
+    def opened(self, connection: Connection) -> None:
+        """A connection begins: see connection.Host."""
+        if self._closed or len(self._connections) >= self._most:
+            connection.end("the hub is full")
+        self._connections[connection] = None
         self._nobody.clear()
 
-    async def _serve(self, connection: Connection) -> None:
-        try:
-            await connection.run()
-        except Exception as error:
-            self._end(error)
-        finally:
-            del self._connections[connection]
-            if not self._connections:
-                self._nobody.set()
+    def closed(self, connection: Connection) -> None:
+        """A connection has ended: see connection.Host."""
+        del self._connections[connection]
+        if not self._connections:
+            self._nobody.set()
+
+    def failed(self, error: Exception) -> None:
+        """A connection met our own fault: see connection.Host."""
+        self._end(error)

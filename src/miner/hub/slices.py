@@ -9,7 +9,7 @@ zeros, where the source's extranonce2 has grown since the hub cut it.
 """
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from miner.core.errors import SourceError
 from miner.core.model import Job
@@ -52,19 +52,15 @@ class Layout:
         """The bytes that name a slice: the miner's extranonce1."""
         return number.to_bytes(self.prefix_size, "big")
 
-    def job(self, job: Job, job_id: str, number: int, edition: int) -> Job:
-        """The source's job as the miner of a slice sees it. Its coinbase with the miner's extranonce2 is the source's
-        job's coinbase with `extranonce2`."""
-        return replace(job, job_id=job_id, coinbase1=job.coinbase1 + job.extranonce1 + self._before(job, edition),
-                       extranonce1=self.prefix(number), extranonce2_size=self.rest_size)
-
     def extranonce2(self, job: Job, number: int, edition: int, rest: bytes) -> bytes:
         """The source's extranonce2 for what a miner submitted from its slice. Raises ValueError on a wrong length."""
         if len(rest) != self.rest_size:
             raise ValueError(f"extranonce2 has {len(rest)} bytes instead of {self.rest_size}")
-        return self._before(job, edition) + self.prefix(number) + rest
+        return self.before(job, edition) + self.prefix(number) + rest
 
-    def _before(self, job: Job, edition: int) -> bytes:
+    def before(self, job: Job, edition: int) -> bytes:
+        """What stands between the source's extranonce1 and the slice's prefix: pad and edition. The miner sees it as
+        the last bytes of coinbase1."""
         size = job.extranonce2_size - self.prefix_size - self.rest_size
         return (edition % self.editions).to_bytes(size, "big")
 

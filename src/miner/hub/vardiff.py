@@ -60,7 +60,10 @@ def _target_of(hashes: float) -> int:
 
 
 class Vardiff:
-    """One miner's speed, as seen from its shares and reports, and the share size that follows from it."""
+    """One miner's speed, as seen from its accepted shares and its reports, and the share size that follows from all
+    that it submits: refused shares cost the hub as much."""
+
+    __slots__ = ("hashes_per_share", "_least", "_reported", "_before", "_since", "_hashes", "_shares", "_submitted")
 
     def __init__(self, algorithm: Algorithm, now: float) -> None:
         self.hashes_per_share = start_hashes(algorithm)
@@ -71,11 +74,16 @@ class Vardiff:
 
     def _restart(self, now: float) -> None:
         self._since, self._hashes, self._shares = now, 0.0, 0
+        self._submitted = 0.0  # hashes that all shares would stand for, were they good
 
-    def share(self, target: int) -> None:
-        """A share that met this target came in."""
-        self._hashes += expected_hashes(target)
+    def submitted(self, target: int) -> None:
+        """A share came in that was to meet this target, whatever becomes of it."""
+        self._submitted += expected_hashes(target)
         self._shares += 1
+
+    def accepted(self, target: int) -> None:
+        """A share that met this target was accepted."""
+        self._hashes += expected_hashes(target)
 
     def report(self, hashrate: float, now: float) -> None:
         """The miner's own word on its speed, H/s."""
@@ -100,7 +108,7 @@ class Vardiff:
         if not (quick or slow or told or elapsed > WINDOW_SHARES * seconds_per_share):
             return False
         # A window without a share still says that the miner is slower than this.
-        seen = max(self._hashes, self.hashes_per_share / 2) / max(elapsed, 1e-3)
+        seen = max(self._submitted, self.hashes_per_share / 2) / max(elapsed, 1e-3)
         rate = self.hashrate(now) if told else seen
         wanted = rate * seconds_per_share
         wanted = min(max(wanted, self.hashes_per_share / MAX_EASE, self._least), self.hashes_per_share * MAX_RAISE)

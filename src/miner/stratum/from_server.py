@@ -1,5 +1,6 @@
 """What a pool or a hub says: `parse` from untrusted parameters, `params` for the wire."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
@@ -24,6 +25,7 @@ from miner.stratum.fields import (
     want,
 )
 from miner.stratum.from_miner import Subscribe
+from miner.stratum.wire import encode_request
 
 MAX_BRANCH = 64  # a tree of 2^64 transactions
 
@@ -149,6 +151,24 @@ class Notify:
             nbits=self.nbits, ntime=self.ntime, clean=self.clean, version_mask=version_mask,
             share_target=difficulty_to_target(difficulty, algorithm),
         )
+
+
+class NotifyLine:
+    """A job's mining.notify as bytes, made once for many connections. They differ in the job id and in the last bytes
+    of coinbase1."""
+
+    __slots__ = ("_before_id", "_before_end", "_rest")
+
+    def __init__(self, job: Job, clean: bool) -> None:
+        """`job.coinbase1` lacks its last bytes, and `job.job_id` is not used."""
+        job_id, prev_hash, coinbase1, *rest = Notify.from_job(job, clean).params
+        line = encode_request(None, Notify.METHOD, ["@", prev_hash, f"{coinbase1}@", *rest])  # all else is hex
+        self._before_id, self._before_end, self._rest = line.replace(b'"@"', b"@").split(b"@")
+
+    def of(self, job_id: str, coinbase1_end: bytes) -> bytes:
+        """The line for one connection, its end included."""
+        return b"".join((self._before_id, json.dumps(job_id).encode("ascii"), self._before_end,
+                         coinbase1_end.hex().encode("ascii"), self._rest))
 
 
 @dataclass(frozen=True, slots=True)

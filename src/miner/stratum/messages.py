@@ -16,11 +16,19 @@ from miner.stratum.extensions import (
 )
 from miner.stratum.fields import parse_difficulty, parse_extranonce
 from miner.stratum.from_miner import Authorize, Submit, Subscribe, SuggestDifficulty
-from miner.stratum.from_server import Notify, Reconnect, SetDifficulty, SetExtranonce, ShowMessage, Subscription
+from miner.stratum.from_server import (
+    Notify,
+    NotifyLine,
+    Reconnect,
+    SetDifficulty,
+    SetExtranonce,
+    ShowMessage,
+    Subscription,
+)
 
 __all__ = [
     "Authorize", "Configure", "EXTENSION", "EXTRANONCE_SUBSCRIBE", "FromServer", "GET_VERSION",
-    "Notify", "PING", "Pause", "Reconnect", "Report", "SetDifficulty", "SetExtranonce", "SetVersionMask",
+    "Notify", "NotifyLine", "PING", "Pause", "Reconnect", "Report", "SetDifficulty", "SetExtranonce", "SetVersionMask",
     "ShowMessage", "Stop", "Submit", "Subscribe", "Subscription", "SuggestDifficulty", "VERSION_ROLLING",
     "granted_version_mask", "parse_difficulty", "parse_extranonce",
 ]

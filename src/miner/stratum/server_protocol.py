@@ -49,7 +49,11 @@ class _RefusedError(ProtocolError):
 class ServerProtocol:
     """One connection. Its public attributes are for reading."""
 
+    __slots__ = ("user_agent", "users", "subscription", "extension", "extranonce_changes", "messages", "_lines", "_out",
+                 "_unanswered", "_serial", "_broken", "_heard")
+
     def __init__(self, max_line: int = MAX_LINE) -> None:
+        self.messages = 0  # how many the miner has sent, broken ones too
         self.user_agent = ""
         self.users: set[str] = set()  # who may submit
         self.subscription: messages.Subscription | None = None
@@ -61,25 +65,21 @@ class ServerProtocol:
         self._serial = 0
         self._broken = 0  # broken messages in a row
         self._heard = False  # a well-formed message has come
-        self._methods: dict[str, Callable[[Request], ServerEvent | None]] = {
-            messages.Configure.METHOD: self._configure,
-            messages.Subscribe.METHOD: self._subscribing,
-            messages.Authorize.METHOD: self._authorizing,
-            messages.Submit.METHOD: self._submitting,
-            messages.SuggestDifficulty.METHOD: self._suggested,
-            messages.Report.METHOD: self._reported,
-            messages.EXTRANONCE_SUBSCRIBE: self._extranonce_subscribe,
-            messages.PING: lambda request: self._reply(request.id, "pong"),
-        }
 
     # In and out
 
-    def receive_data(self, data: bytes) -> Iterator[ServerEvent]:
-        """Take what came in and give what it means, event by event; iterate to the end. The iterator raises
+    def receive_data(self, data: bytes, most: int | None = None) -> Iterator[ServerEvent]:
+        """Take what came in and give what it means, event by event; iterate to the end. No more than `most` messages
+        are read, and the rest waits (`unread`) for another call, whose data may be empty. The iterator raises
         ProtocolError when the miner is beyond patience, WrongDoorError where it begins with HTTP or TLS: send what is
         left to send, which tells that in words the other end understands, and close the connection."""
         self._lines.feed(data)
-        return self._events()
+        return self._events(most)
+
+    @property
+    def unread(self) -> bool:
+        """Whether messages wait that have not been read yet."""
+        return self._lines.waiting
 
     def data_to_send(self) -> bytes:
         """What is to be sent now; empties the buffer."""
@@ -124,6 +124,12 @@ class ServerProtocol:
         self._need_subscription()
         self._say(messages.Notify.from_job(job, clean))
 
+    def announce(self, line: messages.NotifyLine, job_id: str, coinbase1_end: bytes) -> None:
+        """Hand out a job that other connections get as well, as `notify` does. This one's own job id and last bytes of
+        coinbase1 go into the line."""
+        self._need_subscription()
+        self._out += line.of(job_id, coinbase1_end)
+
     def set_extranonce(self, extranonce1: bytes, extranonce2_size: int) -> None:
         """For the jobs that are notified from now on. Only where `extranonce_changes`; others must `reconnect`."""
         messages.parse_extranonce(extranonce1.hex(), extranonce2_size, messages.SetExtranonce.METHOD)
@@ -155,12 +161,15 @@ class ServerProtocol:
 
     # The miner's requests
 
-    def _events(self) -> Iterator[ServerEvent]:
-        while (line := self._lines.next_line()) is not None:
+    def _events(self, most: int | None) -> Iterator[ServerEvent]:
+        last = None if most is None else self.messages + most
+        while (last is None or self.messages < last) and (line := self._lines.next_line()) is not None:
+            self.messages += 1
             event = self._read(line)
             if event is not None:
                 yield event
-        self._check_door(self._lines.head)
+        if not self._heard:
+            self._check_door(self._lines.head)
 
     def _check_door(self, data: bytes) -> None:
         """Raise WrongDoorError where the first that the other end says is no stratum, and answer in its own way."""
@@ -179,9 +188,9 @@ class ServerProtocol:
             if not isinstance(message, Request):
                 return None  # an answer to something that we said, e.g. client.get_version
             request_id = message.id
-            if message.method not in self._methods:
+            if message.method not in _METHODS:
                 raise _RefusedError(Reject.NO_METHOD, f"unknown method {one_line(message.method, 64)}")
-            event = self._methods[message.method](message)
+            event = _METHODS[message.method](self, message)
         except _RefusedError as refused:
             self._refuse(request_id, refused.code, str(refused))
             return None
@@ -238,6 +247,9 @@ class ServerProtocol:
         self.extranonce_changes = True
         self._reply(request.id, True)
 
+    def _ping(self, request: Request) -> None:
+        self._reply(request.id, "pong")
+
     # The small steps
 
     def _ask(self, asking: AskingT) -> AskingT:
@@ -267,3 +279,15 @@ class ServerProtocol:
 
     def _say(self, message: messages.FromServer) -> None:
         self._out += encode_request(None, message.METHOD, message.params)
+
+
+_METHODS: dict[str, Callable[[ServerProtocol, Request], ServerEvent | None]] = {
+    messages.Configure.METHOD: ServerProtocol._configure,
+    messages.Subscribe.METHOD: ServerProtocol._subscribing,
+    messages.Authorize.METHOD: ServerProtocol._authorizing,
+    messages.Submit.METHOD: ServerProtocol._submitting,
+    messages.SuggestDifficulty.METHOD: ServerProtocol._suggested,
+    messages.Report.METHOD: ServerProtocol._reported,
+    messages.EXTRANONCE_SUBSCRIBE: ServerProtocol._extranonce_subscribe,
+    messages.PING: ServerProtocol._ping,
+}

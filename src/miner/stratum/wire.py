@@ -18,6 +18,8 @@ MAX_ID = 128  # characters: the other side's ids are sent back
 class LineBuffer:
     """Cuts a byte stream into lines. It holds up to `max_line` bytes if lines are taken out as they come."""
 
+    __slots__ = ("max_line", "_buffer", "_searched")
+
     def __init__(self, max_line: int) -> None:
         self.max_line = max_line
         self._buffer = bytearray()
@@ -26,6 +28,11 @@ class LineBuffer:
     def feed(self, data: bytes) -> None:
         """Take more bytes of the stream."""
         self._buffer += data
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is a whole line to be taken out."""
+        return self._buffer.find(b"\n", self._searched) >= 0
 
     @property
     def head(self) -> bytes:

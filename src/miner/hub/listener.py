@@ -1,0 +1,116 @@
+"""The hub's port: takes connections in at the pace at which they can be served, and outlives a lack of descriptors."""
+
+import asyncio
+import resource
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from miner.core.errors import UsageError
+from miner.core.source import Notice
+from miner.core.text import one_line
+
+BACKLOG = 4096  # connections that wait in the system, as far as it lets so many (net.core.somaxconn)
+AT_ONCE = 64  # that are taken in before the loop is free for others
+PAUSE_SECONDS = 1.0  # after the system has refused one
+TOLD_SECONDS = 60.0
+RESERVED = 128  # file descriptors for all that is no miner
+
+
+def room_for(miners: int) -> tuple[int, str]:
+    """How many of so many connections this process may have open, and a line where that is less. Raises the process's
+    soft limit of file descriptors as far as that takes and the hard limit allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = miners + RESERVED
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return miners, ""
+    room = max(soft - RESERVED, soft // 2)
+    return room, (f"room for {room} miners instead of {miners}: the limit of open files is {soft} (ulimit -n; "
+                  "LimitNOFILE in a systemd unit)")
+
+
+class Listener:
+    """Listening sockets. Each connection gets a protocol of `factory`."""
+
+    def __init__(self, sockets: list[socket.socket], factory: Callable[[], asyncio.Protocol],
+                 tell: Callable[[Notice], None]) -> None:
+        self._sockets, self._factory, self._tell = sockets, factory, tell
+        self._loop = asyncio.get_running_loop()
+        self._opening: set[asyncio.Task[None]] = set()
+        self._told = float("-inf")
+        self._refused = 0  # by the system, since that was told
+        for listening in sockets:
+            self._loop.add_reader(listening, self._accept, listening)
+
+    @classmethod
+    async def open(cls, host: str, port: int, factory: Callable[[], asyncio.Protocol],
+                   tell: Callable[[Notice], None]) -> "Listener":
+        """Listen on all of a host's addresses. Raises UsageError where that can't be done."""
+        sockets: list[socket.socket] = []
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM,
+                                                                 flags=socket.AI_PASSIVE)
+            for family, *_, address in dict.fromkeys(found):
+                listening = socket.create_server((address[0], port, *address[2:]), family=family, backlog=BACKLOG)
+                listening.setblocking(False)
+                sockets.append(listening)
+                port = listening.getsockname()[1]
+        except OSError as error:
+            for listening in sockets:
+                listening.close()
+            reason = one_line(error.strerror or str(error))
+            raise UsageError(f"the hub can't listen on {host} port {port}: {reason}") from None
+        return cls(sockets, factory, tell)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens; the first address where there are several."""
+        host, port = self._sockets[0].getsockname()[:2]
+        return str(host), int(port)
+
+    def close(self) -> None:
+        """Take no more connections."""
+        for listening in self._sockets:
+            self._loop.remove_reader(listening)
+            listening.close()
+        for task in self._opening:
+            task.cancel()
+
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                connected, _address = listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:  # no descriptors or memory are left; the next one may fare better
+                self._loop.remove_reader(listening)
+                self._loop.call_later(PAUSE_SECONDS, self._again, listening)
+                self._tell_of(error)
+                return
+            connected.setblocking(False)
+            task = self._loop.create_task(self._open(connected))
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
+
+    async def _open(self, connected: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(self._factory, connected)
+        except (OSError, asyncio.CancelledError):
+            connected.close()
+
+    def _again(self, listening: socket.socket) -> None:
+        if listening.fileno() >= 0:
+            self._loop.add_reader(listening, self._accept, listening)
+
+    def _tell_of(self, error: OSError) -> None:
+        self._refused += 1
+        if (now := time.monotonic()) - self._told >= TOLD_SECONDS:
+            self._told = now
+            self._tell(Notice(f"no connection can be taken in just now ({self._refused} times so far): "
+                              f"{one_line(error.strerror or type(error).__name__)}"))
