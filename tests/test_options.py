@@ -319,6 +319,8 @@ def test_the_password_is_in_no_repr() -> None:
     ([*POOL, "-a", "x11"], "unknown algorithm 'x11'"),
     ([*POOL, "-a", "scrypt:1000"], "power of two"),
     (["-o", "ftp://h"], "'ftp' is not known: use stratum+tcp://"),
+    (["-o", "stratum+tcp://:x@pool:1"], "no user name stands before the @"),
+    (["-o", "http://@node:1/", "--no-gbt"], "no user name stands before the @"),
     (["-o", "stratum+tcp://pool", "-u", "a"], "needs a port"),
     (["-o", "stratum+tcp://pool:99999", "-u", "a"], "bad host or port"),
     (["-o", "stratum+tcp://pool:0", "-u", "a"], "no port"),
@@ -348,7 +350,9 @@ def test_the_password_is_in_no_repr() -> None:
     ([*POOL, "--thread-count", "2"], "unknown option '--thread-count'"), ([*POOL, "--no-pi"], "'--no-pi'"),
     ([*POOL, "--pro", "x"], "'--pro' is ambiguous: it may be --protocol-dump or --proxy"),
     ([*POOL, "--us=x"], "it may be --user or --userpass"), ([*POOL, "--ben"], "unknown option '--ben'"),
-    ([*POOL, "more"], "unexpected argument 'more'"),
+    ([*POOL, "-P", "more"], "unexpected argument behind -P, see --help"),
+    ([*POOL, "-qP", "more"], "unexpected argument (number 6), see --help"), (["more"], "unexpected argument 'more'"),
+    ([*POOL, "--debug=1"], "-D/--debug: it takes no value"), ([*POOL, "-zx"], "unknown option '-z'"),
     ([*POOL, "--password-file", "/nonexistent/file"], "can't read '/nonexistent/file': No such file"),
 ])
 def test_what_is_wrong_is_said_in_one_line(args: list[str], words: str) -> None:
@@ -356,6 +360,8 @@ def test_what_is_wrong_is_said_in_one_line(args: list[str], words: str) -> None:
 
 
 @pytest.mark.parametrize("args", [
+    [*POOL, "-P", SECRET], [*POOL, f"-P1{SECRET}"], [*POOL, f"--pass{SECRET}"], [*POOL, f"-Z{SECRET}"],
+    [*POOL, "-p", "my", SECRET], [*POOL, f"--debug={SECRET}"], [*POOL, f"-q=1{SECRET}"],
     [*POOL, f"--p={SECRET}"], [*POOL, "--u", SECRET],
     [*POOL, f"--passwd={SECRET}"], [*POOL, "--passwd", SECRET], [*POOL, "-O", SECRET], ["-o", f"ftp://a:{SECRET}@h:1"],
     ["-o", f"stratum+tcp://a:{SECRET}@h"], ["-o", f"stratum+tcp://a:x/{SECRET}@h:1"],

@@ -48,6 +48,7 @@ def hub(args: list[str], console: Console) -> int:
 
 
 def parser() -> Parser:
+    """The options of `python -m miner hub`."""
     parser = Parser(prog="miner hub", usage="python -m miner hub [OPTIONS]", description=_DESCRIPTION)
     group = parser.add_argument_group("hub")
     add = group.add_argument

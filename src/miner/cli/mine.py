@@ -90,6 +90,7 @@ def parser() -> Parser:
 
 
 def version_text() -> str:
+    """What `--version` prints: the program's version, and Python's."""
     return f"sparkminer {__version__} (Python {sys.version.split()[0]})"
 
 

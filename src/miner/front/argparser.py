@@ -1,6 +1,7 @@
 """argparse with getopt's manners."""
 
 import argparse
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import MISSING, fields
@@ -8,6 +9,8 @@ from typing import Any, NoReturn
 
 from miner.core.errors import UsageError
 from miner.front.minerd import meant
+
+_SECRET_OPTIONS = ("--password", "--pass", "--userpass", "--aux-userpass", "--token")
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -23,20 +26,39 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
 class Parser(argparse.ArgumentParser):
     """Takes abbreviations of minerd's options and of no others; an option's value may start with a dash; an error is
-    one line (a UsageError). What an unknown option was given is not repeated in it: it may be a mistyped --password."""
+    one line (a UsageError). What belongs to no option is not repeated in it: the option may be a mistyped --password,
+    or the -P that was meant to be -p."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, formatter_class=_Help, **settings)
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message.removeprefix("argument "))
+        """Raises UsageError in place of argparse's end of the process."""
+        message = message.removeprefix("argument ")
+        raise UsageError(re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL))
 
     def parse_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
-        found, extra = self.parse_known_args(args, namespace)
+        """Read the arguments, all of which must be options and their values. Raises UsageError."""
+        tokens = list(sys.argv[1:] if args is None else args)
+        found, extra = self.parse_known_args(tokens, namespace)
         if extra:
-            what = "unknown option" if extra[0].startswith("-") else "unexpected argument"
-            raise UsageError(f"{what} {extra[0].partition('=')[0]!r}, see --help")
+            raise UsageError(f"{self._unexpected(extra[0], tokens)}, see --help")
         return found
+
+    def _unexpected(self, token: str, tokens: list[str]) -> str:
+        """What to call an argument that belongs to no option."""
+        if token.startswith("--"):
+            name = token.partition("=")[0]
+            glued = next((f"{option}…" for option in _SECRET_OPTIONS if name.startswith(option)), name)
+            return f"unknown option {glued!r}"
+        if token.startswith("-"):
+            return f"unknown option {token[:2]!r}"
+        index = tokens.index(token) if token in tokens else 0
+        if index == 0:
+            return f"unexpected argument {token!r}"
+        before = tokens[index - 1]
+        where = f"behind {before}" if self.option(before) is not None else f"(number {index + 1})"
+        return f"unexpected argument {where}"
 
     def parse_known_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
         return super().parse_known_args(self._joined(sys.argv[1:] if args is None else args), namespace)

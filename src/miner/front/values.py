@@ -86,6 +86,8 @@ def _url(text: str, option: str, schemes: tuple[str, ...]) -> tuple[str, str | N
         raise UsageError(f"URL scheme {scheme!r} is not known: use {', '.join(f'{name}://' for name in schemes)}")
     authority, slash, path = text[match.end() if match else 0:].partition("/")
     credentials, at, host = authority.rpartition("@")
+    if at and not credentials.partition(":")[0]:
+        raise UsageError(f"{option}: no user name stands before the @: leave both out, or put one there")
     try:
         parts = urlsplit(f"{scheme}://{host}")
         hostname, port = parts.hostname, parts.port

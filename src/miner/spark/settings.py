@@ -88,7 +88,7 @@ def read_settings(options: argparse.Namespace, console: Console) -> JobSettings:
     master, spark = _cluster(options)
     told = notices(options)
     passwords = [login.password for login in options.given.source.all()]
-    if under_spark_submit() and any(password and password.place == "" for password in passwords):
+    if under_spark_submit() and any(password and password.text and not password.place for password in passwords):
         told.append("the password is on spark-submit's command line, where others can see it: use --password-file")
     return JobSettings(
         source=source, engine=engine, seconds=wanted, master=master, spark=spark, hub_host=options.hub_host,
