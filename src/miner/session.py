@@ -47,7 +47,7 @@ class Session:
         self._seconds = seconds
         self._job: Job | None = None
         self._extranonce2 = 0  # goes on from job to job, so that a job that is sent twice is not hashed twice
-        self._rolls_time = True  # until the source refuses a share because of that
+        self._rolls_time = True  # until the source refuses a share for its rolled time
         self._offer = Offer.to(source.kind)
         self._rest = Rest(self._assign)
         self._submits: dict[asyncio.Task[None], Found] = {}  # whose verdicts are awaited

@@ -25,7 +25,7 @@ from miner.front.console import Console, ExitStatus
 from miner.front.report import hashrate_text, table
 from miner.front.values import integer, some_seconds, threads
 
-_FAR_BELOW = 0.8  # of the CPU time that the threads could use: from here on it is worth a line
+_FAR_BELOW = 0.8  # of the CPU time due to the threads: where they had less, a line says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,7 @@ def _median(clocks: Sequence[float | None]) -> float | None:
 
 
 def parser() -> Parser:
+    """The parser of `miner bench`."""
     parser = Parser(prog="miner bench", usage="python -m miner bench [OPTIONS]",
                     description="Measure every kernel this CPU has, on one thread and on all, beside Python's hashlib.")
     add = parser.add_argument

@@ -65,9 +65,10 @@ _VECTORS = {"sse2": (128, False), "sse41": (128, False), "avx2": (256, False), "
 # nothing, since it has xors of three operands.
 _SCRYPT_OPERATIONS = {True: 2 * 2 * (16 + 128 * 3 + 16) + 16, False: 2 * 2 * (16 + 128 * 5 + 16) + 32}
 
-# sha256d: what the most significant word of the second hash depends on and the nonce has part in (FIPS 180-4; rounds 4
-# to 63, then 0 to 60): 1050 additions, 120 Ch and Sigma1, 116 Maj and Sigma0, 69 sigma0, 87 sigma1. With AVX-512 a Ch
-# or Maj is one operation and a sigma four; without it three, and eleven (three rotations) or nine (two and a shift).
+# sha256d: operations on 32-bit words, those that depend on the nonce and on which the most significant word of the
+# second hash depends (FIPS 180-4; rounds 4 to 63, then 0 to 60): 1050 additions, 120 Ch and Sigma1, 116 Maj and Sigma0,
+# 69 sigma0, 87 sigma1. With AVX-512 a Ch or Maj is one operation and a sigma four; without it three, and eleven (three
+# rotations) or nine (two and a shift).
 _SHA256D_OPERATIONS = {True: 1050 + 120 + 116 + (120 + 116 + 69 + 87) * 4,
                        False: 1050 + (120 + 116) * 3 + (120 + 116) * 11 + (69 + 87) * 9}
 

@@ -105,6 +105,7 @@ class Work:
     header: bytes
 
     def share(self, nonce: int) -> "Share":
+        """The share that hands in this nonce (uint32)."""
         return Share(self, nonce)
 
 
@@ -117,6 +118,7 @@ class Share:
 
     @property
     def job(self) -> Job:
+        """The job that the share's work is of."""
         return self.work.job
 
     @property

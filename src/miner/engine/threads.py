@@ -21,7 +21,7 @@ from miner.engine.memory import huge_page_bytes, huge_pages_switched_off, size_t
 
 NONCES = 1 << 32
 _CHUNK_SECONDS = 0.25  # how long one native call may take, if no new work interrupts it
-_AHEAD_SECONDS = 0.01  # how long a thread that switched to new work hashes it before it tells
+_AHEAD_SECONDS = 0.01  # how long a thread hashes new work, once it has switched to it, before it tells its hits
 _METER_SECONDS = 5.0  # how often a thread tells its hashrate while its work does not change
 _LOCK_SECONDS = 30.0  # how long to wait for another miner that is taking its memory
 _TOUCH_BYTES = 16 << 20  # memory that is taken between two looks at whether to stop

@@ -1,4 +1,4 @@
-"""A benchmark's events as lines: minerd's for `--benchmark`."""
+"""A benchmark's events as lines, in the words of minerd's `--benchmark`."""
 
 from miner.core.events import Hashrate, Started
 from miner.engine.benchmarking import BenchmarkResult, Round
@@ -12,11 +12,12 @@ class BenchmarkReport:
         self._report = Report(quiet)
 
     def lines(self, event: Started | Hashrate | Round) -> list[str]:
-        """None, one or more lines, without time stamps."""
+        """The lines for an event, perhaps none; without time stamps."""
         return [f"Total: {rate(event.hashrate)}"] if isinstance(event, Round) else self._report.lines(event)
 
     def closing(self, result: BenchmarkResult | None) -> list[str]:
-        """The total of a benchmark that was too short for one. `result`: None if it was stopped before it began."""
+        """The last lines of a benchmark: a total that says why it is 0, if no hash was computed. `result` is None where
+        the benchmark was stopped before it began."""
         if result is None:
             return [f"Total: {rate(0)}, since it was stopped before it began"]
         if not result.hashes:

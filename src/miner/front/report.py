@@ -37,22 +37,28 @@ def hashrate_text(hashrate: float) -> str:
 
 
 def threads_line(threads: int, algorithm: str) -> str:
+    """minerd's line for the start of the threads."""
     return f"{threads} miner threads started, using '{algorithm}' algorithm."
 
 
 def work_line(source: str, payee: str) -> str:
+    """The line that says where work comes from and who is paid: a source's label and payee."""
     return f"Work from {one_line(source)}, paid to {one_line(payee)}"
 
 
 def binding_lines(cpus: Iterable[int]) -> list[str]:
+    """minerd's lines for threads that are bound to these CPUs, thread 0 first."""
     return [f"Binding thread {thread} to cpu {cpu}" for thread, cpu in enumerate(cpus)]
 
 
 def thread_line(thread: int, hashes: int, hashrate: float) -> str:
+    """minerd's line for what one thread has done; `hashrate` in H/s."""
     return f"thread {thread}: {hashes} hashes, {rate(hashrate)}"
 
 
 def share_line(status: ShareStatus, accepted: int, submitted: int, hashrate: float) -> str:
+    """minerd's line for the verdict on a share: how many of the run's shares were accepted, of how many that were
+    handed in, and the hashrate in H/s."""
     word = "(yay!!!)" if status is ShareStatus.ACCEPTED else "(booooo)"
     share = 100 * accepted / submitted if submitted else 0.0
     return f"accepted: {accepted}/{submitted} ({share:.2f}%), {rate(hashrate)} {word}"
@@ -158,6 +164,7 @@ def source_lines(event: Connecting | Disconnected | MovedTo | Notice | Traffic |
 
 
 def totals_line(totals: Totals) -> str:
+    """The closing line of a run."""
     return (f"Done: {totals.hashes} hashes in {totals.seconds:.1f} s, {rate(totals.hashrate)}; "
             f"{counted(totals.accepted, 'share')} accepted, {totals.rejected} rejected, {totals.stale} stale; "
             f"{counted(totals.blocks, 'block')}"

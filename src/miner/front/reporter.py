@@ -1,4 +1,4 @@
-"""What stands between events and whoever reads about them, and which of them a command has."""
+"""Reporters, which turn events into lines for whoever reads them; and which reporter a command has."""
 
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
@@ -11,23 +11,24 @@ Event = TypeVar("Event", contravariant=True)
 
 
 class Reporter(Protocol[Event]):
-    """Turns events into lines, in one format. It is given the events of one run in their order, from one thread; what
-    it shows are figures that events have, and none of its own."""
+    """Turns events into lines, in one format. A reporter is given the events of one run in their order, from one
+    thread. All figures that it shows stand in the events: it computes none."""
 
     def lines(self, event: Event, /) -> Iterable[str]:
-        """None, one or more lines, without time stamps or line ends."""
+        """The lines for an event, perhaps none; without time stamps or line ends."""
 
 
 def miner_reporter(*, quiet: bool = False, debug: bool = False, longpoll: bool = True) -> Reporter[MinerEvent]:
-    """For a run of `miner.mine()`. `quiet` and `debug` ask for less and more, `longpoll` is the source's setting."""
+    """The reporter for a run of `miner.mine()`. `quiet` asks for less, `debug` for more; `longpoll` is the source's
+    setting of that name."""
     from miner.front.report import Report
 
     return Report(quiet, debug, longpoll)
 
 
 def hub_reporter(source: str, kind: SourceKind, *, quiet: bool = False, longpoll: bool = True) -> Reporter[HubEvent]:
-    """For a hub whose source of work has this label and kind. `quiet` asks for less, `longpoll` is the source's
-    setting."""
+    """The reporter for a hub whose source of work has this label and kind. `quiet` asks for less; `longpoll` is the
+    source's setting of that name."""
     from miner.front.hub_report import HubReport
 
     return HubReport(source, kind, quiet, longpoll)

@@ -55,7 +55,7 @@ class Chain:
         self._random = random
         self._times: deque[int] = deque([int(now) - 1], maxlen=MEDIAN_BLOCKS)
         self._arrived = now  # when the tip did
-        self._recent: deque[tuple[float, float]] = deque(maxlen=WINDOW)  # seconds it took, expected hashes it took
+        self._recent: deque[tuple[float, float]] = deque(maxlen=WINDOW)  # by block: seconds, expected hashes
 
     def template(self) -> Template:
         """A template for a block on the tip, with a few made-up transactions."""
