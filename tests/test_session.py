@@ -460,7 +460,7 @@ def test_settings_that_make_no_sense_are_refused_at_once() -> None:
     for settings, words in [({}, "no pool or node"), ({"sandbox": True, "algorithm": "x11"}, "unknown algorithm"),
                             ({"sandbox": True, "url": "http://x"}, "leave one"), ({"url": "ftp://x"}, "ftp"),
                             ({"sandbox": True, "thread": 3}, "no setting thread"),
-                            ({"sandbox": True, "threads": -1}, "thread count -1")]:
+                            ({"sandbox": True, "threads": -1}, "`threads` -1")]:
         with pytest.raises(UsageError, match=words):
             miner.mine(**settings)
 
@@ -468,4 +468,7 @@ def test_settings_that_make_no_sense_are_refused_at_once() -> None:
 @pytest.fixture(autouse=True)
 def nothing_keeps_running() -> Iterator[None]:
     yield
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("miner-")]
+    for thread in threading.enumerate():
+        if thread.name.startswith("miner-"):
+            thread.join(30)
+            assert not thread.is_alive(), f"{thread.name} keeps running"

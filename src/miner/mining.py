@@ -16,6 +16,7 @@ from miner.core.events import MinerEvent, Trouble
 from miner.core.source import WorkSource
 from miner.engine.threads import start_thread
 from miner.event_queue import EventQueue
+from miner.loop import run_loop
 from miner.session import Session
 from miner.sources.open import open_source
 
@@ -103,7 +104,7 @@ class _Run:
 
     def _main(self) -> None:
         try:
-            asyncio.run(self._mine())
+            run_loop(self._mine)
         except BaseException as error:  # handed to whoever iterates
             self.error = error
             self.events.put(Trouble(str(error), fatal=True))

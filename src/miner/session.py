@@ -23,7 +23,8 @@ from miner.core.model import Job, MinerReport, ShareResult, ShareStatus, Work
 from miner.core.offer import Offer, notice
 from miner.core.source import Disconnected, Finished, MovedTo, SourceEvent, WorkSource
 from miner.core.target import hash_value
-from miner.engine.threads import NONCES, Engine, NonceRange
+from miner.engine.threads import NONCES, Engine, NonceRange, start_thread
+from miner.loop import in_thread
 from miner.rest import Found, Rest
 
 _REPORT_SECONDS = 1.0
@@ -84,7 +85,7 @@ class Session:
                 raise errors.exceptions[0] from None
             finally:
                 self._over = True
-                await asyncio.to_thread(engine.close)
+                await in_thread(engine.close)
                 self._tell_unanswered()
                 await asyncio.sleep(0)  # the threads' last Hashrate events come first
                 totals = self._tell_totals(engine.hashes, time.monotonic() - started)
@@ -103,8 +104,9 @@ class Session:
         opening: Future[Engine] = Future()
         opening.set_running_or_notify_cancel()
         stop = threading.Event()
-        threading.Thread(target=_open_into, args=(opening, self._new_engine(asyncio.get_running_loop(), stop)),
-                         name="miner-opening", daemon=True).start()
+        start_thread(threading.Thread(target=_open_into,
+                                      args=(opening, self._new_engine(asyncio.get_running_loop(), stop)),
+                                      name="miner-opening", daemon=True))
         opened, stopped = asyncio.wrap_future(opening), asyncio.ensure_future(self._stopped.wait())
         ends: list[asyncio.Future[Any]] = [opened, stopped]
         try:
@@ -158,7 +160,7 @@ class Session:
             self._rest.close()
             for part in parts:
                 part.cancel()
-            await asyncio.to_thread(self._engine.close)  # the last report and the totals count the same hashes
+            await in_thread(self._engine.close)  # the last report and the totals count the same hashes
             hashrate = self._engine.hashes / (time.monotonic() - started)
             await self._say_farewell(hashrate)
             if error := self._error or self._engine.error:

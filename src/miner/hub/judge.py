@@ -13,6 +13,7 @@ from miner.core.offer import Offer, notice
 from miner.core.source import Notice, WorkSource
 from miner.core.target import hash_value
 from miner.core.tip import Tip
+from miner.loop import begin_in_thread
 from miner.stratum.reject import Reject
 from miner.verify import proof_hash
 
@@ -111,7 +112,7 @@ class Judge:
             return refused(Reject.OTHER, "the hub has more shares than it can check", share)
         self._seen.add(header)
         self._waiting += 1
-        hashing = asyncio.get_running_loop().run_in_executor(self._pool, proof_hash, share.job.algorithm, header)
+        hashing = begin_in_thread(proof_hash, share.job.algorithm, header, executor=self._pool)
         hashing.add_done_callback(self._hashed)
         return self._check_slowly(share, header, target, hashing)
 

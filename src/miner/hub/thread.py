@@ -13,6 +13,7 @@ from miner.event_queue import EventQueue
 from miner.hub.config import HubConfig
 from miner.hub.events import HubEvent, HubSnapshot, HubStopped
 from miner.hub.server import Hub
+from miner.loop import run_loop
 
 EVENTS_KEPT = 4096  # that nobody has fetched; beyond them reports are dropped
 CLOSE_SECONDS = 10.0
@@ -91,7 +92,7 @@ class HubThread:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._main())
+            run_loop(self._main)
         except BaseException as error:
             self.error = error
         finally:

@@ -1,7 +1,6 @@
 """What a node is asked once before anything is hashed: a block that took days to find is a bad moment to learn that it
 was in vain."""
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
@@ -11,6 +10,7 @@ from miner.core.header import HEADER_SIZE, display_hash
 from miner.core.model import ShareStatus
 from miner.core.target import hash_value, nbits_to_target
 from miner.core.text import one_line
+from miner.loop import in_thread
 from miner.node.jsonrpc import HttpError, JsonRpcError
 from miner.node.refusals import REFUSED, explain_verdict, submit_verdict
 from miner.node.template import Template, proposal_request
@@ -52,7 +52,7 @@ async def proven_by_another(call: Call, block_hash: bytes, algorithm: Algorithm)
             header, proof = await _header_and_proof(call, display_hash(block_hash))
         if not any(header[4:36]):
             return None  # nothing is known of it, or it is the chain's first block, which some have without a proof
-        candidates = await asyncio.to_thread(_proven_by, header, proof, candidates)
+        candidates = await in_thread(_proven_by, header, proof, candidates)
         if algorithm not in candidates:
             return candidates[0] if candidates else None
         if len(candidates) == 1:

@@ -1,9 +1,9 @@
 """Who we are to a node: a user and a password, or the cookie that the node writes anew each time it starts."""
 
-import asyncio
 from pathlib import Path
 
 from miner.core.errors import UsageError
+from miner.loop import in_thread
 from miner.node.jsonrpc import basic_authorization
 
 COOKIE = ".cookie"
@@ -29,7 +29,7 @@ class Credentials:
         """The header's value; "" for none. Raises OSError where there is no cookie (now), UsageError for a file that is
         none."""
         if self._cookie and not self._authorization:
-            self._authorization = await asyncio.to_thread(self._read)
+            self._authorization = await in_thread(self._read)
         return self._authorization
 
     async def renew(self) -> bool:

@@ -15,6 +15,7 @@ from miner.core.model import Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, Notice, SourceEvent
 from miner.core.target import hash_value
 from miner.core.text import one_line
+from miner.loop import in_thread
 from miner.node import polling
 from miner.node.aux_chain import AuxChain
 from miner.node.auxpow import COMMITMENT_SIZE, AuxBlock
@@ -114,13 +115,13 @@ class TemplateFeed(Feed):
             return
         assert self._payout is not None
         job = template.job("", self._config.algorithm, self._payout, self._extranonce1, clean=True)
-        block = await asyncio.to_thread(template.block, job.work(bytes(job.extranonce2_size)).share(0))
+        block = await in_thread(template.block, job.work(bytes(job.extranonce2_size)).share(0))
         await ask_beforehand(self._rpc.call, template, self._config.algorithm, block)
         self._asked = True
 
     async def submit(self, share: Share) -> ShareResult:
         issued = self._issued.get(share.job.job_id)
-        value = hash_value(await asyncio.to_thread(proof_hash, share.job.algorithm, share.header))
+        value = hash_value(await in_thread(proof_hash, share.job.algorithm, share.header))
         block = value <= share.job.network_target
         if issued is None:
             return ShareResult(share, ShareStatus.STALE, "the chain moved on", block=block)
@@ -220,7 +221,7 @@ class TemplateFeed(Feed):
             return result
 
     async def _hand_in(self, share: Share, template: Template) -> ShareResult:
-        params: list[object] = [await asyncio.to_thread(template.block, share)]
+        params: list[object] = [await in_thread(template.block, share)]
         if template.workid:
             params.append({"workid": template.workid})
         try:

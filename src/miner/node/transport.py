@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from miner.core.errors import UsageError
 from miner.core.source import Traffic
+from miner.loop import in_thread
 from miner.net import Route, is_no_tls
 from miner.node.connections import Connections
 from miner.node.credentials import Credentials
@@ -126,7 +127,7 @@ class NodeRpc:
 
 async def _aside(size: int, function: Callable[..., Result], *arguments: Any) -> Result:
     """Call `function`, which works on `size` bytes: on another thread where the event loop would stand still."""
-    return await asyncio.to_thread(function, *arguments) if size > _MUCH else function(*arguments)
+    return await in_thread(function, *arguments) if size > _MUCH else function(*arguments)
 
 
 def _size(value: object) -> int:

@@ -12,6 +12,7 @@ from miner.core.model import Job, Share, ShareResult, ShareStatus
 from miner.core.source import Connecting, SourceEvent, SourceKind, WorkSource
 from miner.core.target import MAX_TARGET, hash_value, nbits_to_target
 from miner.core.tip import Tip
+from miner.loop import in_thread
 from miner.sandbox.chain import EXTRANONCE_SIZE, VERSION, Chain, Template
 from miner.verify import proof_hash
 
@@ -138,7 +139,7 @@ class SandboxSource(WorkSource):
     async def _hash(self, header: bytes) -> bytes:
         if self.algorithm.first_guess >= QUICK:
             return proof_hash(self.algorithm, header)
-        return await asyncio.to_thread(proof_hash, self.algorithm, header)  # a millisecond, far more for a large N
+        return await in_thread(proof_hash, self.algorithm, header)  # a millisecond, far more for a large N
 
     async def aclose(self) -> None:
         self._closed = True
