@@ -1,4 +1,4 @@
-"""Where the system gives few files or threads: a run goes on with what there is, or ends with one line that says why."""
+"""Where the system gives few files or threads: a run goes on with what there is, or ends with a line that says why."""
 
 import shutil
 import subprocess
