@@ -12,7 +12,7 @@ MINER = ("-a", "scrypt:16", "-t", "1", "-r", "0")
 
 
 def test_the_line_it_prints_is_one_that_joins() -> None:
-    with running(*HUB) as hub:
+    with running(*HUB, "-D") as hub:
         assert hub.stdout is not None
         assert hub.stdout.readline().startswith("Hub listens on stratum+tcp://127.0.0.1:")
         command = hub.stdout.readline().rpartition("python -m miner ")[2].split()
@@ -57,7 +57,10 @@ def test_a_miner_that_is_told_so_ends_with_its_hub() -> None:
             assert miner.stderr is not None
             while "accepted: 1/" not in miner.stderr.readline():
                 assert miner.poll() is None
-            assert interrupt(hub).status == 0
+            done = interrupt(hub)
+            assert done.status == 0
+            assert any(line.startswith("alice joined") for line in done.lines)
+            assert not any("yay" in line for line in done.lines), "a share is a line only with -D"
             _, err = miner.communicate(timeout=30)
     assert miner.returncode == 0
     assert "No more work: the hub was stopped" in err

@@ -81,6 +81,14 @@ def test_events_end_with_the_hub() -> None:
     assert hub.snapshot().miners == ()
 
 
+def test_only_wanted_events_are_kept() -> None:
+    hub = HubThread(ScriptedSource(make_job(), Notice("hello"), Finished("done"), None),
+                    wanted=lambda event: not isinstance(event, Notice))
+    hub.start()
+    assert [type(event) for event in hub.events()] == [Job, Finished, HubStopped]
+    hub.close()
+
+
 def test_a_failed_source_raises_where_the_events_are_read() -> None:
     with HubThread(ScriptedSource(make_job(size=1))) as hub, pytest.raises(SourceError, match="extranonce2_size is 1"):
         for event in hub.events():

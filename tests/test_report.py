@@ -13,7 +13,16 @@ from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notic
 from miner.core.text import one_line
 from miner.front.hub_report import HubReport, miner_table
 from miner.front.report import Report, hashrate_text, khash, rate, table
-from miner.hub.events import HubBlock, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported, MinerStats
+from miner.hub.events import (
+    HubBlock,
+    HubShare,
+    HubStopped,
+    HubSummary,
+    MinerJoined,
+    MinerLeft,
+    MinerReported,
+    MinerStats,
+)
 
 EVIL = "\x1b[2J\r\nfoo‮" + "x" * 5000
 JOB = Job(job_id="j1", algorithm=Algorithm.parse("scrypt"), version=2, prev_hash=bytes(32), coinbase1=b"",
@@ -187,6 +196,18 @@ class TestHub:
         share = HubShare("executor-0", ShareStatus.ACCEPTED, "", False, True, SHARE, 3, 0, 0, 60110.0)
         assert HubReport("", SourceKind.POOL).lines(share) == [
             "accepted: 3/3 (100.00%), 60.11 khash/s (yay!!!) executor-0"]
+
+    def test_in_brief_the_whole_hub_has_a_line_and_shares_have_none(self) -> None:
+        share = HubShare("executor-0", ShareStatus.ACCEPTED, "", False, True, SHARE, 3, 0, 0, 60110.0)
+        summary = HubSummary(2, 60110.0, 3, 1, 0)
+        long, brief = HubReport("", SourceKind.POOL), HubReport("", SourceKind.POOL, brief=True)
+        assert (len(long.lines(share)), long.lines(summary), long.wants(share)) == (1, [], True)
+        assert (brief.lines(share), brief.wants(share)) == ([], False)
+        assert brief.lines(summary) == ["2 miners, 60.11 khash/s, accepted: 3/4 (75.00%)"]
+        told = MinerReported(dataclasses.replace(MINER, kernel="avx512"))
+        assert brief.wants(told)
+        assert len(brief.lines(told)) == 1
+        assert not brief.wants(told), "it has been introduced"
 
     def test_blocks_name_the_miner(self) -> None:
         block = HubBlock("executor-0", ShareResult(SHARE, ShareStatus.ACCEPTED, block=True), "ab" * 32)

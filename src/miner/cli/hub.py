@@ -16,6 +16,7 @@ from miner.front.report import work_line
 from miner.front.reporter import Reporter, hub_reporter
 from miner.front.settings import notices, source_config
 from miner.hub import HubConfig, HubThread
+from miner.hub.collector import rare_collections
 from miner.hub.events import HubEvent, HubStopped
 from miner.sources.open import open_source
 
@@ -34,9 +35,11 @@ def hub(args: list[str], console: Console) -> int:
     host, port = _listen_address(options.listen)
     token = _token(options, console)
     console.messages(notices(options))
-    report = hub_reporter(source.label, source.kind, quiet=options.quiet, longpoll=options.longpoll)
+    report = hub_reporter(source.label, source.kind, quiet=options.quiet, longpoll=options.longpoll,
+                          brief=not options.debug)
     stop = threading.Event()
-    with console.stopping(stop.set), HubThread(source, HubConfig(host=host, port=port, token=token)) as running:
+    config = HubConfig(host=host, port=port, token=token)
+    with rare_collections(), console.stopping(stop.set), HubThread(source, config, report.wants) as running:
         console.message(work_line(source.label, source.payee))
         _tell_how_to_join(options, running, made_up=not token, console=console)
         _follow(running, report, stop, options.seconds, console)

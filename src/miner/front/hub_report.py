@@ -17,21 +17,42 @@ from miner.front.report import (
     source_lines,
     table,
 )
-from miner.hub.events import HubBlock, HubEvent, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported, MinerStats
+from miner.hub.events import (
+    HubBlock,
+    HubEvent,
+    HubShare,
+    HubStopped,
+    HubSummary,
+    MinerJoined,
+    MinerLeft,
+    MinerReported,
+    MinerStats,
+)
 
 _METER_SECONDS = 5.0
 
 
 class HubReport:
     """The lines for what a hub and its miners do. `source` and `kind` are the label and kind of its source of work;
-    `quiet` leaves out each miner's hashrate, `longpoll` is whether new blocks on a node's chain are told in minerd's
-    words for a long poll. A miner's hashrate comes at most every few seconds of `clock`."""
+    `quiet` leaves out each miner's hashrate, `longpoll` is whether a node is asked to tell of new blocks by itself. A
+    miner's hashrate is told at most every few seconds of `clock`. With `brief` there is no line for each share and each
+    hashrate, of which many miners make thousands a second; there is one a minute for the whole hub instead."""
 
     def __init__(self, source: str, kind: SourceKind, quiet: bool = False, longpoll: bool = True,
-                 clock: Callable[[], float] = time.monotonic) -> None:
+                 clock: Callable[[], float] = time.monotonic, *, brief: bool = False) -> None:
+        self._brief = brief
         self._source, self._kind, self._quiet, self._longpoll, self._clock = source, kind, quiet, longpoll, clock
         self._metered: dict[str, float] = {}
         self._introduced: set[str] = set()
+
+    def wants(self, event: HubEvent) -> bool:
+        """Whether there may be lines for an event. May be asked in another thread."""
+        match event:
+            case HubShare():
+                return not self._brief
+            case MinerReported(miner):
+                return not self._brief or miner.name not in self._introduced
+        return True
 
     def lines(self, event: HubEvent) -> list[str]:
         """The lines for an event, perhaps none; without time stamps."""
@@ -45,7 +66,12 @@ class HubReport:
             case MinerReported(miner):
                 yield from self._introduce(miner)
                 yield from self._meter(miner)
+            case HubSummary():
+                if self._brief:
+                    yield _summary(event)
             case HubShare():
+                if self._brief:
+                    return
                 submitted = event.accepted + event.rejected + event.stale
                 line = share_line(event.status, event.accepted, submitted, event.hashrate)
                 yield f"{line} {_name(event.miner)}"
@@ -76,7 +102,7 @@ class HubReport:
     def _meter(self, miner: MinerStats) -> Iterator[str]:
         now = self._clock()
         last = self._metered.get(miner.name)
-        if not self._quiet and miner.hashrate > 0 and (last is None or now - last >= _METER_SECONDS):
+        if not (self._quiet or self._brief) and miner.hashrate > 0 and (last is None or now - last >= _METER_SECONDS):
             self._metered[miner.name] = now
             yield f"{_name(miner.name)}: {miner.hashes} hashes, {rate(miner.hashrate)}"
 
@@ -92,6 +118,13 @@ def miner_table(miners: Sequence[MinerStats], title: str = "miner") -> list[str]
     heads = [title, "host", "hashes", "hashrate", "accepted", "rejected", "stale", "blocks", "aux blocks"]
     shown = len(heads) if sums[-1] else -1
     return table(heads[:shown], [row[:shown] for row in rows])
+
+
+def _summary(event: HubSummary) -> str:
+    submitted = event.accepted + event.rejected + event.stale
+    share = 100 * event.accepted / submitted if submitted else 0.0
+    return (f"{counted(event.connected, 'miner')}, {rate(event.hashrate)}, "
+            f"accepted: {event.accepted}/{submitted} ({share:.2f}%)")
 
 
 def _name(name: str) -> str:

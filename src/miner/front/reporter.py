@@ -18,6 +18,13 @@ class Reporter(Protocol[Event]):
         """The lines for an event, perhaps none; without time stamps or line ends."""
 
 
+class HubReporter(Reporter[HubEvent], Protocol):
+    """A Reporter for a hub, with so many events that those without a line are better not kept."""
+
+    def wants(self, event: HubEvent, /) -> bool:
+        """Whether there may be lines for an event. May be asked in any thread."""
+
+
 def miner_reporter(*, quiet: bool = False, debug: bool = False, longpoll: bool = True) -> Reporter[MinerEvent]:
     """The reporter for a run of `miner.mine()`. `quiet` asks for less, `debug` for more; `longpoll` is the source's
     setting of that name."""
@@ -26,9 +33,10 @@ def miner_reporter(*, quiet: bool = False, debug: bool = False, longpoll: bool =
     return Report(quiet, debug, longpoll)
 
 
-def hub_reporter(source: str, kind: SourceKind, *, quiet: bool = False, longpoll: bool = True) -> Reporter[HubEvent]:
-    """The reporter for a hub whose source of work has this label and kind. `quiet` asks for less; `longpoll` is the
-    source's setting of that name."""
+def hub_reporter(source: str, kind: SourceKind, *, quiet: bool = False, longpoll: bool = True,
+                 brief: bool = False) -> HubReporter:
+    """The reporter for a hub whose source of work has this label and kind. `quiet` asks for less, `brief` for one line
+    a minute instead of one for each share; `longpoll` is the source's setting of that name."""
     from miner.front.hub_report import HubReport
 
-    return HubReport(source, kind, quiet, longpoll)
+    return HubReport(source, kind, quiet, longpoll, brief=brief)

@@ -99,6 +99,18 @@ class MinerLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class HubSummary(Talk):
+    """How the whole hub does, once a minute: miners that are here, their hashrate (H/s), and the counts of shares since
+    the hub began."""
+
+    connected: int
+    hashrate: float
+    accepted: int
+    rejected: int
+    stale: int
+
+
+@dataclass(frozen=True, slots=True)
 class HubStopped:
     """Last event of a hub: its source ended (`reason`), it was closed, or it failed (`failed`)."""
 
@@ -106,4 +118,4 @@ class HubStopped:
     failed: bool
 
 
-HubEvent = MinerJoined | MinerReported | HubShare | HubBlock | MinerLeft | HubStopped | SourceEvent
+HubEvent = MinerJoined | MinerReported | HubShare | HubBlock | MinerLeft | HubSummary | HubStopped | SourceEvent

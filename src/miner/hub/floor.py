@@ -9,7 +9,7 @@ from collections.abc import Callable
 from miner.core.model import Job
 from miner.core.source import Notice
 from miner.hub.config import HubConfig
-from miner.hub.events import HubEvent
+from miner.hub.events import HubEvent, HubSummary
 from miner.hub.judge import Judge
 from miner.hub.roster import Roster
 from miner.hub.slices import Layout, Slices
@@ -74,6 +74,11 @@ class Floor:
             begun = dataclasses.replace(job, job_id="", coinbase1=job.coinbase1 + job.extranonce1)
             line = self._lines[clean] = NotifyLine(begun, clean)
         return line
+
+    def summary(self) -> HubSummary:
+        """How all of it does."""
+        roster = self.roster
+        return HubSummary(self.members, roster.hashrate, roster.accepted, roster.rejected, roster.stale)
 
     def new_job_id(self) -> str:
         """One that no miner has had yet: a share that comes late, on a new connection, must not be taken for one on

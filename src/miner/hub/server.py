@@ -18,6 +18,7 @@ from miner.hub.judge import Judge
 from miner.hub.listener import Listener, room_for
 
 RETUNE_SECONDS = 1.0
+SUMMARY_SECONDS = 60.0  # from one line on the whole hub to the next
 AWAY_SECONDS = 2.0  # that the source may be away before miners which can't be told to rest are sent off
 RETUNED_AT_ONCE = 1000  # miners: what that takes is bounded, however many there are
 STEP_SECONDS = 0.002  # for which miners are served before the loop is free for others, or, where that is longer,
@@ -179,9 +180,13 @@ class Hub:
     async def _tick(self) -> None:
         """See to some of the miners each second, and to each of them every few seconds."""
         due: deque[Connection] = deque()
+        summary_at = time.monotonic() + SUMMARY_SECONDS
         while True:
             await asyncio.sleep(RETUNE_SECONDS)
             now = asyncio.get_running_loop().time()
+            if time.monotonic() >= summary_at:
+                summary_at += SUMMARY_SECONDS
+                self._emit(self._floor.summary())
             if self._lost_at is not None and time.monotonic() - self._lost_at > AWAY_SECONDS:
                 async for connection in self._each():
                     with connection.acting():

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from types import TracebackType
@@ -29,13 +29,17 @@ class HubThread:
     Every method may be called from any thread.
     """
 
-    def __init__(self, source: WorkSource, config: HubConfig | None = None) -> None:
+    def __init__(self, source: WorkSource, config: HubConfig | None = None,
+                 wanted: Callable[[HubEvent], bool] = lambda event: True) -> None:
+        """Events that are not `wanted` are not kept. Under load a reader of each share would take as much of Python's
+        time as the hub. It is asked in the hub's thread."""
         self.config = config or HubConfig()
         self.source = source
         self.address = ("", 0)  # that miners connect to, once started
         self.error: BaseException | None = None  # what ended the hub, where something did
         self._queue: EventQueue[HubEvent] = EventQueue(EVENTS_KEPT)
-        self._hub = Hub(source, self.config, self._queue.put)
+        self._wanted = wanted
+        self._hub = Hub(source, self.config, self._tell)
         self._thread = threading.Thread(target=self._run, name="hub", daemon=True)
         self._ready = threading.Event()  # started, or failed to
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -89,6 +93,10 @@ class HubThread:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         self.close()
+
+    def _tell(self, event: HubEvent) -> None:
+        if self._wanted(event):
+            self._queue.put(event)
 
     def _run(self) -> None:
         try:
