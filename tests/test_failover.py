@@ -297,6 +297,44 @@ async def test_a_better_one_that_waits_to_be_steady_is_taken_at_once_in_need() -
 
 
 @within_limit
+async def test_one_that_was_taken_in_need_is_not_taken_again_when_it_would_be_steady() -> None:
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
+    for lost_again in (False, True):
+        both = Several("A", "B", steady_seconds=0.01)
+        async with both.source:
+            await both.go_to_backup()
+            both["A"].says.put_nowait(JOB)
+            both["B"].says.put_nowait(LOST)
+            await both.next(Job)
+            if lost_again:
+                both["A"].says.put_nowait(LOST)
+                await both.next(Disconnected)
+            await asyncio.sleep(0.01)  # begun after A's time to be steady, so over after it
+            both["A"].says.put_nowait(Notice("nothing new"))
+            assert await both.next() == Notice("nothing new")
+    assert not faults
+
+
+@within_limit
+async def test_in_need_the_best_of_those_that_have_work_is_taken() -> None:
+    several = Several("A", "B", "C", steady_seconds=1e3, given_up_seconds=0.0)
+    async with several.source:
+        several["A"].says.put_nowait(SourceError("A: login refused"))
+        await several.next(Disconnected)
+        while len(several.made["A"]) < 2 or not several["A"].opened:  # opened again, after B
+            await asyncio.sleep(0)
+        several["B"].says.put_nowait(LOST)
+        await several.until_opened("C")
+        several["C"].says.put_nowait(JOB)
+        await several.next(Job)
+        several["B"].says.put_nowait(JOB)
+        several["A"].says.put_nowait(JOB)
+        several["C"].says.put_nowait(LOST)
+        assert (await several.next(MovedTo)).label == "A"
+
+
+@within_limit
 async def test_a_hub_that_is_done_ends_it() -> None:
     both = Several("A", "B")
     async with both.source:

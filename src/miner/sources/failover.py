@@ -153,7 +153,7 @@ class FailoverSource(WorkSource):
 
     def _go_over(self, feed: "_Feed") -> None:
         assert feed.latest is not None
-        feed.timer = None
+        feed.forget_timer()
         self._active = feed
         for worse in [other for other in self._feeds.values() if other.rank > feed.rank]:
             self._retire(worse)
@@ -168,7 +168,7 @@ class FailoverSource(WorkSource):
         self._active = None
         ready = [feed for feed in self._feeds.values() if feed.latest]
         if ready:
-            self._go_over(ready[0])
+            self._go_over(min(ready, key=lambda feed: feed.rank))
         else:
             self._start(rank + 1)
 
@@ -240,6 +240,10 @@ class _Feed:
     def lose_work(self) -> None:
         """Forget the latest job: there is no work here any more."""
         self.latest = None
+        self.forget_timer()
+
+    def forget_timer(self) -> None:
+        """Wait no longer until this source counts as steady."""
         if self.timer:
             self.timer.cancel()
         self.timer = None
