@@ -85,7 +85,7 @@ class Job:
 
     def work(self, extranonce2: bytes, ntime: int | None = None, version: int | None = None) -> "Work":
         """The header for this extranonce2; `ntime` and `version` are the job's own unless given. Raises ValueError for
-        an extranonce2 of another size than the job's."""
+        an extranonce2 of another size than the job's (one that has a `merkle_root` uses none)."""
         root = self.merkle_root
         if root is None:
             root = fold_branch(sha256d(self.coinbase(extranonce2)), self.merkle_branch)
