@@ -431,6 +431,10 @@ class TestConfigFile:
         password.write_bytes(b"\xef\xbb\xbfhush\r\n")
         assert source(*POOL, "--password-file", str(password)).password == "hush"
 
+    def test_another_encoding_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "config.json").write_bytes('{"threads": 2}'.encode("utf-16"))
+        assert "not UTF-8 text" in refusal("-c", str(tmp_path / "config.json"))
+
     def test_it_counts_where_it_stands(self, tmp_path: Path) -> None:
         file = self.write(tmp_path, {"threads": 2, "no-longpoll": False})
         assert engine("-c", file, "-t", "3").threads == 3

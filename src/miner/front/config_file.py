@@ -80,6 +80,8 @@ def _read_config(path: str) -> dict[str, object]:
         content = json.loads(text)
     except OSError as error:
         raise UsageError(f"-c/--config: can't read {path!r}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not UTF-8 text, as JSON has to be") from None
     except (ValueError, RecursionError) as error:
         where = f" at line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else ""
         raise UsageError(f"{path}: not JSON{where}") from None
