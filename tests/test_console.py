@@ -205,12 +205,12 @@ class TestStopped:
                     lines.append(read.readline().rstrip("\n"))
         assert longest < 5.0
         said = [STAMP.sub("", line) for line in lines if line]
-        note, = [line for line in said if "missing" in line]
-        missing = int(note.split()[0])
-        assert note == f"{missing} lines are missing here: they could not be written"
-        assert missing + len(said) - 1 == count
+        # One note, or one more where the pipe had room for a line or two when the writing began.
+        notes = [(at, int(line.split()[0])) for at, line in enumerate(said) if "missing" in line]
+        assert all(said[at] == f"{missing} lines are missing here: they could not be written" for at, missing in notes)
+        assert sum(missing for _, missing in notes) + len(said) - len(notes) == count
+        at, missing = notes[-1]
         assert missing > 8 * MAX_WAITING
-        at = said.index(note)
         assert said[at + 1] == f"line {count - len(said) + at + 1}"  # the newest are those that were kept
 
     def test_a_file_that_somebody_made_non_blocking(self, full_pipe: tuple[int, int]) -> None:

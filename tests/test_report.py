@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from miner.core.algorithm import Algorithm
 from miner.core.events import BlockFound, Hashrate, NewJob, ShareDone, Started, Totals, Trouble
 from miner.core.model import Job, ShareResult, ShareStatus
-from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, SourceKind
+from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, SourceKind, Traffic
 from miner.core.text import one_line
 from miner.front.hub_report import HubReport, miner_table
 from miner.front.report import Report, hashrate_text, khash, rate, table
@@ -49,6 +49,16 @@ def test_the_start_in_minerds_words() -> None:
     assert "Binding thread 1 to cpu 1" in lines
     assert any("pool user alice" in line and "stratum+tcp://pool.example:3333" in line for line in lines)
     assert any("avx2" in line for line in lines)
+
+
+def test_settings_are_named_as_options_and_a_peer_names_none() -> None:
+    report = Report()
+    assert report.lines(Trouble("nobody to pay: give `coinbase_addr`", False)) == [
+        "nobody to pay: give --coinbase-addr"]
+    assert report.lines(done(ShareStatus.REJECTED, "use `password=x`", rejected=1))[1] == (
+        "reject reason: use 'password=x'")
+    assert report.lines(Notice(one_line("use `password=x`"))) == ["use 'password=x'"]
+    assert report.lines(Traffic(False, "`password=x`")) == ["< `password=x`"], "word for word"
 
 
 @pytest.mark.parametrize(("event", "line"), [

@@ -87,9 +87,7 @@ class Reader:
             self._source._on_event(event, self)  # type: ignore[arg-type]  # in place of a connection
         except (LostError, MinerError) as error:
             yield one_line(self._source._address.masked(str(error)))
-        waiting = self._source._events._events
-        while waiting:
-            told = waiting.popleft()
+        while (told := self._source._events.take(0.0)) is not None:
             yield from self._report.lines(NewJob(told, restart=True) if isinstance(told, Job) else told)
 
 

@@ -14,6 +14,7 @@ from miner.engine.benchmarking import BenchmarkResult, benchmark
 from miner.engine.cpus import usable_threads
 from miner.engine.kernels import first_that_fits, usable_kernels
 from miner.front.console import Console
+from miner.front.naming import own_words
 
 HASHLIB = "hashlib"
 
@@ -51,7 +52,7 @@ def kernel_candidates(algorithms: Sequence[Algorithm], kernel: str, threads: int
                 try:
                     first_that_fits(algorithm, [name], count)
                 except EngineError as error:
-                    console.message(f"Left out: {error}")
+                    console.message(f"Left out: {own_words(str(error))}")
                 else:
                     yield Candidate(algorithm, name, count)
 

@@ -2,6 +2,12 @@
 
 
 def one_line(value: object, limit: int = 200) -> str:
+    """At most `limit` printable characters of a peer's words, on one line. A backquote becomes an apostrophe: in
+    messages of this package it marks a setting (`miner.core.errors`), and a peer names none."""
+    return printable(value, limit).replace("`", "'")
+
+
+def printable(value: object, limit: int = 200) -> str:
     """At most `limit` printable characters on one line; control characters could do a terminal harm. What is neither
     text nor a number of a sane size gives ""."""
     if not isinstance(value, str):

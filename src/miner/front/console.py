@@ -92,9 +92,7 @@ class Console:
         self._results.put(f"{text}\n")
 
     def message(self, text: str) -> None:
-        """Print a line about what is going on, to stderr with the time, or to the system log. A setting that the line
-        names is shown as its option."""
-        text = in_options(text)
+        """Print a line about what is going on, to stderr with the time, or to the system log."""
         self._results.drain(_IN_ORDER_SECONDS)
         if self._syslog is not None:
             self._syslog.put(text)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from miner.core.model import Job
 from miner.core.source import MovedTo, SourceKind
 from miner.core.text import one_line
+from miner.front.naming import own_words
 from miner.front.report import (
     block_line,
     counted,
@@ -81,9 +82,9 @@ class HubReport:
                 yield f"{block} {_name(event.miner)}"
             case MinerLeft(miner, reason):
                 self._introduced.discard(miner.name)
-                yield f"{_name(miner.name)} left: {one_line(reason)}"
+                yield f"{_name(miner.name)} left: {own_words(reason)}"
             case HubStopped():
-                yield f"Hub stopped: {one_line(event.reason)}"
+                yield f"Hub stopped: {own_words(event.reason)}"
             case Job():
                 if event.clean:
                     yield restart_line(self._source, self._kind, self._longpoll)

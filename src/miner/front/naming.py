@@ -5,6 +5,8 @@ import argparse
 import functools
 import re
 
+from miner.core.text import printable
+
 _SETTING = re.compile(r"`([a-z_]+(?:\.[a-z_]+)?)(?:=([^`]*))?`")
 
 
@@ -12,6 +14,12 @@ def in_options(text: str) -> str:
     """The text of a message, with each setting in it as its option: --coinbase-addr ADDRESS. Where an option switches
     something, its name alone stands for the value, as --no-gbt for `gbt=False`. What is no setting stays as it is."""
     return _SETTING.sub(_in_option, text)
+
+
+def own_words(text: str, limit: int = 500) -> str:
+    """A message of this package as one line of at most `limit` characters, its settings named as options. What a peer
+    said in it has been through `one_line`, so that it names none."""
+    return in_options(printable(text, limit))
 
 
 def _in_option(found: re.Match[str]) -> str:

@@ -10,7 +10,8 @@ from miner.core.events import BlockFound, Hashrate, MinerEvent, NewJob, ShareDon
 from miner.core.model import Job, ShareStatus
 from miner.core.source import Connecting, Disconnected, Finished, MovedTo, Notice, SourceKind, Traffic, Unread
 from miner.core.target import target_to_difficulty
-from miner.core.text import one_line
+from miner.core.text import one_line, printable
+from miner.front.naming import own_words
 from miner.front.pace import Pace
 
 MAX_TRAFFIC = 4096  # characters of a message to or from the other end that are shown
@@ -96,7 +97,7 @@ class Report:
                 yield f"Kernel '{event.kernel}'"
                 yield threads_line(event.threads, event.algorithm)
                 yield from binding_lines(event.cpus)
-                yield from event.remarks
+                yield from map(own_words, event.remarks)
             case NewJob():
                 yield from self._job_lines(event.job, event.restart)
             case Hashrate():
@@ -109,7 +110,7 @@ class Report:
             case BlockFound():
                 yield block_line(event.result.share.job, event.block_hash, self._source)
             case Trouble():
-                yield one_line(event.message, MAX_TROUBLE)
+                yield own_words(event.message, MAX_TROUBLE)
             case Totals():
                 yield totals_line(event)
             case _:
@@ -149,18 +150,18 @@ def source_lines(event: Connecting | Disconnected | MovedTo | Notice | Traffic |
         case Connecting():
             yield f"Starting {one_line(event.what)} on {one_line(event.label)}"
         case Disconnected():
-            yield one_line(event.reason, MAX_TROUBLE)
+            yield own_words(event.reason, MAX_TROUBLE)
             yield f"...retry after {event.retry_seconds:.0f} seconds"
         case MovedTo():
             yield work_line(event.label, event.payee)
         case Notice():
-            yield one_line(event.text)
+            yield own_words(event.text)
         case Traffic():
-            yield f"{'>' if event.sent else '<'} {one_line(event.text, MAX_TRAFFIC)}"
+            yield f"{'>' if event.sent else '<'} {printable(event.text, MAX_TRAFFIC)}"
         case Unread():
             yield f"{counted(event.events, 'event')} waited too long to be told: only the totals have them"
         case Finished():
-            yield f"No more work: {one_line(event.reason)}"
+            yield f"No more work: {own_words(event.reason)}"
 
 
 def totals_line(totals: Totals) -> str:

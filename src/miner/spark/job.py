@@ -9,6 +9,7 @@ from miner.core.source import WorkSource
 from miner.core.text import one_line
 from miner.front.console import Console, ExitStatus
 from miner.front.hub_report import miner_table
+from miner.front.naming import own_words
 from miner.front.report import counted, hashrate_text
 from miner.front.reporter import hub_reporter
 from miner.hub import HubThread
@@ -127,7 +128,7 @@ class ClusterRun:
         if str(times).strip("0") == "1":
             often = f" ({times} times by now)" if times > 1 else ""
             where = f" on {one_line(failure.host, 64)}" if failure.host else ""
-            self._console.message(f"a task failed{where}, Spark starts it again{often}: {one_line(failure.reason)}")
+            self._console.message(f"a task failed{where}, Spark starts it again{often}: {own_words(failure.reason)}")
 
     def _note(self, event: HubEvent) -> None:
         if isinstance(event, MinerJoined):
