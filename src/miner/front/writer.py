@@ -58,7 +58,7 @@ class Writer:
         return True
 
     def _start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="miner-writer", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="line-writer", daemon=True)
         try:
             self._thread.start()
         except RuntimeError:  # this process may have no more threads
