@@ -18,6 +18,7 @@ from miner.core.offer import REFUSALS
 from miner.core.source import Disconnected, Finished, Notice, SourceEvent
 from miner.core.target import MAX_TARGET, hash_value
 from miner.hub import Hub, HubConfig, server
+from miner.hub import miner as miner_module
 from miner.hub.events import HubBlock, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported
 from miner.sandbox import SandboxSource
 from miner.stratum.client import StratumSource
@@ -858,7 +859,7 @@ def test_who_brings_only_bad_shares_is_hung_up_on() -> None:
         for number in range(60):
             raw.ask("mining.submit", "raw", job_id, "00", f"{1_700_000_000:08x}", f"{number:08x}")
         assert await raw.hung_up()
-        assert (await watched.heard(MinerLeft)).reason == "50 bad shares in a row"
+        assert (await watched.heard(MinerLeft)).reason == "50 bad shares and no good one"
         assert source.submitted == []
 
     scripted(play)
@@ -877,14 +878,88 @@ def test_no_more_connections_than_allowed() -> None:
 
 def test_when_no_slice_is_left_the_miner_is_told() -> None:
     async def play(watched: Watched, source: ScriptedSource) -> None:
-        inside = [await RawMiner.connect(watched.address) for _ in range(256)]
-        for raw in inside:
-            assert (await raw.call("mining.subscribe"))["result"]
+        for number in range(256):
+            await RawMiner.join(watched.address, str(number))
         late = await RawMiner.connect(watched.address)
         assert "full" in (await late.call("mining.subscribe"))["error"][1]
         assert await late.hung_up()
 
     scripted(play, make_job(size=2), login_seconds=120.0)
+
+
+def test_strangers_take_no_slice_from_a_miner() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        strangers = [await RawMiner.connect(watched.address) for _ in range(256)]
+        for stranger in strangers:
+            assert (await stranger.call("mining.subscribe"))["result"]
+        share = solve(await (player := watched.player()).job())
+        assert (await player.source.submit(share)).status is ACCEPTED
+        assert await strangers[0].hung_up()
+        assert (await strangers[1].call("mining.ping"))["result"] == "pong"
+
+    scripted(play, make_job(size=2), login_seconds=120.0)
+
+
+@pytest.mark.parametrize("flood", [b'{"id": 1, "method": "mining.ping"}\n' * 30,
+                                   b'{"id": 1, "method": "mining.ping", "params": ["%s"]}\n' % (b"x" * 9000) * 2],
+                         ids=["messages", "bytes"])
+def test_before_a_login_little_may_be_said(flood: bytes) -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        stranger = await RawMiner.connect(watched.address)
+        stranger.send(flood)
+        assert await stranger.hung_up()
+        assert "too much was said before a login" in (await watched.heard(Notice)).text
+
+    scripted(play)
+
+
+def test_who_says_too_much_is_answered_in_time_and_loses_nothing() -> None:
+    """Beyond what has been saved up it is read no faster than is allowed."""
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        raw = await RawMiner.join(watched.address)
+        began = asyncio.get_running_loop().time()
+        numbers = [raw.ask("mining.ping") for _ in range(700)]
+        for number in numbers:
+            await raw.hear(lambda message, number=number: message["id"] == number)
+        assert asyncio.get_running_loop().time() - began >= (700 - 500) / 50 - 1
+
+    scripted(play, messages_per_second=50.0)
+
+
+def test_a_stale_share_among_bad_ones_makes_them_no_better() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        raw = await RawMiner.join(watched.address)
+
+        def submit(job_id: str, count: int) -> None:
+            for number in range(count):
+                raw.ask("mining.submit", "raw", job_id, "00", f"{1_700_000_000:08x}", f"{number:08x}")
+
+        old = (await raw.notice("mining.notify"))[0]
+        submit(old, 45)
+        await watched.heard(HubShare, count=45)
+        source.push(make_job("b", 2))
+        new = (await raw.notice("mining.notify"))[0]
+        submit(old, 1)
+        submit(new, 5)
+        assert await raw.hung_up()
+        assert (await watched.heard(MinerLeft)).reason == "50 bad shares and no good one"
+        assert (await watched.heard(Notice)).text.startswith("threw out 127.0.0.1")
+
+    scripted(play)
+
+
+def test_unknown_jobs_are_bad_shares_but_not_right_after_a_new_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        raw = await RawMiner.join(watched.address)
+        for _ in range(60):
+            answer = await raw.call("mining.submit", "raw", "none", "00", f"{1_700_000_000:08x}", "00000000")
+            assert answer["error"][0] == 21
+        monkeypatch.setattr(miner_module, "UNKNOWN_SECONDS", 0.0)
+        for _ in range(50):
+            raw.ask("mining.submit", "raw", "none", "00", f"{1_700_000_000:08x}", "00000000")
+        assert await raw.hung_up()
+
+    scripted(play)
 
 
 def test_a_port_in_use_is_a_clear_error() -> None:

@@ -19,6 +19,12 @@ class HubConfig:
     idle_seconds          a connection that sent nothing for so long is closed (a slow miner may need long for a share)
     seconds_per_share     what the vardiff aims at for each miner, and
     max_shares_per_second for all of them together
+    max_strangers         connections at a time that have not logged in; beyond that the oldest of them goes
+    max_strangers_per_address  of them from one address (IPv6: one /64), loopback excepted
+    messages_per_second   that one miner may send in the long run (ten seconds' worth at once); then it isn't read for a
+                          while
+    ban_seconds           for which nobody is let in from the address of a miner that was thrown out for nonsense,
+                          loopback excepted
     max_buffer            bytes that may wait for a miner that doesn't read; with more it is closed
     """
 
@@ -30,6 +36,10 @@ class HubConfig:
     idle_seconds: float = 600.0
     seconds_per_share: float = 2.0
     max_shares_per_second: float = 50.0
+    max_strangers: int = 2048
+    max_strangers_per_address: int = 128
+    messages_per_second: float = 20.0
+    ban_seconds: float = 300.0
     max_buffer: int = 256 * 1024
 
     def __post_init__(self) -> None:
@@ -43,6 +53,7 @@ class HubConfig:
             raise UsageError(f"hub port {self.port}: must be from 0 (any free one) to 65535")
         if not 1 <= self.max_miners <= MAX_SLICES:
             raise UsageError(f"hub limit of {self.max_miners} miners: must be from 1 to {MAX_SLICES}")
-        for name in ("login_seconds", "idle_seconds", "seconds_per_share", "max_shares_per_second", "max_buffer"):
+        for name in ("login_seconds", "idle_seconds", "seconds_per_share", "max_shares_per_second", "max_buffer",
+                     "max_strangers", "max_strangers_per_address", "messages_per_second", "ban_seconds"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"hub setting {name} must be a positive number, not {getattr(self, name)!r}")

@@ -11,13 +11,16 @@ from miner.core.source import Notice
 from miner.core.text import one_line
 from miner.hub.config import HubConfig
 from miner.hub.floor import Floor
-from miner.hub.miner import GoneError, HubMiner
+from miner.hub.miner import GoneError, HubMiner, JunkError
 from miner.stratum.server_events import Authorizing, Reported, ServerEvent, Submitting, Subscribing
 from miner.stratum.server_protocol import ServerProtocol
 from miner.wrong_door import WrongDoorError
 
 REPORTS_STOPPED = 60.0  # seconds of silence of a miner that reports each second: its host is gone
 SHARES_AT_ONCE = 64  # of one miner that are being checked; then its socket waits
+STRANGER_MESSAGES = 24  # and
+STRANGER_BYTES = 16 << 10  # of one that has not logged in
+BURST_SECONDS = 10.0  # for which a miner may have saved up messages
 GOODBYE_SECONDS = 2.0  # for what is still to be sent when the hub hangs up
 
 
@@ -38,8 +41,9 @@ class Connection(asyncio.Protocol):
     """From the first byte to the last. A protocol of asyncio's, and not a task: thousands of them wait at no cost, and
     what a miner sends is answered as it comes in."""
 
-    __slots__ = ("host", "miner", "ended", "_floor", "_hub", "_protocol", "_transport", "_clock", "_began", "_heard_at",
-                 "_checks", "_reason", "_left", "_paused", "_goodbye", "__weakref__")
+    __slots__ = ("host", "miner", "ended", "_floor", "_hub", "_protocol", "_transport", "_clock", "_heard_at",
+                 "_checks", "_reason", "_left", "_paused", "_goodbye", "_stranger", "_bytes", "_tokens",
+                 "_filled_at", "_refill")
 
     def __init__(self, floor: Floor, hub: Host) -> None:
         loop = asyncio.get_running_loop()
@@ -48,7 +52,11 @@ class Connection(asyncio.Protocol):
         self._floor, self._hub, self._clock = floor, hub, loop.time
         self._protocol = ServerProtocol()
         self._transport: asyncio.Transport
-        self._began = self._heard_at = self._clock()
+        self._heard_at = self._filled_at = self._clock()
+        self._stranger = True  # has not logged in
+        self._bytes = 0  # that it sent as one
+        self._tokens = self._config.messages_per_second * BURST_SECONDS  # messages that it may send at once
+        self._refill: asyncio.TimerHandle | None = None  # until it may send the next
         self._checks: set[asyncio.Task[None]] = set()
         self._reason = ""  # why it ended
         self._left = self._paused = False
@@ -72,8 +80,10 @@ class Connection(asyncio.Protocol):
         self.ended, self._reason = True, self._reason or "the miner closed the connection"
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._goodbye is not None:
-            self._goodbye.cancel()
+        for timer in (self._goodbye, self._refill):
+            if timer is not None:
+                timer.cancel()
+        self._floor.door.forget(self)
         reason = one_line(getattr(error, "strerror", "") or str(error) or type(error).__name__) if error else ""
         self.ended, self._reason = True, self._reason or reason or "the miner closed the connection"
         self._left = True
@@ -92,7 +102,10 @@ class Connection(asyncio.Protocol):
         except WrongDoorError as error:
             self._floor.wrong_door(self.host, error.speech)
             self.end(str(error))
-        except (GoneError, ProtocolError) as error:
+        except (JunkError, ProtocolError) as error:
+            self._floor.thrown_out(self.host, str(error))
+            self.end(str(error))
+        except GoneError as error:
             self.end(str(error))
         except Exception as error:
             self._hub.failed(error)
@@ -110,12 +123,18 @@ class Connection(asyncio.Protocol):
 
     def end_if_silent(self, now: float) -> None:
         """Hang up where the miner has said nothing for too long. `now`: the event loop's clock."""
-        patience = self._config.idle_seconds
-        if not self.miner.patient:
-            if now - self._began > self._config.login_seconds:
-                self.end("no login in time")
-        elif now - self._heard_at > min(patience, REPORTS_STOPPED if self._protocol.extension else math.inf):
+        patience = min(self._config.idle_seconds, REPORTS_STOPPED if self._protocol.extension else math.inf)
+        if (self.miner.logged_in or self.waiting) and not self._paused and now - self._heard_at > patience:
             self.end("silent for too long")
+
+    @property
+    def waiting(self) -> bool:
+        """See door.Guest."""
+        return self.miner.waiting
+
+    def give_up_slice(self) -> bool:
+        """See door.Guest."""
+        return self.miner.give_up_slice()
 
     def abandon(self) -> None:
         """Wait no longer for the verdicts that are still out."""
@@ -140,13 +159,40 @@ class Connection(asyncio.Protocol):
                 self._transport.abort()
 
     def _take(self, data: bytes) -> None:
-        """Read messages while there is room for the shares in them. The rest waits, at last in the miner's socket."""
+        """Read as many messages as are allowed now. The rest waits, at last in the miner's socket."""
         with self.acting():
-            for event in self._protocol.receive_data(data, SHARES_AT_ONCE - len(self._checks)):
-                self._handle(event)
-                if self.ended:
-                    return
+            if self._stranger:
+                self._bytes += len(data)
+            allowed = self._allowance()
+            while True:
+                before = self._protocol.messages
+                for event in self._protocol.receive_data(data, allowed):
+                    self._handle(event)
+                    if self.ended:
+                        return
+                self._tokens -= self._protocol.messages - before
+                if self._stranger and (self._protocol.unread or self._bytes > STRANGER_BYTES):
+                    raise JunkError("too much was said before a login")
+                data, allowed = b"", self._allowance() if self._protocol.unread else 0
+                if not allowed:
+                    break
         self._pause(self._protocol.unread)
+
+    def _allowance(self) -> int:
+        """How many messages may be read now."""
+        if self._stranger:
+            return STRANGER_MESSAGES - self._protocol.messages
+        now, rate = self._clock(), self._config.messages_per_second
+        self._tokens = min(self._tokens + (now - self._filled_at) * rate, rate * BURST_SECONDS)
+        self._filled_at = now
+        if self._tokens < 1.0 and self._refill is None:
+            self._refill = asyncio.get_running_loop().call_later((1.0 - self._tokens) / rate, self._refilled)
+        return max(0, min(SHARES_AT_ONCE - len(self._checks), int(self._tokens)))
+
+    def _refilled(self) -> None:
+        self._refill = None
+        if not self.ended:
+            self._take(b"")
 
     def _pause(self, wanted: bool) -> None:
         if wanted is not self._paused and not self.ended:
@@ -162,6 +208,9 @@ class Connection(asyncio.Protocol):
                 self.miner.subscribe(event)
             case Authorizing():
                 self.miner.authorize(event)
+                if self._stranger and self.miner.logged_in:
+                    self._stranger = False
+                    self._floor.door.forget(self)
             case Reported():
                 self.miner.report(event.report)
             case Submitting():

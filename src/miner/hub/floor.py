@@ -3,12 +3,11 @@
 import dataclasses
 import itertools
 import secrets
-import time
 from collections.abc import Callable
 
 from miner.core.model import Job
-from miner.core.source import Notice
 from miner.hub.config import HubConfig
+from miner.hub.door import Door
 from miner.hub.events import HubEvent, HubSummary
 from miner.hub.judge import Judge
 from miner.hub.roster import Roster
@@ -23,6 +22,7 @@ class Floor:
 
     def __init__(self, config: HubConfig, judge: Judge, emit: Callable[[HubEvent], None]) -> None:
         self.config, self.judge, self.emit = config, judge, emit
+        self.door = Door(config, emit)
         self.roster = Roster()
         self.members = 0
         self.job: Job | None = None
@@ -30,7 +30,6 @@ class Floor:
         self.slices = Slices(0)
         self.stopping = ""  # why miners are sent away, once they are
         self._lines: dict[bool, NotifyLine] = {}  # of the current job, by its clean flag
-        self._last_notice = 0.0
         self._job_ids = itertools.count(secrets.randbits(32))
 
     def new_job(self, job: Job) -> bool:
@@ -48,18 +47,18 @@ class Floor:
 
     def refused_login(self, host: str) -> None:
         """Somebody came without the token."""
-        self._notice(f"refused a miner from {host}: it doesn't know the hub's token")
+        self.door.refused("didn't know the hub's token",
+                          f"refused a miner from {host}: it doesn't know the hub's token")
 
     def wrong_door(self, host: str, speech: Speech) -> None:
         """Somebody came with another protocol."""
-        self._notice(f"refused somebody from {host} who speaks {speech.value}: the hub speaks stratum, without TLS "
-                     "(stratum+tcp://)")
+        self.door.refused(f"spoke {speech.value}", f"refused somebody from {host} who speaks {speech.value}: the hub "
+                          "speaks stratum, without TLS (stratum+tcp://)")
 
-    def _notice(self, text: str) -> None:
-        """Told at most once a second: whoever tries a lot must not fill the log."""
-        if (now := time.monotonic()) - self._last_notice >= 1.0:
-            self._last_notice = now
-            self.emit(Notice(text))
+    def thrown_out(self, host: str, reason: str) -> None:
+        """Somebody sent nothing but nonsense."""
+        self.door.refused("sent nonsense", f"threw out {host}: {reason}")
+        self.door.ban(host)
 
     def source_lost(self) -> None:
         """Jobs so far are void, until the next one comes."""

@@ -26,8 +26,8 @@ LIVE_JOBS = 64  # jobs since the last clean one that shares may still be on
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`code` is None for an accepted share. `share` is None where what came was too broken to make one.
-    `upstream`: it is the source's own verdict. `aux`: as in ShareResult, the id of a block on a chain that is mined
-    along."""
+    `upstream`: it is the source's own verdict. `busy`: the hub had too much to do to look at it. `aux`: as in
+    ShareResult, the id of a block on a chain that is mined along."""
 
     share: Share | None
     status: ShareStatus
@@ -35,6 +35,7 @@ class Verdict:
     reason: str = ""
     block: bool = False
     upstream: bool = False
+    busy: bool = False
     aux: str = ""
 
 
@@ -109,7 +110,8 @@ class Judge:
             self._seen.add(header)
             return self._weigh(share, header, target, proof_hash(share.job.algorithm, header))
         if self._waiting >= CHECKS_WAITING:
-            return refused(Reject.OTHER, "the hub has more shares than it can check", share)
+            return Verdict(share, ShareStatus.REJECTED, Reject.OTHER, "the hub has more shares than it can check",
+                           busy=True)
         self._seen.add(header)
         self._waiting += 1
         hashing = begin_in_thread(proof_hash, share.job.algorithm, header, executor=self._pool)

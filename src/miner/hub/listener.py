@@ -13,6 +13,7 @@ from miner.core.text import one_line
 
 BACKLOG = 4096  # connections that wait in the system, as far as it lets so many (net.core.somaxconn)
 AT_ONCE = 64  # that are taken in before the loop is free for others
+BUSY_SECONDS = 0.05  # from one look to the next whether there is room
 PAUSE_SECONDS = 1.0  # after the system has refused one
 TOLD_SECONDS = 60.0
 RESERVED = 128  # file descriptors for all that is no miner
@@ -36,11 +37,12 @@ def room_for(miners: int) -> tuple[int, str]:
 
 
 class Listener:
-    """Listening sockets. Each connection gets a protocol of `factory`."""
+    """Listening sockets. Each connection gets a protocol of `factory`; while they can't be taken in (`ready`) they wait
+    in the system."""
 
     def __init__(self, sockets: list[socket.socket], factory: Callable[[], asyncio.Protocol],
-                 tell: Callable[[Notice], None]) -> None:
-        self._sockets, self._factory, self._tell = sockets, factory, tell
+                 tell: Callable[[Notice], None], ready: Callable[[], bool]) -> None:
+        self._sockets, self._factory, self._tell, self._ready = sockets, factory, tell, ready
         self._loop = asyncio.get_running_loop()
         self._opening: set[asyncio.Task[None]] = set()
         self._told = float("-inf")
@@ -50,7 +52,7 @@ class Listener:
 
     @classmethod
     async def open(cls, host: str, port: int, factory: Callable[[], asyncio.Protocol],
-                   tell: Callable[[Notice], None]) -> "Listener":
+                   tell: Callable[[Notice], None], ready: Callable[[], bool]) -> "Listener":
         """Listen on all of a host's addresses. Raises UsageError where that can't be done."""
         sockets: list[socket.socket] = []
         try:
@@ -66,7 +68,7 @@ class Listener:
                 listening.close()
             reason = one_line(error.strerror or str(error))
             raise UsageError(f"the hub can't listen on {host} port {port}: {reason}") from None
-        return cls(sockets, factory, tell)
+        return cls(sockets, factory, tell, ready)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -84,13 +86,15 @@ class Listener:
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(AT_ONCE):
+            if not self._ready():
+                self._rest(listening, BUSY_SECONDS)
+                return
             try:
                 connected, _address = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:  # no descriptors or memory are left; the next one may fare better
-                self._loop.remove_reader(listening)
-                self._loop.call_later(PAUSE_SECONDS, self._again, listening)
+                self._rest(listening, PAUSE_SECONDS)
                 self._tell_of(error)
                 return
             connected.setblocking(False)
@@ -103,6 +107,10 @@ class Listener:
             await self._loop.connect_accepted_socket(self._factory, connected)
         except (OSError, asyncio.CancelledError):
             connected.close()
+
+    def _rest(self, listening: socket.socket, seconds: float) -> None:
+        self._loop.remove_reader(listening)
+        self._loop.call_later(seconds, self._again, listening)
 
     def _again(self, listening: socket.socket) -> None:
         if listening.fileno() >= 0:

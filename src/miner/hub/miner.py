@@ -22,12 +22,17 @@ from miner.stratum.server_protocol import ServerProtocol
 
 NAME_LENGTH = 64
 JOBS_KEPT = 16  # jobs of one miner whose shares are still told apart from nonsense
-BAD_SHARES = 50  # that the hub itself refuses, in a row, are too many: no working miner does that
+BAD_SHARES = 50  # that the hub itself refuses, without a good one between, are too many: no working miner does that
+UNKNOWN_SECONDS = 10.0  # after a new job a miner may still bring shares on one from an earlier connection
 NTIME_AHEAD = 2 * 60 * 60  # seconds that a miner may roll a job's time on; nodes allow as much
 
 
 class GoneError(Exception):
     """The connection must end, for this reason."""
+
+
+class JunkError(GoneError):
+    """And whoever is at its other end is not to come back for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class HubMiner:
     when the connection must end."""
 
     __slots__ = ("_floor", "_protocol", "_host", "_asking", "_slices", "_number", "_row", "_left", "_vardiff", "_given",
-                 "_count", "_told", "_told_refused", "_bad_shares")
+                 "_count", "_told", "_told_refused", "_bad_shares", "_given_at")
 
     def __init__(self, floor: Floor, protocol: ServerProtocol, host: str) -> None:
         self._floor, self._protocol, self._host = floor, protocol, host
@@ -61,13 +66,19 @@ class HubMiner:
         self._told: ShareTarget | None = None  # the latest difficulty, and the target that it stands for
         self._told_refused = False  # whether the source was known by then to refuse blocks that miss its target
         self._bad_shares = 0
+        self._given_at = 0.0  # when it got its latest job (time.monotonic)
 
     # In and out
 
     @property
-    def patient(self) -> bool:
-        """It is logged in, or waits for us."""
-        return self._row is not None or self._asking is not None
+    def logged_in(self) -> bool:
+        """It has shown the token."""
+        return self._row is not None
+
+    @property
+    def waiting(self) -> bool:
+        """It has subscribed, and waits for the hub to have work."""
+        return self._asking is not None
 
     @property
     def name(self) -> str:
@@ -85,6 +96,8 @@ class HubMiner:
         if self._asking is None or layout is None or (self._floor.job is None and not self._protocol.extension):
             return
         number = self._floor.slices.take()
+        if number is None and self._floor.door.free_slice():
+            number = self._floor.slices.take()
         if number is None:
             self._protocol.refuse(self._asking, Reject.OTHER, "the hub is full: no slice of the work is left")
             raise GoneError("the hub is full")
@@ -119,6 +132,15 @@ class HubMiner:
             raise GoneError(reason)
         self._protocol.stop(reason)
 
+    def give_up_slice(self) -> bool:
+        """A slice is for good once its miner has logged in. Miners subscribe first, so it is lent until then, and taken
+        back where it is needed. False where there is none to give up."""
+        if self._row is not None or self._slices is None:
+            return False
+        self._slices.free(self._number, worked=False)
+        self._slices = None
+        return True
+
     def leave(self, reason: str) -> None:
         """The connection has ended. Shares that are being checked may still be booked."""
         self._left = True
@@ -146,7 +168,7 @@ class HubMiner:
             self._told = wanted
             self._protocol.set_difficulty(wanted.difficulty)
         self._told_refused = self._floor.judge.offer.refused
-        self._count += 1
+        self._count, self._given_at = self._count + 1, now
         job_id = self._floor.new_job_id()
         self._given[job_id] = _Given(job, layout, self._number, self._count, self._told)
         if len(self._given) > JOBS_KEPT:
@@ -207,7 +229,8 @@ class HubMiner:
         say so."""
         given = self._given.get(asking.job_id)
         if given is None:
-            self._answer(asking, 0, refused(Reject.STALE, "job not found"))
+            self._answer(asking, 0, refused(Reject.STALE, "job not found"),
+                         bad=time.monotonic() - self._given_at > UNKNOWN_SECONDS)
             return None
         target = given.target.target
         if self._vardiff is not None:
@@ -234,7 +257,8 @@ class HubMiner:
         self._conclude(asking, target, await verdict)
 
     def _conclude(self, asking: Submitting, target: int, verdict: Verdict) -> None:
-        self._answer(asking, target, verdict)
+        self._answer(asking, target, verdict,
+                     bad=verdict.status is ShareStatus.REJECTED and not (verdict.upstream or verdict.busy))
         self.retune()
 
     def _reply(self, asking: Submitting, verdict: Verdict) -> None:
@@ -243,8 +267,8 @@ class HubMiner:
         else:
             self._protocol.refuse(asking, verdict.code, verdict.reason)
 
-    def _answer(self, asking: Submitting, target: int, verdict: Verdict) -> None:
-        """Tell the miner, where it is still here, the books and whoever listens."""
+    def _answer(self, asking: Submitting, target: int, verdict: Verdict, *, bad: bool) -> None:
+        """Tell the miner, where it is still here, the books and whoever listens. `bad`: no working miner does that."""
         if self._row is None:
             return
         if not self._left:
@@ -259,7 +283,8 @@ class HubMiner:
         if verdict.block and verdict.share is not None and verdict.status is ShareStatus.ACCEPTED:
             result = ShareResult(verdict.share, verdict.status, block=True, aux=verdict.aux)
             self._floor.emit(HubBlock(self._row.name, result, display_hash(sha256d(verdict.share.header))))
-        bad = verdict.status is ShareStatus.REJECTED and not verdict.upstream
-        self._bad_shares = self._bad_shares + 1 if bad else 0
+        if verdict.status is ShareStatus.ACCEPTED:
+            self._bad_shares = 0
+        self._bad_shares += bad
         if self._bad_shares >= BAD_SHARES:
-            raise GoneError(f"{BAD_SHARES} bad shares in a row")
+            raise JunkError(f"{BAD_SHARES} bad shares and no good one")

@@ -63,7 +63,8 @@ class Hub:
         self._most, remark = room_for(self.config.max_miners)
         if remark:
             self._emit(Notice(remark))
-        self._listener = await Listener.open(self.config.host, self.config.port, self._connection, self._emit)
+        self._listener = await Listener.open(self.config.host, self.config.port, self._connection, self._emit,
+                                             lambda: self._floor.door.open)
         self._tasks = [asyncio.create_task(self._supervise(work))
                        for work in (self._read_source(), self._hand_out(), self._tick())]
         return self._listener.address
@@ -184,6 +185,7 @@ class Hub:
         while True:
             await asyncio.sleep(RETUNE_SECONDS)
             now = asyncio.get_running_loop().time()
+            self._floor.door.tick()
             if time.monotonic() >= summary_at:
                 summary_at += SUMMARY_SECONDS
                 self._emit(self._floor.summary())
@@ -233,10 +235,16 @@ class Hub:
 
     def opened(self, connection: Connection) -> None:
         """A connection begins: see connection.Host."""
-        if self._closed or len(self._connections) >= self._most:
-            connection.end("the hub is full")
+        door = self._floor.door
+        full = len(self._connections) >= self._most and not door.make_room()
         self._connections[connection] = None
         self._nobody.clear()
+        if full:
+            door.refused("found the hub full", f"the hub is full: {self._most} miners are here")
+        if full or self._closed:
+            connection.end("the hub is full")
+        else:
+            door.arrive(connection)
 
     def closed(self, connection: Connection) -> None:
         """A connection has ended: see connection.Host."""
