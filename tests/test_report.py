@@ -23,6 +23,8 @@ from miner.hub.events import (
     MinerReported,
     MinerStats,
 )
+from miner.node.refusals import explain_verdict
+from miner.stratum import wire
 
 EVIL = "\x1b[2J\r\nfoo‮" + "x" * 5000
 JOB = Job(job_id="j1", algorithm=Algorithm.parse("scrypt"), version=2, prev_hash=bytes(32), coinbase1=b"",
@@ -55,7 +57,11 @@ def test_settings_are_named_as_options_and_a_peer_names_none() -> None:
     report = Report()
     assert report.lines(Trouble("nobody to pay: give `coinbase_addr`", False)) == [
         "nobody to pay: give --coinbase-addr"]
-    assert report.lines(done(ShareStatus.REJECTED, "use `password=x`", rejected=1))[1] == (
+    assert report.lines(done(ShareStatus.REJECTED, explain_verdict("bad-cb-length"), rejected=1))[1].endswith(
+        "shorten --coinbase-sig")
+    reply = wire.decode(b'{"id": 1, "result": null, "error": [20, "use `password=x`", null]}')
+    assert isinstance(reply, wire.Response) and reply.error is not None
+    assert report.lines(done(ShareStatus.REJECTED, reply.error.text, rejected=1))[1] == (
         "reject reason: use 'password=x'")
     assert report.lines(Notice(one_line("use `password=x`"))) == ["use 'password=x'"]
     assert report.lines(Traffic(False, "`password=x`")) == ["< `password=x`"], "word for word"

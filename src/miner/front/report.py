@@ -187,7 +187,8 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 def reason_lines(status: ShareStatus, reason: str) -> Iterator[str]:
     """The line that says why a share was not accepted; none for one that was."""
     if status is not ShareStatus.ACCEPTED:
-        yield f"{'reject' if status is ShareStatus.REJECTED else 'stale'} reason: {one_line(reason) or 'none given'}"
+        word = "reject" if status is ShareStatus.REJECTED else "stale"
+        yield f"{word} reason: {own_words(reason, 200) or 'none given'}"
 
 
 def at_height(job: Job) -> str:
