@@ -1,6 +1,8 @@
 """`python -m miner hub`, joined by `python -m miner`: the sandbox chain's work through a hub of two processes."""
 
 import re
+import socket
+from pathlib import Path
 
 import pytest
 
@@ -72,6 +74,8 @@ def test_a_miner_that_is_told_so_ends_with_its_hub() -> None:
     (["--token", "zwölf"], "ASCII"), (["--token", ""], "--token: it is given, but empty"), (["--token-file="], "empty"),
     (["--token", "x", "--token-file", "/nonexistent"], "--token and --token-file both give the token"),
     (["-o", "stratum+tcp://p:1", "-u", "a"], "--sandbox"),
+    (["--max-miners", "0"], "--max-miners"), (["--max-miners", "70000"], "--max-miners"),
+    (["--seconds-per-share", "0"], "--seconds-per-share"), (["--ban-seconds", "x"], "--ban-seconds"),
 ])
 def test_wrong_usage(args: list[str], words: str) -> None:
     done = run_here(*HUB, *args)
@@ -89,3 +93,19 @@ def test_the_time_can_be_limited() -> None:
     assert done.status == 0
     assert SECRET not in "".join(done.out + done.err)
     assert done.out[-1].startswith("total")
+
+
+def test_limits_are_options_and_settings_of_a_config_file(tmp_path: Path) -> None:
+    path = tmp_path / "hub.json"
+    path.write_text('{"max-miners": 1, "login-seconds": 90}')
+    with running(*HUB, "--token", SECRET, "-c", str(path)) as hub:
+        assert hub.stdout is not None
+        host, _, port = hub.stdout.readline().split()[-1].rpartition("/")[2].rpartition(":")
+        with socket.create_connection((host, int(port))) as first:
+            first.sendall(b'{"id": 1, "method": "mining.authorize", "params": ["a", "%s"]}\n' % SECRET.encode())
+            assert b"true" in first.recv(4096)
+            with socket.create_connection((host, int(port))) as second:
+                second.settimeout(30)
+                assert second.recv(1) == b"", "one miner is all that it takes"
+        done = interrupt(hub)
+    assert any("the hub is full: 1 miners are here" in line for line in done.lines)

@@ -4,6 +4,7 @@ import argparse
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 from miner.core.errors import UsageError
 from miner.front.argparser import Parser
@@ -15,12 +16,26 @@ from miner.front.passwords import from_environment, get_secret
 from miner.front.report import work_line
 from miner.front.reporter import Reporter, hub_reporter
 from miner.front.settings import notices, source_config
+from miner.front.values import integer, positive
 from miner.hub import HubConfig, HubThread
 from miner.hub.collector import rare_collections
 from miner.hub.events import HubEvent, HubStopped
+from miner.hub.slices import MAX_SLICES
 from miner.sources.open import open_source
 
 _POLL_SECONDS = 0.2  # how soon a signal or the end of the time is noticed
+_MANY = integer(1, MAX_SLICES)
+_LIMITS: dict[str, tuple[Callable[[str], float], str, str]] = {
+    "max_miners": (_MANY, "N", "connections at a time"),
+    "max_shares_per_second": (positive, "N", "shares of all miners together that their difficulty aims at, at most"),
+    "seconds_per_share": (positive, "N", "what each miner's difficulty aims at, while the limit above allows it"),
+    "login_seconds": (positive, "N", "hang up on who has not logged in by then"),
+    "idle_seconds": (positive, "N", "hang up on who has sent nothing for so long"),
+    "max_strangers": (_MANY, "N", "connections at a time without a login; beyond that the oldest of them goes"),
+    "max_strangers_per_address": (_MANY, "N", "of them from one address"),
+    "messages_per_second": (positive, "N", "that one miner may send in the long run"),
+    "ban_seconds": (positive, "N", "for which the address of a miner that was thrown out for nonsense stays out"),
+}
 _DESCRIPTION = """\
 Take work from a pool, a node or the sandbox chain, and serve it to many miners as stratum v1. Each miner gets
 a slice of the work of its own, and every share is checked before it goes up. Any stratum miner
@@ -38,7 +53,7 @@ def hub(args: list[str], console: Console) -> int:
     report = hub_reporter(source.label, source.kind, quiet=options.quiet, longpoll=options.longpoll,
                           brief=not options.debug)
     stop = threading.Event()
-    config = HubConfig(host=host, port=port, token=token)
+    config = HubConfig(host=host, port=port, token=token, **{name: getattr(options, name) for name in _LIMITS})
     with rare_collections(), console.stopping(stop.set), HubThread(source, config, report.wants) as running:
         console.message(work_line(source.label, source.payee))
         _tell_how_to_join(options, running, made_up=not token, console=console)
@@ -62,9 +77,19 @@ def parser() -> Parser:
              "(default: one made at random)")
     add("--token-file", action=GiveSecret, secret="token", how="file", metavar="FILE",
         help="read the token from the first line of FILE")
+    _add_limits(parser)
     add_source_options(parser)
     add_run_options(parser)
     return parser
+
+
+def _add_limits(parser: Parser) -> None:
+    """An option for each limit. It has the name and the default of its setting in HubConfig."""
+    group = parser.add_argument_group("limits of the hub")
+    defaults = HubConfig()
+    for name, (read, metavar, text) in _LIMITS.items():
+        group.add_argument(f"--{name.replace('_', '-')}", type=read, default=getattr(defaults, name), metavar=metavar,
+                           help=f"{text} (default: %(default)g)")
 
 
 def _listen_address(text: str) -> tuple[str, int]:
