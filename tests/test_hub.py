@@ -530,6 +530,21 @@ def test_a_hub_that_is_closed_waits_for_verdicts() -> None:
     scripted(play)
 
 
+def test_a_source_that_never_answers_keeps_no_hub_from_ending() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        source.answer_now.clear()
+        player = watched.player("patient")
+        submitting = asyncio.create_task(player.source.submit(solve(await player.job())))
+        while not source.submitted:
+            await asyncio.sleep(0.01)
+        await asyncio.wait_for(watched.hub.aclose(), WAIT)
+        await watched.heard(Notice, lambda notice: notice.text == "patient: no verdict by the end on 1 of its shares")
+        assert isinstance(watched.told[-1], HubStopped)
+        submitting.cancel()
+
+    scripted(play)
+
+
 def test_what_the_pool_refuses_is_no_fault_of_the_miner() -> None:
     async def play(watched: Watched, source: ScriptedSource) -> None:
         source.verdict = lambda share: ShareResult(share, REJECTED, "Unauthorized worker")

@@ -23,6 +23,7 @@ from miner.hub.events import HubEvent, HubStopped
 from miner.hub.slices import MAX_SLICES
 from miner.sources.open import open_source
 
+_FAREWELL_SECONDS = 2.0  # for our own miners to report a last time
 _POLL_SECONDS = 0.2  # how soon a signal or the end of the time is noticed
 _MANY = integer(1, MAX_SLICES)
 _LIMITS: dict[str, tuple[Callable[[str], float], str, str]] = {
@@ -126,7 +127,7 @@ def _follow(running: HubThread, report: Reporter[HubEvent], stop: threading.Even
     while not isinstance(event, HubStopped) and not stop.is_set() and time.monotonic() < end:
         event = running.next_event(_POLL_SECONDS)
         console.messages(report.lines(event) if event else ())
-    running.stop_miners("the hub was stopped")
+    running.stop_miners("the hub was stopped", _FAREWELL_SECONDS)
     running.close()
     while not isinstance(event, HubStopped) and (event := running.next_event(_POLL_SECONDS)) is not None:
         console.messages(report.lines(event))

@@ -23,7 +23,7 @@ AWAY_SECONDS = 2.0  # that the source may be away before miners which can't be t
 RETUNED_AT_ONCE = 1000  # miners: what that takes is bounded, however many there are
 STEP_SECONDS = 0.002  # for which miners are served before the loop is free for others, or, where that is longer,
 STEP_SHARE = 2.0  # so many times as long as it was busy with others in between
-VERDICT_SECONDS = 5.0  # at the end, for verdicts that are still out
+VERDICT_SECONDS = 2.0  # at the end, for verdicts that are still out
 
 
 class Hub:
