@@ -989,7 +989,8 @@ def test_a_port_in_use_is_a_clear_error() -> None:
 
 @pytest.mark.parametrize("bad", [
     {"host": ""}, {"port": -1}, {"port": 65536}, {"max_miners": 0}, {"max_miners": 1 << 20}, {"login_seconds": 0},
-    {"seconds_per_share": float("nan")}, {"token": "two\nlines"}, {"token": "x" * 300}])
+    {"seconds_per_share": float("nan")}, {"start_difficulty": -1.0}, {"least_difficulty": float("inf")},
+    {"token": "two\nlines"}, {"token": "x" * 300}])
 def test_senseless_settings_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(UsageError) as caught:
         HubConfig(**bad)

@@ -19,7 +19,7 @@ class Simulation:
 
     def __init__(self, algorithm: Algorithm, hashrate: float, seconds_per_share: float = 2.0, *,
                  good: bool = True) -> None:
-        self.vardiff = Vardiff(algorithm, 0.0)
+        self.vardiff = Vardiff(start_hashes(algorithm), 0.0)
         self.good = good  # whether the shares are accepted
         self.hashrate, self.seconds_per_share = hashrate, seconds_per_share
         self.now, self.shares = 0.0, 0
@@ -53,6 +53,16 @@ def test_a_share_every_few_seconds_at_any_speed(algorithm: Algorithm, speed: flo
     assert simulation.vardiff.hashrate(simulation.now) == pytest.approx(hashrate, rel=0.6)
 
 
+def test_an_operator_can_say_where_difficulty_begins_and_ends() -> None:
+    hard = 1 << 40
+    assert start_hashes(SHA256D, start=hard / (1 << 32)) == pytest.approx(hard, rel=1e-3)
+    assert start_hashes(SHA256D, start=1e-9, least=1.0) == pytest.approx(1 << 32, rel=1e-3)
+    vardiff = Vardiff(1e6, 0.0, least=1e5)
+    for now in range(1000):
+        vardiff.retune(float(now), 2.0)
+    assert 1e5 <= vardiff.hashes_per_share < 1.6e5, "a miner that brings nothing gets no easier shares than these"
+
+
 def test_the_start_does_not_flood() -> None:
     simulation = Simulation(SHA256D, 1e10)
     assert simulation.run(5) < 200, "although the first shares take a tenth of a millisecond"
@@ -74,7 +84,7 @@ def test_a_miner_that_gets_slower_gets_easier_shares() -> None:
 
 
 def test_a_report_sets_it_at_once() -> None:
-    vardiff = Vardiff(SCRYPT, 0.0)
+    vardiff = Vardiff(start_hashes(SCRYPT), 0.0)
     vardiff.report(20_000.0, 1.0)
     assert vardiff.retune(1.0, 2.0)
     assert vardiff.hashes_per_share == 40_000
@@ -84,7 +94,7 @@ def test_a_report_sets_it_at_once() -> None:
 
 
 def test_steps_are_bounded() -> None:
-    vardiff = Vardiff(SCRYPT, 0.0)
+    vardiff = Vardiff(start_hashes(SCRYPT), 0.0)
     for reported, bound in ((1e15, MAX_RAISE), (0.0, 1 / MAX_EASE)):
         before = vardiff.hashes_per_share
         vardiff.report(reported, 1.0)
@@ -93,7 +103,7 @@ def test_steps_are_bounded() -> None:
 
 
 def test_an_old_report_counts_no_more() -> None:
-    vardiff = Vardiff(SCRYPT, 0.0)
+    vardiff = Vardiff(start_hashes(SCRYPT), 0.0)
     vardiff.report(20_000.0, 1.0)
     assert vardiff.hashrate(62.0) == 0.0
 

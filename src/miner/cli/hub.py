@@ -30,6 +30,8 @@ _LIMITS: dict[str, tuple[Callable[[str], float], str, str]] = {
     "max_miners": (_MANY, "N", "connections at a time"),
     "max_shares_per_second": (positive, "N", "shares of all miners together that their difficulty aims at, at most"),
     "seconds_per_share": (positive, "N", "what each miner's difficulty aims at, while the limit above allows it"),
+    "start_difficulty": (positive, "N", "of a miner's first shares (default: what suits a CPU)"),
+    "least_difficulty": (positive, "N", "below which no miner's shares ever go (default: none)"),
     "login_seconds": (positive, "N", "hang up on who has not logged in by then"),
     "idle_seconds": (positive, "N", "hang up on who has sent nothing for so long"),
     "max_strangers": (_MANY, "N", "connections at a time without a login; beyond that the oldest of them goes"),
@@ -89,8 +91,9 @@ def _add_limits(parser: Parser) -> None:
     group = parser.add_argument_group("limits of the hub")
     defaults = HubConfig()
     for name, (read, metavar, text) in _LIMITS.items():
-        group.add_argument(f"--{name.replace('_', '-')}", type=read, default=getattr(defaults, name), metavar=metavar,
-                           help=f"{text} (default: %(default)g)")
+        default = getattr(defaults, name)
+        group.add_argument(f"--{name.replace('_', '-')}", type=read, default=default, metavar=metavar,
+                           help=f"{text} (default: %(default)g)" if default else text)
 
 
 def _listen_address(text: str) -> tuple[str, int]:

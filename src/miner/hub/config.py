@@ -1,5 +1,6 @@
 """The settings of a hub, checked."""
 
+import math
 import secrets
 from dataclasses import dataclass, field
 
@@ -19,6 +20,8 @@ class HubConfig:
     idle_seconds          a connection that sent nothing for so long is closed (a slow miner may need long for a share)
     seconds_per_share     what the vardiff aims at for each miner, and
     max_shares_per_second for all of them together
+    start_difficulty      that a miner begins with, in the algorithm's own scale; 0: what suits a CPU
+    least_difficulty      no share is ever easier, unless a block of the chain is
     max_strangers         connections at a time that have not logged in; beyond that the oldest of them goes
     max_strangers_per_address  of them from one address (IPv6: one /64), loopback excepted
     messages_per_second   that one miner may send in the long run (ten seconds' worth at once); then it isn't read for a
@@ -36,6 +39,8 @@ class HubConfig:
     idle_seconds: float = 600.0
     seconds_per_share: float = 2.0
     max_shares_per_second: float = 50.0
+    start_difficulty: float = 0.0
+    least_difficulty: float = 0.0
     max_strangers: int = 2048
     max_strangers_per_address: int = 128
     messages_per_second: float = 20.0
@@ -57,3 +62,6 @@ class HubConfig:
                      "max_strangers", "max_strangers_per_address", "messages_per_second", "ban_seconds"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"hub setting {name} must be a positive number, not {getattr(self, name)!r}")
+        for name in ("start_difficulty", "least_difficulty"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UsageError(f"hub setting {name} must be a number from 0, not {getattr(self, name)!r}")

@@ -5,6 +5,7 @@ import itertools
 import secrets
 from collections.abc import Callable
 
+from miner.core.algorithm import Algorithm
 from miner.core.model import Job
 from miner.hub.config import HubConfig
 from miner.hub.door import Door
@@ -12,7 +13,7 @@ from miner.hub.events import HubEvent, HubSummary
 from miner.hub.judge import Judge
 from miner.hub.roster import Roster
 from miner.hub.slices import Layout, Slices
-from miner.hub.vardiff import ShareTarget, Vardiff, share_target, start_hashes
+from miner.hub.vardiff import ShareTarget, Vardiff, hashes_at, share_target, start_hashes
 from miner.stratum.messages import NotifyLine
 from miner.wrong_door import Speech
 
@@ -89,8 +90,15 @@ class Floor:
         """For each miner, so that all together stay below the limit."""
         return max(self.config.seconds_per_share, self.members / self.config.max_shares_per_second)
 
+    def vardiff(self, algorithm: Algorithm, now: float) -> Vardiff:
+        """For a miner of unknown speed."""
+        return Vardiff(self._start_hashes(algorithm), now, hashes_at(self.config.least_difficulty, algorithm))
+
+    def _start_hashes(self, algorithm: Algorithm) -> float:
+        return start_hashes(algorithm, self.config.start_difficulty, self.config.least_difficulty)
+
     def target_for(self, job: Job, vardiff: Vardiff, now: float) -> ShareTarget:
         """What a miner's shares must meet on this job."""
         rate = vardiff.hashrate(now)
-        flood = rate * self.members / self.config.max_shares_per_second if rate else start_hashes(job.algorithm)
+        flood = rate * self.members / self.config.max_shares_per_second if rate else self._start_hashes(job.algorithm)
         return share_target(job, vardiff.hashes_per_share, flood, all_blocks=not self.judge.offer.refused)

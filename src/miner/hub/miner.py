@@ -162,7 +162,7 @@ class HubMiner:
             return
         now = time.monotonic()
         if self._vardiff is None:
-            self._vardiff = Vardiff(job.algorithm, now)
+            self._vardiff = self._floor.vardiff(job.algorithm, now)
         wanted = self._floor.target_for(job, self._vardiff, now)
         if self._told is None or not wanted.allows(self._told):
             self._told = wanted

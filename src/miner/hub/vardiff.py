@@ -22,9 +22,16 @@ TOLERANCE = 1.5  # a change smaller than this factor isn't worth a message
 MAX_RAISE, MAX_EASE = 16.0, 8.0
 
 
-def start_hashes(algorithm: Algorithm) -> float:
-    """Expected hashes a share for a miner of unknown speed: well under a second's work for any CPU thread of today."""
-    return max(2.0, algorithm.first_guess)
+def start_hashes(algorithm: Algorithm, start: float = 0.0, least: float = 0.0) -> float:
+    """Expected hashes a share for a miner of unknown speed: those of the difficulty `start`, but no less than those of
+    `least`. Without them well under a second's work for any CPU thread of today."""
+    wanted = hashes_at(start, algorithm) if start else algorithm.first_guess
+    return max(wanted, hashes_at(least, algorithm))
+
+
+def hashes_at(difficulty: float, algorithm: Algorithm) -> float:
+    """Expected hashes a share at a difficulty, 2 at least: every other hash is as easy as it gets. 0 is no bound."""
+    return max(2.0, expected_hashes(difficulty_to_target(difficulty, algorithm)) if difficulty else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +72,10 @@ class Vardiff:
 
     __slots__ = ("hashes_per_share", "_least", "_reported", "_before", "_since", "_hashes", "_shares", "_submitted")
 
-    def __init__(self, algorithm: Algorithm, now: float) -> None:
-        self.hashes_per_share = start_hashes(algorithm)
-        self._least = 2.0
+    def __init__(self, start: float, now: float, least: float = 2.0) -> None:
+        """`start` and `least`: expected hashes a share, of the first ones and of the easiest ever."""
+        self.hashes_per_share = start
+        self._least = least
         self._reported: tuple[float, float] | None = None  # hashrate, when
         self._before = (0.0, 0.0)  # hashes and seconds of the windows before this one, older ones counting less
         self._restart(now)
