@@ -39,6 +39,8 @@
     SHA256_ROUNDS_4_TO_7(R, i)
 #define SHA256_ROUNDS_4_TO_7(R, i)      \
     R(e, f, g, h, a, b, c, d, (i) + 4); \
+    SHA256_ROUNDS_5_TO_7(R, i)
+#define SHA256_ROUNDS_5_TO_7(R, i)      \
     R(d, e, f, g, h, a, b, c, (i) + 5); \
     R(c, d, e, f, g, h, a, b, (i) + 6); \
     R(b, c, d, e, f, g, h, a, (i) + 7)

@@ -15,36 +15,42 @@ MINER_GCC_OPTIONS("no-tree-ter", "no-tree-reassoc")
 #define SECOND(a, b, c, d, e, f, g, h, i) SHA256_ROUND(a, b, c, d, e, f, g, h, sha256d_second_kw(w, i))
 
 /* Where a round takes many instructions, both hashes unrolled don't fit the first-level cache, and that costs more than
- * calls do. SHA256D_SHARE_ROUNDS 1 makes one function of all stretches of sixteen rounds from round 32 on, but for the
- * last, which ends early; 2 makes it of all. */
-#ifndef SHA256D_SHARE_ROUNDS
-#define SHA256D_SHARE_ROUNDS 0
-#endif
-#if SHA256D_SHARE_ROUNDS
+ * calls do. SHA256D_SHARE_ROUNDS makes one function of all stretches of sixteen rounds from round 32 on, and the last
+ * leaves it early. */
+#ifdef SHA256D_SHARE_ROUNDS
 #define SHARED(a, b, c, d, e, f, g, h, i) \
     SHA256_ROUND(a, b, c, d, e, f, g, h, v_add(WORD(i) = SHA256D_FULL_WORD(i), k[i]))
 
-/* k: the constants of these rounds. */
-__attribute__((noinline)) static void sha256d_sixteen_rounds(V state[8], V w[16], const V k[16])
+/* k: the constants of these rounds. top: only the hash's most significant word is wanted, as state[7]. */
+__attribute__((noinline)) static void sha256d_sixteen_rounds(V state[8], V w[16], const V k[16], int top)
 {
     V a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];
     SHA256_ROUNDS_0_TO_7(SHARED, 0);
-    SHA256_ROUNDS_0_TO_7(SHARED, 8);
+    SHA256_ROUNDS_0_TO_4(SHARED, 8);
+    if (top) {
+        state[7] = h;
+        return;
+    }
+    SHA256_ROUNDS_5_TO_7(SHARED, 8);
     state[0] = a, state[1] = b, state[2] = c, state[3] = d;
     state[4] = e, state[5] = f, state[6] = g, state[7] = h;
 }
 
-#define SIXTEEN_ROUNDS(i)                                                                       \
+#define SIXTEEN_ROUNDS(i, top)                                                                  \
     do {                                                                                        \
         V s_[8] = { a, b, c, d, e, f, g, h };                                                   \
-        sha256d_sixteen_rounds(s_, w, x->k + (i) - 32);                                         \
+        sha256d_sixteen_rounds(s_, w, x->k + (i) - 32, top);                                    \
         a = s_[0], b = s_[1], c = s_[2], d = s_[3], e = s_[4], f = s_[5], g = s_[6], h = s_[7]; \
     } while (0)
-#define FIRST_SIXTEEN(i) SIXTEEN_ROUNDS(i)
-#define SECOND_SIXTEEN(i) SIXTEEN_ROUNDS(i)
+#define FIRST_32_TO_63 SIXTEEN_ROUNDS(32, 0); SIXTEEN_ROUNDS(48, 0)
+#define SECOND_32_TO_60 SIXTEEN_ROUNDS(32, 0); SIXTEEN_ROUNDS(48, 1)
 #else
-#define FIRST_SIXTEEN(i) SHA256_ROUNDS_0_TO_7(FIRST, i); SHA256_ROUNDS_0_TO_7(FIRST, (i) + 8)
-#define SECOND_SIXTEEN(i) SHA256_ROUNDS_0_TO_7(SECOND, i); SHA256_ROUNDS_0_TO_7(SECOND, (i) + 8)
+#define FIRST_32_TO_63                                                  \
+    SHA256_ROUNDS_0_TO_7(FIRST, 32); SHA256_ROUNDS_0_TO_7(FIRST, 40);   \
+    SHA256_ROUNDS_0_TO_7(FIRST, 48); SHA256_ROUNDS_0_TO_7(FIRST, 56)
+#define SECOND_32_TO_60                                                 \
+    SHA256_ROUNDS_0_TO_7(SECOND, 32); SHA256_ROUNDS_0_TO_7(SECOND, 40); \
+    SHA256_ROUNDS_0_TO_7(SECOND, 48); SHA256_ROUNDS_0_TO_4(SECOND, 56)
 #endif
 
 /* The most significant word of the hash, as a SHA-256 word. */
@@ -59,8 +65,7 @@ MINER_INLINE V sha256d_lanes_top(const sha256d_fixed *x, V nonce)
     SHA256_ROUNDS_0_TO_7(FIRST, 8);
     SHA256_ROUNDS_0_TO_7(FIRST, 16);
     SHA256_ROUNDS_0_TO_7(FIRST, 24);
-    FIRST_SIXTEEN(32);
-    FIRST_SIXTEEN(48);
+    FIRST_32_TO_63;
 
     w[0] = v_add(a, x->midstate[0]), w[1] = v_add(b, x->midstate[1]);
     w[2] = v_add(c, x->midstate[2]), w[3] = v_add(d, x->midstate[3]);
@@ -74,13 +79,7 @@ MINER_INLINE V sha256d_lanes_top(const sha256d_fixed *x, V nonce)
     SHA256_ROUNDS_0_TO_7(SECOND, 8);
     SHA256_ROUNDS_0_TO_7(SECOND, 16);
     SHA256_ROUNDS_0_TO_7(SECOND, 24);
-    SECOND_SIXTEEN(32);
-#if SHA256D_SHARE_ROUNDS > 1
-    SECOND_SIXTEEN(48);
-#else
-    SHA256_ROUNDS_0_TO_7(SECOND, 48);
-    SHA256_ROUNDS_0_TO_4(SECOND, 56);
-#endif
+    SECOND_32_TO_60;
     return v_add(h, v_set1(sha256_iv[7]));      /* e of round 60 has become h */
 }
 

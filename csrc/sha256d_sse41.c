@@ -6,7 +6,7 @@
 #ifdef MINER_X86
 #define MINER_VEC_ISA "sse4.1"
 #include "vec_sse2.h"
-#define SHA256D_SHARE_ROUNDS 2
+#define SHA256D_SHARE_ROUNDS
 #define SHA256_SHIFT_CHAINS
 #include "sha256d_lanes.h"
 
