@@ -120,6 +120,32 @@ int miner_search(const miner_kernel *k, miner_scratch *s, const uint8_t header[8
                  uint32_t first, uint64_t count, const miner_epoch *epoch, uint64_t my_epoch,
                  miner_hit *hits, size_t max_hits, size_t *n_hits, uint64_t *hashes_done);
 
+/* Screening. A kernel says of each nonce one thing: whether the most significant 32 bits of its hash are at most the
+ * target's. These two compare what it says of every nonce, hit or not, with what the portable code says. */
+
+/* What a kernel said of a nonce, where the portable code says the opposite. */
+typedef struct {
+    uint32_t nonce;
+    uint32_t target_top;    /* the target's most significant 32 bits */
+    int hit;                /* what the kernel said: 1 at most the target, 0 above it */
+} miner_mismatch;
+
+/* The most significant 32 bits of the portable hashes of `count` nonces from `first` on (first + count <= 2^32).
+ * MINER_OK, MINER_EINVAL (range), or MINER_STOPPED when *epoch differs from my_epoch: then tops are of no use.
+ * in: k, a kernel of the algorithm, s (made for k), header, first, count, epoch; out: tops[0 .. count). */
+int miner_tops(const miner_kernel *k, const miner_scratch *s, const uint8_t header[80], uint32_t first, uint32_t count,
+               const miner_epoch *epoch, uint64_t my_epoch, uint32_t *tops);
+
+/* Have the kernel scan `count` nonces from `first` on (first + count <= 2^32), once with each target, and compare.
+ * targets[] are their most significant 32 bits. MINER_OK; MINER_STOPPED when *epoch differs from my_epoch;
+ * MINER_EINVAL: the range is wrong, or s was not made for k. *n_mismatches counts all, also those behind the `max` that
+ * are told; *hashes_done counts each nonce once for each target. A batch whose targets are each top of its lanes, and
+ * each top less 1, is compared in all 32 bits.
+ * in: k, s (made for k), header, first, count, tops[0 .. count) by miner_tops, targets, epoch; out: the rest. */
+int miner_compare(const miner_kernel *k, miner_scratch *s, const uint8_t header[80], uint32_t first, uint32_t count,
+                  const uint32_t *tops, const uint32_t *targets, size_t n_targets, const miner_epoch *epoch,
+                  uint64_t my_epoch, miner_mismatch *out, size_t max, size_t *n_mismatches, uint64_t *hashes_done);
+
 /* Measuring. */
 
 /* Keep the CPU busy for this many of its clock's cycles, by additions each of which waits for the one before. 1, or 0

@@ -22,7 +22,7 @@ import counterparts
 # them out in this order: who takes longest begins first.
 STARTS = {
     "spark": ("spark", "test_readme.py"),
-    "compilers": ("test_csrc.py", "test_fuzz.py", "test_toy.py"),
+    "compilers": ("test_csrc.py", "test_fuzz.py", "test_toy.py", "test_screen_faults.py"),
     "packaging": ("test_packaging.py",),
     "nodes": ("node", "test_pool.py", "test_hub_node.py"),
 }

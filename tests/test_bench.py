@@ -13,11 +13,12 @@ import pytest
 
 from commands import run_here
 from miner import _native
-from miner.cli.chart import ChartFile
-from miner.cli.machine import clock_hertz, least_cycles, machine
+from miner.cli.machine import least_cycles, machine
 from miner.cli.switches import percentile_99
 from miner.core.algorithm import Algorithm
 from miner.engine.cpus import usable_threads
+from miner.engine.processors import clock_hertz
+from miner.front.chart import ChartFile
 
 
 def test_bench_has_every_kernel_on_one_thread_and_on_all(tmp_path: Path) -> None:

@@ -122,6 +122,14 @@ def test_hub(tmp_path: Path) -> None:
         hub(r"yay!!!\) me")
 
 
+def test_screen(tmp_path: Path) -> None:
+    """For longer and before other programs, since this machine may be busy; Ctrl-C when it has been round once."""
+    [script] = scripts("screen", **{"--seconds 10": "--seconds 600 --nice 0"})
+    with running(script, tmp_path / "log") as wait_for:
+        wait_for("round of all kernels on each CPU: [1-9][0-9]* hashes compared, no mismatch")
+    assert re.search("[1-9][0-9]* hashes compared, no mismatch\n$", (tmp_path / "log").read_text())
+
+
 def test_spark(tmp_path: Path) -> None:
     """A cluster on this machine in the place of the example's, and Ctrl-C while it mines."""
     secret = tmp_path / "pool.txt"

@@ -5,7 +5,6 @@ The package is built with them by its own setup.py, and mines with them; no othe
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,24 +12,14 @@ from pathlib import Path
 import pytest
 
 from ccore import ROOT
+from outside import built_with
 
 TOY = ROOT / "tests/toy"
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that holds the package with the toy built in. Objects of the last build are taken over."""
-    folder = tmp_path_factory.mktemp("toy")
-    for objects in (ROOT / "build").glob("temp.*"):
-        shutil.copytree(objects, folder / objects.name)
-    built = subprocess.run([sys.executable, "setup.py", "-q", "build_ext", "--build-lib", folder / "lib",
-                            "--build-temp", next(folder.glob("temp.*"), folder / "temp")],
-                           cwd=ROOT, env=os.environ | {"MINER_MORE_SOURCES": str(TOY)}, capture_output=True, text=True,
-                           timeout=600, check=False)
-    assert built.returncode == 0, built.stderr
-    shutil.copytree(ROOT / "src/miner", folder / "lib/miner", dirs_exist_ok=True,
-                    ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__"))
-    return folder / "lib"
+    return built_with(TOY, tmp_path_factory.mktemp("toy"))
 
 
 def toy(package: Path, *args: str) -> subprocess.CompletedProcess[str]:

@@ -94,6 +94,29 @@ class Searcher:
         well, and searches it where `switched` tells nothing of it. Arguments and ValueError as `search`.
         """
 
+    def tops(self, header: bytes, first: int, count: int, epoch: Epoch, my_epoch: int) -> bytes | None:
+        """The most significant 32 bits of the portable code's hashes of `count` nonces from `first`, 4 bytes each in
+        this machine's byte order, without the GIL. None when epoch.value came to differ from `my_epoch`.
+
+        Raises ValueError unless header has 80 bytes, and 0 <= first, first + count <= 2**32, count < 2**32;
+        MemoryError where the memory for the result can't be had; RuntimeError if another thread is inside this
+        Searcher.
+        """
+
+    def compare(
+        self, header: bytes, first: int, tops: bytes, targets: tuple[int, ...], epoch: Epoch, my_epoch: int
+    ) -> tuple[list[tuple[int, int, bool]], int, int]:
+        """Have the kernel scan the nonces from `first` whose portable hashes `tops` tells of, once with each target,
+        and compare what it says of every nonce, without the GIL. `targets` are 1 to 256 targets' most significant 32
+        bits. A batch (`lanes` nonces) whose targets are each top in it and each top less 1 is compared in all 32 bits.
+
+        Returns (mismatches, their number, hashes compared). A mismatch is (nonce, target, whether the kernel called it
+        a hit); at most 64 are told. It returns early when epoch.value differs from `my_epoch`.
+
+        Raises ValueError unless header has 80 bytes, `tops` 4 for each nonce, and 0 <= first, first + nonces <= 2**32;
+        RuntimeError if another thread is inside this Searcher.
+        """
+
     def switched(self) -> tuple[int, list[tuple[int, bytes]], int] | None:
         """What came of the work laid ahead, if the last search switched to it: (its epoch, hits, hashes_done), the
         latter two as from `search`. None if it didn't, or if this was asked before. For the searching thread."""

@@ -24,6 +24,10 @@ cdef extern from "miner.h" nogil:
     ctypedef struct miner_hit:
         uint32_t nonce
         uint8_t hash[32]
+    ctypedef struct miner_mismatch:
+        uint32_t nonce
+        uint32_t target_top
+        int hit
     ctypedef struct atomic_u64 "miner_epoch":
         pass
     enum:
@@ -49,6 +53,11 @@ cdef extern from "miner.h" nogil:
     void miner_scratch_free(miner_scratch *)
     int miner_search(const miner_kernel *, miner_scratch *, const uint8_t *, const uint8_t *, uint32_t, uint64_t,
                      const atomic_u64 *, uint64_t, miner_hit *, size_t, size_t *, uint64_t *)
+    int miner_tops(const miner_kernel *, const miner_scratch *, const uint8_t *, uint32_t, uint32_t,
+                   const atomic_u64 *, uint64_t, uint32_t *)
+    int miner_compare(const miner_kernel *, miner_scratch *, const uint8_t *, uint32_t, uint32_t, const uint32_t *,
+                      const uint32_t *, size_t, const atomic_u64 *, uint64_t, miner_mismatch *, size_t, size_t *,
+                      uint64_t *)
     void miner_sha256d(const uint8_t *, size_t, uint8_t *)
     int miner_spin(uint64_t)
     uint64_t miner_nanoseconds()
@@ -88,6 +97,8 @@ cdef extern from *:
 cdef enum:
     MAX_KERNELS = 32
     MAX_ALGORITHMS = 64
+    MAX_MISMATCHES = 64     # told of one call
+    MAX_TARGETS = 256       # of one call
 
 
 def algorithms():
@@ -304,6 +315,57 @@ cdef class Searcher:
                 return hits, done
             self.came_of_switch = (ahead.epoch, hits, done_ahead)
             return [], done
+        finally:
+            release(&self.busy)
+
+    def tops(self, bytes header not None, object first, object count, Epoch epoch not None, object my_epoch):
+        cdef task t
+        set_task(&t, header, bytes(32), first, count, my_epoch)
+        if count > 0xffffffff:
+            raise ValueError(f"{count} nonces are more than 2**32 - 1")
+        if not claim(&self.busy):
+            raise RuntimeError("this Searcher is at work in another thread; each thread needs its own")
+        cdef uint32_t *tops = <uint32_t *>calloc(max(<size_t>1, <size_t>t.count), sizeof(uint32_t))
+        cdef int status
+        try:
+            if tops is NULL:
+                raise MemoryError(f"no memory for the hashes of {count} nonces")
+            with nogil:
+                status = miner_tops(self.k, &self.scratch, t.header, t.first, <uint32_t>t.count, &epoch.cell, t.epoch,
+                                    tops)
+            return <bytes>(<char *>tops)[:4 * t.count] if status == MINER_OK else None
+        finally:
+            free(tops)
+            release(&self.busy)
+
+    def compare(self, bytes header not None, object first, bytes tops not None, tuple targets not None,
+                Epoch epoch not None, object my_epoch):
+        cdef task t
+        cdef miner_mismatch wrong[MAX_MISMATCHES]
+        cdef uint32_t target_tops[MAX_TARGETS]
+        cdef size_t n_targets = len(targets), found = 0
+        cdef uint64_t done = 0
+        cdef int status
+        if len(tops) % 4 or len(tops) // 4 > 0xffffffff:
+            raise ValueError(f"tops are 4 bytes for each of up to 2**32 - 1 nonces, not {len(tops)} bytes")
+        set_task(&t, header, bytes(32), first, len(tops) // 4, my_epoch)
+        if not (1 <= n_targets <= MAX_TARGETS and all(0 <= target <= 0xffffffff for target in targets)):
+            raise ValueError(f"targets are 1 to {MAX_TARGETS} numbers from 0 to 2**32 - 1, not {targets[:8]}")
+        for i in range(n_targets):
+            target_tops[i] = targets[i]
+        cdef const uint32_t *expected = <const uint32_t *><const char *>tops
+        if not claim(&self.busy):
+            raise RuntimeError("this Searcher is at work in another thread; each thread needs its own")
+        try:
+            with nogil:
+                status = miner_compare(self.k, &self.scratch, t.header, t.first, <uint32_t>t.count, expected,
+                                       target_tops, n_targets, &epoch.cell, t.epoch, wrong, MAX_MISMATCHES, &found,
+                                       &done)
+            if status < 0:
+                raise RuntimeError(f"miner_compare refused its arguments ({status})")
+            told = [(wrong[i].nonce, wrong[i].target_top, wrong[i].hit != 0)
+                    for i in range(min(found, <size_t>MAX_MISMATCHES))]
+            return told, found, done
         finally:
             release(&self.busy)
 

@@ -1,4 +1,5 @@
-"""The command line: `python -m miner …` takes minerd's options and mines; `hub` and `bench` are commands of their own.
+"""The command line: `python -m miner …` takes minerd's options and mines; `hub`, `bench` and `screen` are commands of
+their own.
 
 Lines about what is going on go to stderr, in minerd's form; results, such as a table or a picture's figures, to stdout.
 """
@@ -17,6 +18,8 @@ def main(argv: Sequence[str] | None = None, console: Console | None = None) -> i
         return run_command("miner hub", _hub, args[1:], console)
     if args[:1] == ["bench"]:
         return run_command("miner bench", _bench, args[1:], console)
+    if args[:1] == ["screen"]:
+        return run_command("miner screen", _screen, args[1:], console)
     return run_command("miner", _mine, args, console)
 
 
@@ -38,3 +41,9 @@ def _bench(args: list[str], console: Console) -> int:
     from miner.cli.bench import bench
 
     return bench(args, console)
+
+
+def _screen(args: list[str], console: Console) -> int:
+    from miner.cli.screen import screen
+
+    return screen(args, console)

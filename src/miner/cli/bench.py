@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from miner import __version__, _native
 from miner.cli import switches
 from miner.cli.candidate import HASHLIB, Candidate, kernel_candidates
-from miner.cli.chart import Bar, ChartFile, Panel, draw
-from miner.cli.machine import clock_hertz, least_cycles, machine
+from miner.cli.machine import least_cycles, machine
 from miner.core.algorithm import Algorithm, algorithms, forms
 from miner.core.errors import EngineStopped
 from miner.engine.cpus import usable_threads
+from miner.engine.processors import clock_hertz
 from miner.front.argparser import Parser
+from miner.front.chart import Bar, ChartFile, Panel, draw
 from miner.front.console import Console, ExitStatus
 from miner.front.report import hashrate_text, table
 from miner.front.values import integer, some_seconds, threads

@@ -1,31 +1,16 @@
-"""What `miner bench` says of the machine: its CPU's name and clock, and how fast a kernel could be there at most."""
+"""What `miner bench` says of the machine: its CPU's name, and how fast a kernel could be there at most."""
 
 import platform
-import time
 from pathlib import Path
 
-from miner import _native
 from miner.core.algorithm import Algorithm, Scrypt, Sha256d
 from miner.engine.cpus import usable_threads
-
-_SPIN_CYCLES, _SPINS = 500_000, 20
-
-
-def clock_hertz() -> float | None:
-    """This CPU's real clock now, in hertz, measured by a chain of additions of known length; None where there is none
-    for the instruction set. In virtual machines and on CPUs that boost, the system tells another clock."""
-    best = 0.0
-    for _ in range(_SPINS):  # the fastest counts: interruptions only make it slower
-        started = time.perf_counter()
-        if not _native.spin(_SPIN_CYCLES):
-            return None
-        best = max(best, _SPIN_CYCLES / (time.perf_counter() - started))
-    return best
+from miner.engine.processors import cpuinfo_of_first
 
 
 def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """The CPU's name, and how many CPUs can be used."""
-    name = _cpuinfo(cpuinfo).get("model name") or platform.processor() or platform.machine()
+    name = cpuinfo_of_first(cpuinfo).get("model name") or platform.processor() or platform.machine()
     return f"{name}, {usable_threads()} CPUs usable"
 
 
@@ -36,7 +21,7 @@ def least_cycles(algorithm: Algorithm, kernel: str, cpuinfo: Path = Path("/proc/
 
     Loads, stores, the transposes of scrypt's rows, PBKDF2 and waiting are not counted, so that no kernel reaches this.
     """
-    units = _units(_cpuinfo(cpuinfo))
+    units = _units(cpuinfo_of_first(cpuinfo))
     if units is None:
         return None
     rnds2_cycles, vector_operations = units
@@ -93,12 +78,3 @@ def _units(cpu: dict[str, str]) -> tuple[float, dict[int, int]] | None:
     if vendor == "AuthenticAMD" and family == 0x1A and model >> 4 in (0, 1, 4):
         return 2, {128: 4, 256: 4, 512: 4}
     return None
-
-
-def _cpuinfo(path: Path) -> dict[str, str]:
-    """What Linux's /proc/cpuinfo says of the first CPU, by name; empty where there is no such file."""
-    try:
-        first = path.read_text(encoding="utf-8").partition("\n\n")[0]
-    except (OSError, ValueError):  # ValueError: not UTF-8
-        return {}
-    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from miner.cli.candidate import Candidate
-from miner.cli.chart import Bar, ChartFile, Panel, draw
 from miner.cli.machine import machine
 from miner.core.errors import EngineStopped
 from miner.engine.benchmarking import measure_switches
+from miner.front.chart import Bar, ChartFile, Panel, draw
 from miner.front.console import Console, ExitStatus
 from miner.front.report import table
 

@@ -32,6 +32,7 @@ class ExitStatus(enum.IntEnum):
     OK = 0
     FAILED = 1
     USAGE = 2
+    MISMATCH = 3  # found by a screening of CPUs
     INTERRUPTED = 130  # by Ctrl-C before there was anything to stop
 
 
