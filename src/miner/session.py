@@ -273,11 +273,13 @@ class Session:
             self._late.append(found)
 
     async def _submit_and_settle(self, found: Found) -> None:
+        began = time.monotonic()
         result = await self._source.submit(found.share)
+        seconds = time.monotonic() - began
         task = asyncio.current_task()
         assert task is not None
         del self._submits[task]
-        self._settle(dataclasses.replace(result, block=found.block))
+        self._settle(dataclasses.replace(result, block=found.block), seconds)
         if self._offer.learn(result, found.digest):
             self._emit(Trouble(notice(result), False))
             self._rest.drop_held()
@@ -304,11 +306,11 @@ class Session:
             self._engine.pause()
             self._on_exhausted()
 
-    def _settle(self, result: ShareResult) -> None:
+    def _settle(self, result: ShareResult, seconds: float = 0.0) -> None:
         self._counts[result.status] += 1
         self._aux_blocks += bool(result.aux)
         accepted, rejected, stale = self._counts.values()
-        self._emit(ShareDone(result, accepted, rejected, stale, self._engine.hashrate))
+        self._emit(ShareDone(result, accepted, rejected, stale, self._engine.hashrate, seconds))
         if result.block and result.status is ShareStatus.ACCEPTED:
             self._blocks += 1
             self._emit(BlockFound(result, display_hash(sha256d(result.share.header))))

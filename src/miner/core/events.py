@@ -50,13 +50,15 @@ class Hashrate(Talk):
 @dataclass(frozen=True, slots=True)
 class ShareDone:
     """The source's verdict on a share. `accepted`, `rejected` and `stale` are the run's numbers of shares so far, this
-    one counted in; `hashrate` is the miner's in H/s when the verdict came."""
+    one counted in; `hashrate` is the miner's in H/s when the verdict came. That took `seconds` since the share was
+    handed in; 0 for one that was dropped here."""
 
     result: ShareResult
     accepted: int
     rejected: int
     stale: int
     hashrate: float
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

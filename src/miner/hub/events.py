@@ -11,8 +11,10 @@ class MinerStats:
     """One miner's row, frozen. It stays after the miner has left; the same name joining again continues it.
 
     `hashes` and `hashrate` (H/s) are the miner's own figures where it reports them; else (`estimated`) they are worked
-    out from its shares. `since`: when it joined last, seconds since 1970. `host` is its peer address, or the name it
-    reported. `aux_blocks`: those on a chain that is mined along, which its node has taken.
+    out from its shares. `hashrate_1m` and `hashrate_15m` are moving averages over a minute and over 15. `since`: when
+    it joined last, seconds since 1970. `host` is its peer address, or the name it reported. `aux_blocks`: those on a
+    chain that is mined along, which its node has taken. `last_share`: when the verdict on its last share came, seconds
+    since 1970; 0: none came yet. `difficulty` is what it was given last; 0: none yet.
     """
 
     name: str
@@ -30,6 +32,10 @@ class MinerStats:
     since: float
     connected: bool
     aux_blocks: int = 0
+    hashrate_1m: float = 0.0
+    hashrate_15m: float = 0.0
+    last_share: float = 0.0
+    difficulty: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,8 @@ class MinerReported(Talk):
 class HubShare:
     """The verdict on a share of `miner` (its name), and the totals of the whole hub with it counted in. `upstream`: the
     verdict is the source's own; else the hub's. `share` is None where the hub refused it unseen: on a job that it
-    doesn't know or that is over, or with fields that no share can have."""
+    doesn't know or that is over, or with fields that no share can have. `seconds` passed from its coming to the
+    verdict."""
 
     miner: str
     status: ShareStatus
@@ -78,6 +85,7 @@ class HubShare:
     rejected: int
     stale: int
     hashrate: float
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +108,18 @@ class MinerLeft:
 
 @dataclass(frozen=True, slots=True)
 class HubSummary(Talk):
-    """How the whole hub does, once a minute: miners that are here, their hashrate (H/s), and the counts of shares since
-    the hub began."""
+    """How the whole hub does, once a minute: miners that are here, their hashrate (H/s), and the counts of shares,
+    hashes and blocks since the hub began, as HubSnapshot has them. `gone`: rows of miners that have left."""
 
     connected: int
     hashrate: float
     accepted: int
     rejected: int
     stale: int
+    hashes: int = 0
+    blocks: int = 0
+    aux_blocks: int = 0
+    gone: int = 0
 
 
 @dataclass(frozen=True, slots=True)

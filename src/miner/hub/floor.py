@@ -77,8 +77,7 @@ class Floor:
 
     def summary(self) -> HubSummary:
         """How all of it does."""
-        roster = self.roster
-        return HubSummary(self.members, roster.hashrate, roster.accepted, roster.rejected, roster.stale)
+        return self.roster.summary()
 
     def new_job_id(self) -> str:
         """One that no miner has had yet: a share that comes late, on a new connection, must not be taken for one on

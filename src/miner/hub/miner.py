@@ -166,6 +166,7 @@ class HubMiner:
         wanted = self._floor.target_for(job, self._vardiff, now)
         if self._told is None or not wanted.allows(self._told):
             self._told = wanted
+            self._row.difficulty = wanted.difficulty
             self._protocol.set_difficulty(wanted.difficulty)
         self._told_refused = self._floor.judge.offer.refused
         self._count, self._given_at = self._count + 1, now
@@ -227,18 +228,18 @@ class HubMiner:
         """Have a share judged, answer and book it. Where there is something to wait for, the rest is returned, to be
         awaited; several of them may be awaited at a time. A share that is late whatever is in it costs no more than to
         say so."""
-        given = self._given.get(asking.job_id)
+        given, came = self._given.get(asking.job_id), time.monotonic()
         if given is None:
-            self._answer(asking, 0, refused(Reject.STALE, "job not found"),
-                         bad=time.monotonic() - self._given_at > UNKNOWN_SECONDS)
+            self._answer(asking, 0, refused(Reject.STALE, "job not found"), came,
+                         bad=came - self._given_at > UNKNOWN_SECONDS)
             return None
         target = given.target.target
         if self._vardiff is not None:
             self._vardiff.submitted(target)
         verdict = self._judge(asking, given)
         if not isinstance(verdict, Verdict):
-            return self._await(asking, target, verdict)
-        self._conclude(asking, target, verdict)
+            return self._await(asking, target, verdict, came)
+        self._conclude(asking, target, verdict, came)
         return None
 
     def _judge(self, asking: Submitting, given: _Given) -> Verdict | Coroutine[Any, Any, Verdict]:
@@ -253,11 +254,12 @@ class HubMiner:
         share = given.job.work(extranonce2, asking.ntime).share(asking.nonce)
         return self._floor.judge.check(share, given.target.target)
 
-    async def _await(self, asking: Submitting, target: int, verdict: Coroutine[Any, Any, Verdict]) -> None:
-        self._conclude(asking, target, await verdict)
+    async def _await(self, asking: Submitting, target: int, verdict: Coroutine[Any, Any, Verdict],
+                     came: float) -> None:
+        self._conclude(asking, target, await verdict, came)
 
-    def _conclude(self, asking: Submitting, target: int, verdict: Verdict) -> None:
-        self._answer(asking, target, verdict,
+    def _conclude(self, asking: Submitting, target: int, verdict: Verdict, came: float) -> None:
+        self._answer(asking, target, verdict, came,
                      bad=verdict.status is ShareStatus.REJECTED and not (verdict.upstream or verdict.busy))
         self.retune()
 
@@ -267,8 +269,9 @@ class HubMiner:
         else:
             self._protocol.refuse(asking, verdict.code, verdict.reason)
 
-    def _answer(self, asking: Submitting, target: int, verdict: Verdict, *, bad: bool) -> None:
-        """Tell the miner, where it is still here, the books and whoever listens. `bad`: no working miner does that."""
+    def _answer(self, asking: Submitting, target: int, verdict: Verdict, came: float, *, bad: bool) -> None:
+        """Tell the miner, where it is still here, the books and whoever listens. `came`: when the share did, on
+        time.monotonic's clock. `bad`: no working miner does that."""
         if self._row is None:
             return
         if not self._left:
@@ -279,7 +282,7 @@ class HubMiner:
         roster.share(self._row, verdict.status, target, verdict.block, bool(verdict.aux))
         self._floor.emit(HubShare(
             self._row.name, verdict.status, verdict.reason, verdict.block, verdict.upstream, verdict.share,
-            roster.accepted, roster.rejected, roster.stale, roster.hashrate))
+            roster.accepted, roster.rejected, roster.stale, roster.hashrate, time.monotonic() - came))
         if verdict.block and verdict.share is not None and verdict.status is ShareStatus.ACCEPTED:
             result = ShareResult(verdict.share, verdict.status, block=True, aux=verdict.aux)
             self._floor.emit(HubBlock(self._row.name, result, display_hash(sha256d(verdict.share.header))))

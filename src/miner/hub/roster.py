@@ -1,10 +1,13 @@
 """The hub's books: a row for each miner that ever joined, and the sums."""
 
 import heapq
+import time
+from collections.abc import Iterator
 
+from miner.core.average import MINUTE, QUARTER, Averages
 from miner.core.model import MinerReport, ShareStatus
 from miner.core.target import expected_hashes
-from miner.hub.events import HubSnapshot, MinerStats
+from miner.hub.events import HubSnapshot, HubSummary, MinerStats
 
 MAX_ROWS = 16384  # rows of miners that left are dropped beyond that, longest gone first; the sums keep what they did
 
@@ -13,8 +16,8 @@ class Row:
     """What is known of one miner. Changed through the Roster, which keeps the sums."""
 
     __slots__ = ("name", "host", "agent", "kernel", "threads", "hashrate", "accepted", "rejected", "stale", "blocks",
-                 "aux_blocks", "since", "connected", "reports", "base", "number", "_address", "_reported", "_earlier",
-                 "_shares_say")
+                 "aux_blocks", "since", "connected", "reports", "base", "number", "last_share", "difficulty",
+                 "_address", "_reported", "_earlier", "_shares_say", "_averages")
 
     def __init__(self, name: str) -> None:
         self.name = self.base = name
@@ -28,6 +31,8 @@ class Row:
         self.connected = False
         self.reports = False
         self._reported = self._earlier = 0  # hashes by the last report; by miners of this name that started before
+        self.last_share = self.difficulty = 0.0
+        self._averages = Averages()
         self._shares_say = 0.0  # hashes that the accepted shares stand for
 
     def join(self, host: str, agent: str, now: float) -> None:
@@ -35,18 +40,31 @@ class Row:
         if host != self._address:  # else the name that it reported before still holds
             self.host = self._address = host
         self.agent, self.since, self.connected = agent, now, True
+        self._averages.set(self.hashrate, time.monotonic())
+
+    def leave(self) -> None:
+        """Its miner has gone, and hashes nothing from now on."""
+        self.connected = False
+        self._averages.set(0.0, time.monotonic())
+
+    def estimate(self, hashrate: float) -> None:
+        """Take a hashrate (H/s)."""
+        self.hashrate = hashrate
+        self._averages.set(hashrate, time.monotonic())
 
     def report(self, report: MinerReport) -> None:
         """A miner counts from its own start: with fewer hashes than before it is a new process under the same name."""
         if report.hashes < self._reported:
             self._earlier += self._reported
         self._reported, self.reports = report.hashes, True
-        self.kernel, self.threads, self.hashrate = report.kernel, report.threads, report.hashrate
+        self.kernel, self.threads = report.kernel, report.threads
+        self.estimate(report.hashrate)
         self.host = report.host or self.host
 
     def share(self, status: ShareStatus, target: int, block: bool, aux: bool = False) -> None:
         """Count a share that was to meet `target`. `aux`: a chain that is mined along has taken it as its block."""
         self.aux_blocks += aux
+        self.last_share = time.time()
         if status is ShareStatus.ACCEPTED:
             self.accepted += 1
             self._shares_say += expected_hashes(target)
@@ -61,11 +79,14 @@ class Row:
         return self._earlier + self._reported if self.reports else round(self._shares_say)
 
     def stats(self) -> MinerStats:
+        """The row as it is now."""
+        now = time.monotonic()
         return MinerStats(
             name=self.name, host=self.host, agent=self.agent, kernel=self.kernel, threads=self.threads,
             hashes=self.hashes, hashrate=self.hashrate, estimated=not self.reports, accepted=self.accepted,
             rejected=self.rejected, stale=self.stale, blocks=self.blocks, since=self.since, connected=self.connected,
-            aux_blocks=self.aux_blocks)
+            aux_blocks=self.aux_blocks, hashrate_1m=self._averages.over(MINUTE, now),
+            hashrate_15m=self._averages.over(QUARTER, now), last_share=self.last_share, difficulty=self.difficulty)
 
 
 class _Numbers:
@@ -98,7 +119,8 @@ class Roster:
         self._gone: dict[str, Row] = {}  # those that left, longest ago first
         self._numbers: dict[str, _Numbers] = {}  # by name, of those that are here
         self._millihashes = 0  # a second, of those that are here: whole numbers, whose sum stays exact
-        self._dropped_hashes = 0
+        self._here = 0
+        self.hashes = 0  # of all rows, those that were dropped included
 
     def join(self, name: str, host: str, agent: str, now: float) -> Row:
         """The row for a miner that calls itself so: its own from before, else a new one. While another miner of that
@@ -117,12 +139,14 @@ class Roster:
         self._gone.pop(free_name, None)
         row.base, row.number = name, number
         row.join(host, agent, now)
+        self._here += 1
         self._millihashes += _milli(row.hashrate)
         return row
 
     def leave(self, row: Row) -> None:
         """Its miner has gone. The row stays, and its name is free again."""
-        row.connected = False
+        row.leave()
+        self._here -= 1
         self._millihashes -= _milli(row.hashrate)
         self._gone[row.name] = row
         numbers = self._numbers[row.base]
@@ -133,14 +157,16 @@ class Roster:
 
     def report(self, row: Row, report: MinerReport) -> None:
         """Take a miner's own figures."""
-        before = row.hashrate
+        before, hashes = row.hashrate, row.hashes
         row.report(report)
+        self.hashes += row.hashes - hashes
         self._changed(row, before)
 
     def estimate(self, row: Row, hashrate: float) -> None:
         """Take a hashrate (H/s) that its shares speak for, unless the miner reports its own."""
         if not row.reports:
-            before, row.hashrate = row.hashrate, hashrate
+            before = row.hashrate
+            row.estimate(hashrate)
             self._changed(row, before)
 
     def _changed(self, row: Row, before: float) -> None:
@@ -150,7 +176,9 @@ class Roster:
     def share(self, row: Row, status: ShareStatus, target: int, block: bool, aux: bool = False) -> None:
         """Count a share of this row that was to meet `target`. `aux`: a chain that is mined along has taken it as its
         block."""
+        hashes = row.hashes
         row.share(status, target, block, aux)
+        self.hashes += row.hashes - hashes
         self.aux_blocks += aux
         self.accepted += status is ShareStatus.ACCEPTED
         self.rejected += status is ShareStatus.REJECTED
@@ -162,19 +190,28 @@ class Roster:
         """Of the miners that are here, H/s."""
         return self._millihashes / 1000
 
+    def rows(self) -> Iterator[MinerStats]:
+        """All rows, made one by one as they are asked for: whoever shows thousands of them may take them in steps. May
+        be called from any thread."""
+        for row in list(self._rows.values()):  # at once: others may join meanwhile
+            yield row.stats()
+
+    def summary(self) -> HubSummary:
+        """The sums. They take no longer with many rows than with few. May be called from any thread."""
+        return HubSummary(self._here, self.hashrate, self.accepted, self.rejected, self.stale, self.hashes, self.blocks,
+                          self.aux_blocks, len(self._gone))
+
     def snapshot(self) -> HubSnapshot:
-        rows = list(self._rows.values())  # at once: other threads may ask
+        """All rows and the sums. May be called from any thread."""
         return HubSnapshot(
-            miners=tuple(row.stats() for row in rows), connected=sum(row.connected for row in rows),
-            hashes=self._dropped_hashes + sum(row.hashes for row in rows), hashrate=self.hashrate,
+            miners=tuple(self.rows()), connected=self._here, hashes=self.hashes, hashrate=self.hashrate,
             accepted=self.accepted, rejected=self.rejected, stale=self.stale, blocks=self.blocks,
             aux_blocks=self.aux_blocks)
 
     def _make_room(self) -> None:
         if len(self._rows) >= MAX_ROWS and self._gone:
             name = next(iter(self._gone))
-            del self._gone[name]
-            self._dropped_hashes += self._rows.pop(name).hashes
+            del self._gone[name], self._rows[name]
 
 
 def _milli(hashrate: float) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -12,7 +12,7 @@ from miner.core.model import Job
 from miner.core.source import Disconnected, Finished, MovedTo, Notice, WorkSource
 from miner.hub.config import HubConfig
 from miner.hub.connection import Connection
-from miner.hub.events import HubEvent, HubSnapshot, HubStopped
+from miner.hub.events import HubEvent, HubSnapshot, HubStopped, HubSummary, MinerStats
 from miner.hub.floor import Floor
 from miner.hub.judge import Judge
 from miner.hub.listener import Listener, room_for
@@ -77,6 +77,14 @@ class Hub:
     def snapshot(self) -> HubSnapshot:
         """How the miners do. May be called from any thread."""
         return self._floor.roster.snapshot()
+
+    def rows(self) -> Iterator[MinerStats]:
+        """The miners, one by one: see Roster.rows. May be called from any thread."""
+        return self._floor.roster.rows()
+
+    def summary(self) -> HubSummary:
+        """The sums over all miners, cheap with thousands of them. May be called from any thread."""
+        return self._floor.summary()
 
     async def stop_miners(self, reason: str, wait: float = 5.0) -> None:
         """Send the miners home: ours are told and have so many seconds to report a last time, others are hung up on.

@@ -11,7 +11,7 @@ from typing import Self
 from miner.core.source import WorkSource
 from miner.event_queue import EventQueue
 from miner.hub.config import HubConfig
-from miner.hub.events import HubEvent, HubSnapshot, HubStopped
+from miner.hub.events import HubEvent, HubSnapshot, HubStopped, HubSummary, MinerStats
 from miner.hub.server import Hub
 from miner.loop import run_loop
 
@@ -69,6 +69,14 @@ class HubThread:
     def snapshot(self) -> HubSnapshot:
         """How the miners do now, or did when the hub ended."""
         return self._hub.snapshot()
+
+    def rows(self) -> Iterator[MinerStats]:
+        """The miners' rows, made one by one as they are asked for."""
+        return self._hub.rows()
+
+    def summary(self) -> HubSummary:
+        """The sums over all miners. They take no longer with thousands of miners than with one."""
+        return self._hub.summary()
 
     def stop_miners(self, reason: str, wait: float = 5.0) -> None:
         """Send the miners home: ours are told and have so many seconds to report a last time, others are hung up on.

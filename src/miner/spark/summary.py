@@ -23,4 +23,5 @@ def _sum(row: MinerStats, more: MinerStats) -> MinerStats:
         hashrate=row.hashrate + more.hashrate, estimated=row.estimated or more.estimated,
         accepted=row.accepted + more.accepted, rejected=row.rejected + more.rejected, stale=row.stale + more.stale,
         blocks=row.blocks + more.blocks, connected=row.connected or more.connected,
-        aux_blocks=row.aux_blocks + more.aux_blocks)
+        aux_blocks=row.aux_blocks + more.aux_blocks, hashrate_1m=row.hashrate_1m + more.hashrate_1m,
+        hashrate_15m=row.hashrate_15m + more.hashrate_15m, last_share=max(row.last_share, more.last_share))
