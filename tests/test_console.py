@@ -458,7 +458,7 @@ class TestCharactersThatTheOutputLacks:
 
     def test_a_miner_of_any_name_at_a_hub(self) -> None:
         environ = {**os.environ, "PYTHONIOENCODING": "cp1252", "MINER_TOKEN": "token"}
-        with subprocess.Popen([*MINER, "hub", "--sandbox", "-a", "scrypt:16"], stdout=subprocess.PIPE,
+        with subprocess.Popen([*MINER, "hub", "--sandbox", "-a", "scrypt:16", "-D"], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, env=environ) as hub:
             assert hub.stdout is not None and hub.stderr is not None
             url = hub.stdout.readline().split()[-1].decode()

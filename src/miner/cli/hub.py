@@ -9,13 +9,14 @@ from collections.abc import Callable
 from miner.core.errors import UsageError
 from miner.front.argparser import Parser
 from miner.front.console import Console, ExitStatus
+from miner.front.faces import open_faces
 from miner.front.hub_report import miner_table
 from miner.front.login_options import GiveSecret
-from miner.front.options import add_run_options, add_source_options
+from miner.front.options import add_face_options, add_run_options, add_source_options
 from miner.front.passwords import from_environment, get_secret
 from miner.front.report import work_line
 from miner.front.reporter import Reporter, hub_reporter
-from miner.front.settings import notices, source_config
+from miner.front.settings import face_settings, notices, source_config
 from miner.front.values import integer, positive
 from miner.hub import HubConfig, HubThread
 from miner.hub.collector import rare_collections
@@ -57,7 +58,10 @@ def hub(args: list[str], console: Console) -> int:
                           brief=not options.debug)
     stop = threading.Event()
     config = HubConfig(host=host, port=port, token=token, **{name: getattr(options, name) for name in _LIMITS})
-    with rare_collections(), console.stopping(stop.set), HubThread(source, config, report.wants) as running:
+    with (rare_collections(), console.stopping(stop.set),
+          open_faces(face_settings(options), "hub", console, seconds=options.seconds) as faces,
+          HubThread(source, config, faces.tap(report.wants)) as running):
+        faces.follow(running)
         console.message(work_line(source.label, source.payee))
         _tell_how_to_join(options, running, made_up=not token, console=console)
         _follow(running, report, stop, options.seconds, console)
@@ -83,6 +87,7 @@ def parser() -> Parser:
     _add_limits(parser)
     add_source_options(parser)
     add_run_options(parser)
+    add_face_options(parser)
     return parser
 
 

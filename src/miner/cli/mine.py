@@ -9,8 +9,8 @@ from miner import __version__
 from miner.core.errors import MinerError, UsageError
 from miner.front.argparser import Parser
 from miner.front.console import Console, ExitStatus
-from miner.front.options import add_engine_options, add_run_options, add_source_options
-from miner.front.settings import engine_config, notices, source_config
+from miner.front.options import add_engine_options, add_face_options, add_run_options, add_source_options
+from miner.front.settings import engine_config, face_settings, notices, source_config
 
 _DESCRIPTION = """\
 Mine with this machine's CPUs for a pool, on a node, or on an embedded test chain.
@@ -80,6 +80,7 @@ def parser() -> Parser:
     add_source_options(parser)
     add_engine_options(parser)
     add_run_options(parser)
+    add_face_options(parser)
     group = parser.add_argument_group("as minerd has them")
     add = group.add_argument
     add("--benchmark", action="store_true", help="hash without a network and tell how fast; see also `bench`")
@@ -102,14 +103,17 @@ def mine(args: list[str], console: Console) -> int:
     source, engine = source_config(options, console.environ), engine_config(options, console.environ)
     if not _settle(options, console):
         return ExitStatus.OK
+    from miner.front.faces import open_faces
     from miner.front.reporter import miner_reporter
     from miner.mining import mine
 
     report = miner_reporter(quiet=options.quiet, debug=options.debug, longpoll=options.longpoll)
     mining = mine(source, engine, seconds=options.seconds)
-    with console.stopping(mining.stop), mining:
+    with (console.stopping(mining.stop),
+          open_faces(face_settings(options), "miner", console, seconds=options.seconds) as faces, mining):
         try:
             for event in mining:
+                faces.take(event)
                 console.messages(report.lines(event))
         except MinerError as error:  # told as the last event
             return ExitStatus.USAGE if isinstance(error, UsageError) else ExitStatus.FAILED
@@ -118,6 +122,8 @@ def mine(args: list[str], console: Console) -> int:
 
 def run_benchmark(options: argparse.Namespace, console: Console) -> int:
     """minerd's `--benchmark`: a line a thread and a total, every few seconds."""
+    if options.events:
+        raise UsageError("--events tells of mining: for a benchmark's figures as JSON see `bench --json`")
     engine = engine_config(options, console.environ)
     if not _settle(options, console):
         return ExitStatus.OK

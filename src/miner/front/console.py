@@ -57,6 +57,8 @@ class Console:
     _stop: Callable[[], None] | None = None
     _told_to_end: bool = False
     _reader_gone: bool = False
+    _told: list[Callable[[str], None]] = field(default_factory=list)  # who else is told each message
+    _stdout_given: bool = False  # results go to stderr
 
     def __post_init__(self) -> None:
         self._results = Writer(StreamFile(self.out).write, on_gone=lambda: self._on_gone(self.out))
@@ -87,13 +89,41 @@ class Console:
                     self._log_files[stream.fileno()] = path
         return child
 
+    def give_stdout(self, *, limit: int, missing: Callable[[int], str]) -> Writer:
+        """Give standard output to somebody who writes lines for a program there. From now on results go to stderr.
+        `limit` and `missing` are the Writer's."""
+        self._stdout_given = True
+        return Writer(StreamFile(self.out).write, limit=limit, missing=missing,
+                      on_gone=lambda: self._on_gone(self.out))
+
+    def reopens(self, descriptor: int, path: str) -> None:
+        """Open a log file anew on SIGHUP, as those of messages, where that is what SIGHUP does."""
+        if self._log_files is not None:
+            self._log_files[descriptor] = path
+
+    @property
+    def told_to_end(self) -> bool:
+        """Somebody wants the command to end."""
+        return self._told_to_end
+
+    @contextlib.contextmanager
+    def telling(self, tell: Callable[[str], None]) -> Iterator[None]:
+        """Meanwhile, call `tell` with each message, too."""
+        self._told.append(tell)
+        try:
+            yield
+        finally:
+            self._told.remove(tell)
+
     def result(self, text: str) -> None:
         """Print a line that was asked for, to stdout."""
         self._lines.drain(_IN_ORDER_SECONDS)
-        self._results.put(f"{text}\n")
+        (self._lines if self._stdout_given else self._results).put(f"{text}\n")
 
     def message(self, text: str) -> None:
         """Print a line about what is going on, to stderr with the time, or to the system log."""
+        for tell in self._told:
+            tell(text)
         self._results.drain(_IN_ORDER_SECONDS)
         if self._syslog is not None:
             self._syslog.put(text)

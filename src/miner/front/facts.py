@@ -59,7 +59,7 @@ class Facts:
     rows     what `rows` gives of a hub's rows; for Spark their sums by executor
     clock    seconds since 1970, never going back
 
-    A hub is attached, and tells its events in its own thread: `HubThread(source, config, facts.tap(wanted))`.
+    A hub tells its events in its own thread, and is attached as the books from which rows and sums come.
     """
 
     def __init__(self, command: str, *, seconds: float = 0.0, host: str = "",
@@ -92,13 +92,6 @@ class Facts:
     def works_for(self, source: str, payee: str, kind: SourceKind, algorithm: str) -> None:
         """Say where work comes from, before any event does: a WorkSource's label, payee, kind and algorithm."""
         self._source, self._payee, self._kind, self._algorithm = source, payee, kind, algorithm
-
-    def tap(self, wanted: Callable[[HubEvent], bool]) -> Callable[[HubEvent], bool]:
-        """A function for HubThread's `wanted` that takes each event, and then answers as `wanted` does."""
-        def take(event: HubEvent) -> bool:
-            self.take(event)
-            return wanted(event)
-        return take
 
     def message(self, text: str) -> None:
         """Take a line that a person was told."""

@@ -147,3 +147,12 @@ def add_run_options(parser: Parser, seconds_default: float | None = 0.0, default
     add("-D", "--debug", action="store_true", help="say more")
     add("-c", "--config", action=ConfigFile, metavar="FILE",
         help="take options from a JSON file: {\"url\": \"…\", \"threads\": 2, \"quiet\": true}")
+
+
+def add_face_options(parser: Parser) -> None:
+    """How a run is shown besides its lines. Read back with `miner.front.settings.face_settings`."""
+    group = parser.add_argument_group("what is shown")
+    add = group.add_argument
+    add("--events", default="", metavar="FILE",
+        help="append every event to FILE as a JSON object on a line (docs/events.md); with - they go to standard "
+             "output, and what else would go there to standard error")

@@ -4,7 +4,7 @@ import argparse
 import getpass
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +15,14 @@ from miner.front.given import Login, Secret
 from miner.front.passwords import from_environment, get_secret, readable_by_others
 
 _MAX_NAMES = 10  # of a config file that are told
+
+
+@dataclass(frozen=True, slots=True)
+class FaceSettings:
+    """How a run is shown besides its lines. `events`: the file for its events as JSON lines; "": none, "-": standard
+    output."""
+
+    events: str = ""
 
 
 def source_config(options: argparse.Namespace, environ: Mapping[str, str] = os.environ,
@@ -43,6 +51,11 @@ def engine_config(options: argparse.Namespace, environ: Mapping[str, str] = os.e
     """The settings from what `miner.front.options.add_engine_options` declares."""
     return EngineConfig(**_plain(options, EngineConfig)
                         | {"kernel": options.kernel or from_environment(environ, "MINER_KERNEL")})
+
+
+def face_settings(options: argparse.Namespace) -> FaceSettings:
+    """The settings from what `miner.front.options.add_face_options` declares."""
+    return FaceSettings(**_plain(options, FaceSettings))
 
 
 def notices(options: argparse.Namespace) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from miner.core.source import WorkSource
 from miner.core.text import one_line
 from miner.front.console import Console, ExitStatus
+from miner.front.faces import Faces, open_faces
 from miner.front.hub_report import miner_table
 from miner.front.naming import own_words
 from miner.front.report import counted, hashrate_text
@@ -69,18 +70,21 @@ class ClusterRun:
         tell = self._console.message
         tell(f"Work from {one_line(self._source.label)}, paid to {one_line(self._source.payee)}")
         tell(f"Starting Spark{f' on {self._settings.master}' if self._settings.master else ''}")
-        try:
-            if self._application.start_unless(self._stop):
-                self._mine()
-        finally:
-            self._application.stop()
+        with open_faces(self._settings.faces, "spark", self._console, seconds=self._settings.seconds,
+                        rows=by_executor) as faces:
+            try:
+                if self._application.start_unless(self._stop):
+                    self._mine(faces)
+            finally:
+                self._application.stop()
 
-    def _mine(self) -> None:
+    def _mine(self, faces: Faces) -> None:
         context = self._application.context
         if context.uiWebUrl:
             self._console.message(f"Spark's UI: {context.uiWebUrl}")
         ship(context, self._directory)
-        with HubThread(self._source, hub_config(self._settings, context)) as hub:
+        with HubThread(self._source, hub_config(self._settings, context), faces.tap()) as hub:
+            faces.follow(hub)
             leases = Leases(context, lease(self._settings, context, hub, self._settings.lease_seconds),
                             lambda: self._description(hub))
             leases.start()

@@ -10,8 +10,8 @@ from miner.config import EngineConfig, SourceConfig
 from miner.core.errors import UsageError
 from miner.front.argparser import Parser
 from miner.front.console import Console
-from miner.front.options import add_engine_options, add_run_options, add_source_options
-from miner.front.settings import engine_config, notices, source_config
+from miner.front.options import add_engine_options, add_face_options, add_run_options, add_source_options
+from miner.front.settings import FaceSettings, engine_config, face_settings, notices, source_config
 from miner.front.values import integer, seconds
 from miner.spark.application import under_spark_submit
 from miner.spark.masters import check_master, is_local
@@ -44,6 +44,7 @@ class JobSettings:
     compare: bool
     quiet: bool
     debug: bool
+    faces: FaceSettings
     notices: tuple[str, ...]
 
 
@@ -70,12 +71,15 @@ def parser() -> Parser:
     add_source_options(parser)
     add_engine_options(parser)
     add_run_options(parser, None, f"{DEMO_SECONDS:g} with --sandbox, else 0")
+    add_face_options(parser)
     return parser
 
 
 def read_settings(options: argparse.Namespace, console: Console) -> JobSettings:
     """The job's settings from its options. Raises UsageError for what is missing or doesn't fit together."""
     if options.compare:
+        if options.events:
+            raise UsageError("--events tells of mining, and --compare only measures: leave one of them out")
         options.sandbox = True  # what is hashed doesn't matter
     source = source_config(options, console.environ, for_hub=True)
     engine = engine_config(options, console.environ)
@@ -93,7 +97,7 @@ def read_settings(options: argparse.Namespace, console: Console) -> JobSettings:
     return JobSettings(
         source=source, engine=engine, seconds=wanted, master=master, spark=spark, hub_host=options.hub_host,
         hub_port=options.hub_port, lease_seconds=options.lease_seconds, compare=options.compare,
-        quiet=options.quiet, debug=options.debug, notices=tuple(told))
+        quiet=options.quiet, debug=options.debug, faces=face_settings(options), notices=tuple(told))
 
 
 def _cluster(options: argparse.Namespace) -> tuple[str, dict[str, str]]:

@@ -1,0 +1,54 @@
+"""What shows a run besides its lines: the file of events and whatever stands on the run's facts. Each command opens
+them in the same way."""
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterable, Iterator
+
+from miner.core.events import MinerEvent
+from miner.front.console import Console
+from miner.front.event_file import EventFile
+from miner.front.facts import Facts
+from miner.front.settings import FaceSettings
+from miner.hub.events import HubEvent, MinerStats
+from miner.hub.thread import HubThread
+
+
+class Faces:
+    """The faces of one run, as its command sees them."""
+
+    def __init__(self, facts: Facts, events: EventFile | None) -> None:
+        self.facts = facts
+        self._events = events
+
+    def take(self, event: MinerEvent | HubEvent) -> None:
+        """Show an event. May be called from any thread; takes microseconds."""
+        self.facts.take(event)
+        if self._events is not None:
+            self._events.take(event)
+
+    def tap(self, wanted: Callable[[HubEvent], bool] = lambda event: True) -> Callable[[HubEvent], bool]:
+        """A function for HubThread's `wanted`: it shows each event in the hub's thread, where none is lost, and then
+        answers as `wanted` does."""
+        def take(event: HubEvent) -> bool:
+            self.take(event)
+            return wanted(event)
+        return take
+
+    def follow(self, hub: HubThread) -> None:
+        """Take rows and sums from a hub that has been started."""
+        source = hub.source
+        self.facts.works_for(source.label, source.payee, source.kind, str(source.algorithm))
+        self.facts.attach(hub)
+
+
+@contextlib.contextmanager
+def open_faces(settings: FaceSettings, command: str, console: Console, *, seconds: float = 0.0,
+               rows: Callable[[Iterable[MinerStats]], Iterable[MinerStats]] = lambda rows: rows) -> Iterator[Faces]:
+    """The faces of a run for as long as the context lasts. `command`, `seconds` and `rows` are those of Facts. Raises
+    UsageError for what can't be had as asked."""
+    facts = Facts(command, seconds=seconds, host=socket.gethostname(), rows=rows)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(console.telling(facts.message))
+        events = stack.enter_context(EventFile(settings.events, console)) if settings.events else None
+        yield Faces(facts, events)
