@@ -59,7 +59,7 @@ def test_script_addresses_which_it_has_given_up() -> None:
         async def play(source: NodeSource, events: Events) -> None:
             result = await source.submit(solve(await next_job(events)))
             assert result.status is ShareStatus.REJECTED
-            assert re.search("bad-txns-vout-p2sh.*use a --coinbase-addr of the oldest kind", result.reason)
+            assert re.search("bad-txns-vout-p2sh.*use a `coinbase_addr` of the oldest kind", result.reason)
 
         script_address = node.rpc("addmultisigaddress", 1, [node.address])
         run(config_for(node, algorithm=SHA256D, coinbase_addr=script_address), play)
