@@ -36,3 +36,14 @@ def minerd() -> Path | None:
     """An unmodified minerd: the file that MINERD names, or the one on PATH."""
     named = os.environ.get("MINERD", "")
     return executable("minerd", named) if named else executable("minerd")
+
+
+def out_of_idle(pid: int) -> bool:
+    """Let a minerd that has begun to mine get CPU on a busy machine, too: its mining threads ask for SCHED_IDLE and nice
+    19. False where none has asked yet."""
+    threads = [int(entry.name) for entry in Path(f"/proc/{pid}/task").iterdir()]
+    idle = [thread for thread in threads if os.sched_getscheduler(thread) == os.SCHED_IDLE]
+    for thread in idle:
+        os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
+        os.setpriority(os.PRIO_PROCESS, thread, 0)
+    return bool(idle)

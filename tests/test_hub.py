@@ -185,6 +185,9 @@ def test_unmodified_minerd_mines_beside_ours() -> None:
                                  "-t", "1", "-q", "--no-pin", "--nice", "0"], stderr=subprocess.DEVNULL)
         stranger, process = start("wrong"), start(TOKEN)
         try:
+            async with asyncio.timeout(WAIT):
+                while not counterparts.out_of_idle(process.pid):
+                    await asyncio.sleep(0.1)
             for name in ("old", "ours"):
                 await watched.heard(HubShare, lambda share, name=name: share.miner == name and share.status is ACCEPTED,
                                     5)
