@@ -39,8 +39,8 @@ def minerd() -> Path | None:
 
 
 def out_of_idle(pid: int) -> bool:
-    """Let a minerd that has begun to mine get CPU on a busy machine, too: its mining threads ask for SCHED_IDLE and nice
-    19. False where none has asked yet."""
+    """Let a minerd that has begun to mine get CPU on a busy machine, too: its mining threads ask for SCHED_IDLE and
+    nice 19. False where none has asked yet."""
     threads = [int(entry.name) for entry in Path(f"/proc/{pid}/task").iterdir()]
     idle = [thread for thread in threads if os.sched_getscheduler(thread) == os.SCHED_IDLE]
     for thread in idle:

@@ -17,8 +17,8 @@ RUN = [sys.executable, "-m", "miner", "--sandbox", "-t", "1", "-q"]
 
 
 def with_files(files: int, *command: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(["prlimit", f"--nofile={files}:{files}", *command], capture_output=True, text=True, timeout=60,
-                          stdin=subprocess.DEVNULL, check=False)
+    return subprocess.run(["prlimit", f"--nofile={files}:{files}", *command], capture_output=True, text=True,
+                          timeout=60, stdin=subprocess.DEVNULL, check=False)
 
 
 @pytest.mark.skipif(not shutil.which("prlimit"), reason="needs util-linux")
