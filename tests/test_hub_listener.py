@@ -9,8 +9,8 @@ import socket
 import pytest
 
 from hub_players import TOKEN, WAIT, ScriptedSource, Watched, make_job, with_hub
+from miner import loop
 from miner.core.source import Notice
-from miner.hub import listener
 from miner.hub.listener import RESERVED, room_for
 
 Limits = tuple[int, int]
@@ -21,8 +21,8 @@ class System:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, soft: int, hard: int) -> None:
         self.limits = (soft, hard)
-        monkeypatch.setattr(listener.resource, "getrlimit", lambda which: self.limits)
-        monkeypatch.setattr(listener.resource, "setrlimit", self._set)
+        monkeypatch.setattr(loop.resource, "getrlimit", lambda which: self.limits)
+        monkeypatch.setattr(loop.resource, "setrlimit", self._set)
 
     def _set(self, which: int, limits: Limits) -> None:
         assert limits[0] <= self.limits[1] == limits[1]

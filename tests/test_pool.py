@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 import trustme
 
 import miner
+from commands import run
 from miner.config import SourceConfig
 from miner.core.algorithm import Algorithm, sha256d
 from miner.core.errors import SourceError
@@ -150,6 +152,23 @@ def test_shares_at_the_pools_own_difficulty() -> None:
     assert ShareStatus.REJECTED not in statuses
     assert {share["kind"] for share in seen} <= {"valid", "stale"}
     assert {0.02, 0.1} <= {share["difficulty"] for share in seen if share["kind"] == "valid"}
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_swarm_of_miners(tls: bool, tmp_path: Path) -> None:
+    """Each share that the swarm counts as accepted is one that the pool took for valid."""
+    cert = ["--cert", certificates_in(tmp_path)] if tls else []
+    with Litecoind(chain="test") as node, Pool(node, difficulty=1e-4, tls=tmp_path if tls else None) as pool:
+        done = run("swarm", "-a", "scrypt", "-o", pool.url, "-u", pool.username, "-p", pool.password, "--miners", "20",
+                   "--shares", "20", "--ramp", "1", "--seconds", "4", "--json", *cert)
+        assert done.status == 0, done.err
+        figures = json.loads("\n".join(done.out))
+        pool.wait_for("share", figures["sent"])
+        valid = [share for share in pool.shares if share["kind"] == "valid"]
+    assert figures["connected"] == 20
+    assert figures["accepted"] == len(valid) > 20
+    assert (figures["errors"], figures["unanswered"]) == ({}, 0)
+    assert figures["refused"] == figures["refusals"].get("21 job not found", 0), figures["refusals"]
 
 
 def test_over_tls(node: Litecoind, tmp_path: Path) -> None:

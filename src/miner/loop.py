@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import math
+import resource
 import socket
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
@@ -13,6 +15,18 @@ NO_THREAD = "can't start new thread"  # Python's words, in a RuntimeError
 _LOOP_SOCKETS = 3  # file descriptors that an event loop opens for itself
 
 Result = TypeVar("Result")
+
+
+def files_for(wanted: int) -> float:
+    """Raise this process's soft limit on open files to `wanted`, as far as the hard limit lets it; it is never lowered.
+    Returns the soft limit as it is then; infinity where there is none."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return math.inf if soft == resource.RLIM_INFINITY else soft
 
 
 async def in_thread(function: Callable[..., Result], *arguments: Any) -> Result:

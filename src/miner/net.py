@@ -86,7 +86,7 @@ class Route:
             _python_socks()
         route = cls(proxy, config.cert, fingerprint)
         if config.cert:
-            route._tls_context()
+            route.tls_context()
         return route
 
     async def open(self, host: str, port: int, *, tls: bool = False,
@@ -94,14 +94,22 @@ class Route:
         """Connect within `timeout` seconds. Raises OSError: TimeoutError, ssl.SSLError, and ConnectionError where a
         proxy refuses or the certificate is not the one to trust."""
         async with asyncio.timeout(timeout):
-            reader, writer = await self._connect(host, port, self._tls_context() if tls else None, timeout)
-        if tls and self.fingerprint:
-            shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True) or b""
-            if not hmac.compare_digest(hashlib.sha256(shown).digest(), self.fingerprint):
+            reader, writer = await self._connect(host, port, self.tls_context() if tls else None, timeout)
+        if tls:
+            try:
+                self.check_fingerprint(writer.transport)
+            except ConnectionError:
                 writer.transport.abort()
+                raise
+        return reader, writer
+
+    def check_fingerprint(self, transport: asyncio.BaseTransport) -> None:
+        """Raise ConnectionError if a TLS connection's other end has shown another certificate than the pinned one."""
+        if self.fingerprint:
+            shown = transport.get_extra_info("ssl_object").getpeercert(binary_form=True) or b""
+            if not hmac.compare_digest(hashlib.sha256(shown).digest(), self.fingerprint):
                 raise ConnectionError("the other end's certificate has not the `tls_fingerprint`: "
                                       f"its SHA-256 is {hashlib.sha256(shown).hexdigest()}")
-        return reader, writer
 
     async def speech_at(self, host: str, port: int) -> Speech | None:
         """Find out what is spoken at a port that hung up without a word, or where a TLS handshake failed. This takes at
@@ -140,7 +148,7 @@ class Route:
         sock = await _through(self.proxy, host, port, timeout)
         return await asyncio.open_connection(sock=sock, ssl=context, server_hostname=host if context else None)
 
-    def _tls_context(self) -> ssl.SSLContext:
+    def tls_context(self) -> ssl.SSLContext:
         """What checks certificates. One that is pinned by its fingerprint needs no authority, unless `cert` names one
         that must have signed it. Raises UsageError where that file can't be read."""
         try:

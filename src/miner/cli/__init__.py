@@ -1,5 +1,5 @@
-"""The command line: `python -m miner …` takes minerd's options and mines; `hub`, `bench` and `screen` are commands of
-their own.
+"""The command line: `python -m miner …` takes minerd's options and mines; `hub`, `bench`, `screen` and `swarm` are
+commands of their own.
 
 Lines about what is going on go to stderr, in minerd's form; results, such as a table or a picture's figures, to stdout.
 """
@@ -20,6 +20,8 @@ def main(argv: Sequence[str] | None = None, console: Console | None = None) -> i
         return run_command("miner bench", _bench, args[1:], console)
     if args[:1] == ["screen"]:
         return run_command("miner screen", _screen, args[1:], console)
+    if args[:1] == ["swarm"]:
+        return run_command("miner swarm", _swarm, args[1:], console)
     return run_command("miner", _mine, args, console)
 
 
@@ -47,3 +49,9 @@ def _screen(args: list[str], console: Console) -> int:
     from miner.cli.screen import screen
 
     return screen(args, console)
+
+
+def _swarm(args: list[str], console: Console) -> int:
+    from miner.cli.swarm import swarm
+
+    return swarm(args, console)

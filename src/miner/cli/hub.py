@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from miner.collector import rare_collections
 from miner.core.errors import UsageError
 from miner.front.argparser import Parser
 from miner.front.console import Console, ExitStatus
@@ -19,7 +20,6 @@ from miner.front.reporter import Reporter, hub_reporter
 from miner.front.settings import face_settings, notices, source_config
 from miner.front.values import integer, positive
 from miner.hub import HubConfig, HubThread
-from miner.hub.collector import rare_collections
 from miner.hub.events import HubEvent, HubStopped
 from miner.hub.slices import MAX_SLICES
 from miner.sources.open import open_source
@@ -63,7 +63,7 @@ def hub(args: list[str], console: Console) -> int:
           HubThread(source, config, faces.tap(report.wants)) as running):
         faces.follow(running)
         console.message(work_line(source.label, source.payee))
-        faces.invite(_tell_how_to_join(options, running, made_up=not token, console=console))
+        _tell_how_to_join(options, running, made_up=not token, console=console)
         _follow(running, report, stop, options.seconds, console)
         for line in miner_table(running.snapshot().miners):
             console.result(line)
@@ -116,18 +116,15 @@ def _token(options: argparse.Namespace, console: Console) -> str:
     return from_environment(console.environ, "MINER_TOKEN")
 
 
-def _tell_how_to_join(options: argparse.Namespace, running: HubThread, *, made_up: bool, console: Console) -> str:
-    """Print the address, and a command that joins. The token is shown only where nobody could know it otherwise.
-    Returns the line with the command."""
+def _tell_how_to_join(options: argparse.Namespace, running: HubThread, *, made_up: bool, console: Console) -> None:
+    """The address, and a command that joins. The token is shown only where nobody could know it otherwise."""
     host, port = running.address
     if host in ("0.0.0.0", "::"):
         host = socket.gethostname()
     url = f"stratum+tcp://{f'[{host}]' if ':' in host else host}:{port}"
     console.result(f"Hub listens on {url}")
     secret = f"-p {running.config.token}" if made_up else "--password-file TOKEN_FILE"
-    invitation = f"A miner joins with: python -m miner -a {options.algorithm} -o {url} --hub -u NAME {secret}"
-    console.result(invitation)
-    return invitation
+    console.result(f"A miner joins with: python -m miner -a {options.algorithm} -o {url} --hub -u NAME {secret}")
 
 
 def _follow(running: HubThread, report: Reporter[HubEvent], stop: threading.Event, seconds: float,

@@ -20,10 +20,9 @@ _MAX_NAMES = 10  # of a config file that are told
 @dataclass(frozen=True, slots=True)
 class FaceSettings:
     """How a run is shown besides its lines. `events`: the file for its events as JSON lines; "": none, "-": standard
-    output. `live`: by a live screen in place of lines, where that is possible."""
+    output."""
 
     events: str = ""
-    live: bool = True
 
 
 def source_config(options: argparse.Namespace, environ: Mapping[str, str] = os.environ,
@@ -56,8 +55,7 @@ def engine_config(options: argparse.Namespace, environ: Mapping[str, str] = os.e
 
 def face_settings(options: argparse.Namespace) -> FaceSettings:
     """The settings from what `miner.front.options.add_face_options` declares."""
-    lines = options.debug or options.protocol_dump or getattr(options, "background", False)
-    return FaceSettings(**_plain(options, FaceSettings) | {"live": options.live and not lines})
+    return FaceSettings(**_plain(options, FaceSettings))
 
 
 def notices(options: argparse.Namespace) -> list[str]:
@@ -66,7 +64,12 @@ def notices(options: argparse.Namespace) -> list[str]:
     if any(_lacks_payee(options, login) for login in options.given.source.all()):
         told.append("no --coinbase-addr: only getwork can be asked for, and its server decides who is paid "
                     "(if it is a pool: --url stratum+tcp://HOST:PORT)")
-    told += _passed_over(options.given.passed_over)
+    return told + notices_of_secrets(options)
+
+
+def notices_of_secrets(options: argparse.Namespace) -> list[str]:
+    """What a person should be told about the config files and the files with secrets that the options name."""
+    told = list(_passed_over(options.given.passed_over))
     secrets = [*options.given.secret_configs, *(secret.file for secret in options.given.secrets.values())]
     return told + [f"{path} holds a password and can be read by other users: chmod 600 it" for path in secrets
                    if path and readable_by_others(path)]

@@ -70,6 +70,11 @@ def source_url(text: str) -> tuple[str, str | None]:
     return _url(text, "-o/--url", (*POOL_SCHEMES, *NODE_SCHEMES))
 
 
+def pool_url(text: str) -> tuple[str, str | None]:
+    """The URL of a stratum server, and its credentials: see `_url`."""
+    return _url(text, "-o/--url", tuple(POOL_SCHEMES))
+
+
 def node_url(text: str) -> tuple[str, str | None]:
     """The URL of the node of a chain to mine along, and its credentials: see `_url`."""
     return _url(text, "--aux", tuple(NODE_SCHEMES))

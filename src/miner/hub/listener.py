@@ -1,15 +1,14 @@
 """The hub's port: takes connections in at the pace at which they can be served, and outlives a lack of descriptors."""
 
 import asyncio
-import resource
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 from miner.core.errors import UsageError
 from miner.core.source import Notice
 from miner.core.text import one_line
+from miner.loop import files_for
 
 BACKLOG = 4096  # connections that wait in the system, as far as it lets so many (net.core.somaxconn)
 AT_ONCE = 64  # that are taken in before the loop is free for others
@@ -22,17 +21,11 @@ RESERVED = 128  # file descriptors for all that is no miner
 def room_for(miners: int) -> tuple[int, str]:
     """How many of so many connections this process may have open, and a line where that is less. Raises the process's
     soft limit of file descriptors as far as that takes and the hard limit allows."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = miners + RESERVED
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
-        with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
+    limit = files_for(miners + RESERVED)
+    if limit >= miners + RESERVED:
         return miners, ""
-    room = max(soft - RESERVED, soft // 2)
-    return room, (f"room for {room} miners instead of {miners}: the limit of open files is {soft} (ulimit -n; "
+    room = int(max(limit - RESERVED, limit // 2))
+    return room, (f"room for {room} miners instead of {miners}: the limit of open files is {limit:g} (ulimit -n; "
                   "LimitNOFILE in a systemd unit)")
 
 

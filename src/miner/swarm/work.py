@@ -1,0 +1,108 @@
+"""One miner's work and the valid shares in it: native search, in slices so short that a loop with thousands of
+connections isn't held up."""
+
+import random
+from dataclasses import dataclass, replace
+
+from miner import _native
+from miner.core.algorithm import Algorithm
+from miner.core.errors import ProtocolError
+from miner.core.header import with_nonce
+from miner.core.model import Work
+from miner.core.target import difficulty_to_target, expected_hashes, hash_value
+from miner.stratum.from_miner import Submit
+from miner.stratum.from_server import Notify, Subscription
+from miner.stratum.wire import Request, decode
+
+SLICE_SECONDS = 1 / 500  # of search on a rather slow CPU, and a tenth of it on others
+MAX_NONCE = 1 << 32
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """A mining.notify as it came, and what held for it. It is read only when a share is wanted: most jobs pass without
+    one."""
+
+    line: bytes
+    difficulty: float
+    subscription: Subscription
+
+    def read(self, algorithm: Algorithm) -> "MinerWork":
+        """The work, with an extranonce2 drawn at random. Raises ProtocolError where there is none in it."""
+        message = decode(self.line)
+        if not isinstance(message, Request):
+            raise ProtocolError("a mining.notify is no request")
+        given = self.subscription
+        notify = Notify.parse(message.params)
+        job = notify.to_job(algorithm, given.extranonce1, given.extranonce2_size, self.difficulty)
+        return MinerWork(notify, job.work(random.randbytes(given.extranonce2_size)),
+                         difficulty_to_target(self.difficulty, algorithm))
+
+
+class MinerWork:
+    """The header that one miner searches. Its nonces are used up from the first one on, so no share comes twice."""
+
+    __slots__ = ("_notify", "_work", "_target", "_bytes", "_next", "_found")
+
+    def __init__(self, notify: Notify, work: Work, target: int) -> None:
+        self._notify, self._work, self._target = notify, work, target
+        self._bytes = target.to_bytes(32, "little")
+        self._next = 0
+        self._found: list[tuple[int, bytes]] = []  # searched, and not handed out yet
+
+    @property
+    def hashes(self) -> float:
+        """Expected hashes a share."""
+        return expected_hashes(self._target)
+
+    def search(self, digger: "Digger") -> tuple[int, bool] | None:
+        """The next nonce that meets the target, and whether it makes a block; None where one more slice held none.
+        Raises ProtocolError when all nonces are used up."""
+        if not self._found:
+            if self._next >= MAX_NONCE:
+                raise ProtocolError("all nonces of a job are used up")
+            count = min(digger.slice, MAX_NONCE - self._next)
+            self._found, done = digger.search(self._work.header, self._bytes, self._next, count)
+            self._next += done
+            if not self._found:
+                return None
+        nonce, digest = self._found.pop(0)
+        return nonce, hash_value(digest) <= self._work.job.network_target
+
+    def wrong(self, username: str, number: int) -> Submit:
+        """A share that no server may take, of a kind that changes with `number`: its hash misses the target, its
+        extranonce2 has another size, or its job never was. Raises ProtocolError when all nonces are used up."""
+        share = self.submit(username, self._miss())
+        if number % 3 == 1:
+            return replace(share, extranonce2=share.extranonce2 + b"\0")
+        return replace(share, job_id=f"none{number}", raw_job_id=None) if number % 3 == 2 else share
+
+    def _miss(self) -> int:
+        """A nonce that misses the target."""
+        algorithm = self._work.job.algorithm
+        while self._next < MAX_NONCE:
+            self._next += 1
+            header = with_nonce(self._work.header, self._next - 1)
+            if hash_value(_native.portable_hash(algorithm.name, algorithm.parameters, header)) > self._target:
+                return self._next - 1
+        raise ProtocolError("all nonces of a job are used up")
+
+    def submit(self, username: str, nonce: int) -> Submit:
+        """The message that hands in this nonce."""
+        return Submit(username, self._notify.job_id, self._work.extranonce2, self._work.ntime, nonce,
+                      raw_job_id=self._notify.raw_job_id)
+
+
+class Digger:
+    """What all miners of a swarm search with: one kernel, on the thread of whoever asks."""
+
+    def __init__(self, algorithm: Algorithm, kernel: str) -> None:
+        self._searcher = _native.Searcher(algorithm.name, algorithm.parameters, kernel)
+        self.algorithm = algorithm
+        self._searcher.touch()
+        self._epoch = _native.Epoch()
+        self.slice = max(1, int(algorithm.first_guess * SLICE_SECONDS))
+
+    def search(self, header: bytes, target: bytes, first: int, count: int) -> tuple[list[tuple[int, bytes]], int]:
+        """See `_native.Searcher.search`."""
+        return self._searcher.search(header, target, first, count, self._epoch, 0)
