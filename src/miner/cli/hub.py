@@ -63,7 +63,7 @@ def hub(args: list[str], console: Console) -> int:
           HubThread(source, config, faces.tap(report.wants)) as running):
         faces.follow(running)
         console.message(work_line(source.label, source.payee))
-        _tell_how_to_join(options, running, made_up=not token, console=console)
+        faces.invite(_tell_how_to_join(options, running, made_up=not token, console=console))
         _follow(running, report, stop, options.seconds, console)
         for line in miner_table(running.snapshot().miners):
             console.result(line)
@@ -116,15 +116,18 @@ def _token(options: argparse.Namespace, console: Console) -> str:
     return from_environment(console.environ, "MINER_TOKEN")
 
 
-def _tell_how_to_join(options: argparse.Namespace, running: HubThread, *, made_up: bool, console: Console) -> None:
-    """The address, and a command that joins. The token is shown only where nobody could know it otherwise."""
+def _tell_how_to_join(options: argparse.Namespace, running: HubThread, *, made_up: bool, console: Console) -> str:
+    """Print the address, and a command that joins. The token is shown only where nobody could know it otherwise.
+    Returns the line with the command."""
     host, port = running.address
     if host in ("0.0.0.0", "::"):
         host = socket.gethostname()
     url = f"stratum+tcp://{f'[{host}]' if ':' in host else host}:{port}"
     console.result(f"Hub listens on {url}")
     secret = f"-p {running.config.token}" if made_up else "--password-file TOKEN_FILE"
-    console.result(f"A miner joins with: python -m miner -a {options.algorithm} -o {url} --hub -u NAME {secret}")
+    invitation = f"A miner joins with: python -m miner -a {options.algorithm} -o {url} --hub -u NAME {secret}"
+    console.result(invitation)
+    return invitation
 
 
 def _follow(running: HubThread, report: Reporter[HubEvent], stop: threading.Event, seconds: float,

@@ -107,10 +107,10 @@ def mine(args: list[str], console: Console) -> int:
     from miner.front.reporter import miner_reporter
     from miner.mining import mine
 
-    report = miner_reporter(quiet=options.quiet, debug=options.debug, longpoll=options.longpoll)
     mining = mine(source, engine, seconds=options.seconds)
     with (console.stopping(mining.stop),
           open_faces(face_settings(options), "miner", console, seconds=options.seconds) as faces, mining):
+        report = miner_reporter(quiet=options.quiet or faces.live, debug=options.debug, longpoll=options.longpoll)
         try:
             for event in mining:
                 faces.take(event)

@@ -8,6 +8,7 @@ import re
 import sys
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +19,13 @@ from miner.core.text import one_line
 from miner.front.minerd import full_name
 from miner.front.naming import in_options
 from miner.front.process import file_behind, go_to_background, is_journal, reopen_file, stopping_on_signals
-from miner.front.writer import MAX_WAITING, LineStream, StreamFile, Writer
+from miner.front.writer import MAX_WAITING, LineStream, StreamFile, TerminalFile, Writer
 
 _IN_ORDER_SECONDS = 0.2  # how long a line for one stream waits for those before it on the other
 _LAST_WORDS_SECONDS = 3.0  # how long the end waits for a reader that has stopped
 _PLACES = 3  # innermost places in the code that an unexpected error's line names
 _MAX_FAULT = 300  # characters of an unexpected error's own text
+_HELD = 10  # lines that are printed of those that came while a screen was there
 
 
 class ExitStatus(enum.IntEnum):
@@ -59,6 +61,7 @@ class Console:
     _reader_gone: bool = False
     _told: list[Callable[[str], None]] = field(default_factory=list)  # who else is told each message
     _stdout_given: bool = False  # results go to stderr
+    _held: deque[str] | None = None  # lines for stderr, while a screen is there in their place
 
     def __post_init__(self) -> None:
         self._results = Writer(StreamFile(self.out).write, on_gone=lambda: self._on_gone(self.out))
@@ -115,10 +118,35 @@ class Console:
         finally:
             self._told.remove(tell)
 
+    @contextlib.contextmanager
+    def screen(self) -> Iterator[TerminalFile]:
+        """Meanwhile, the terminal behind stderr is for whoever draws on the file that this gives. Lines for it wait;
+        the newest of them are printed when the screen is over."""
+        assert self.err is not None
+        self._lines.drain(_LAST_WORDS_SECONDS)
+        held = self._held = deque(maxlen=_HELD)
+        try:
+            yield TerminalFile(self.err)
+        finally:
+            self._held = None
+            for text in held:
+                self._lines.put(text)
+
+    def _put_line(self, text: str) -> None:
+        held = self._held
+        if held is not None:
+            held.append(text)
+        else:
+            self._lines.put(text)
+
     def result(self, text: str) -> None:
         """Print a line that was asked for, to stdout."""
+        shared = self._held is not None and self.out is not None and self.out.isatty()  # with the screen
+        if self._stdout_given or shared:
+            self._put_line(f"{text}\n")
+            return
         self._lines.drain(_IN_ORDER_SECONDS)
-        (self._lines if self._stdout_given else self._results).put(f"{text}\n")
+        self._results.put(f"{text}\n")
 
     def message(self, text: str) -> None:
         """Print a line about what is going on, to stderr with the time, or to the system log."""
@@ -128,7 +156,7 @@ class Console:
         if self._syslog is not None:
             self._syslog.put(text)
         else:
-            self._lines.put(self._stamped(text))
+            self._put_line(self._stamped(text))
 
     def messages(self, lines: Iterable[str]) -> None:
         """Print lines about what is going on, each as `message` does."""
@@ -165,7 +193,7 @@ class Console:
     def taking_streams(self) -> Iterator[None]:
         """Meanwhile, whatever is printed to sys.stdout and sys.stderr goes through this console, such as argparse's
         help and a thread's traceback."""
-        out, err = LineStream(self._results.put, self.out), LineStream(self._lines.put, self.err)
+        out, err = LineStream(self._results.put, self.out), LineStream(self._put_line, self.err)
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
                 yield

@@ -9,6 +9,7 @@ from miner.core.events import MinerEvent
 from miner.front.console import Console
 from miner.front.event_file import EventFile
 from miner.front.facts import Facts
+from miner.front.live import LiveScreen, live_is_possible
 from miner.front.settings import FaceSettings
 from miner.hub.events import HubEvent, MinerStats
 from miner.hub.thread import HubThread
@@ -17,9 +18,19 @@ from miner.hub.thread import HubThread
 class Faces:
     """The faces of one run, as its command sees them."""
 
-    def __init__(self, facts: Facts, events: EventFile | None) -> None:
+    def __init__(self, facts: Facts, events: EventFile | None, screen: LiveScreen | None) -> None:
         self.facts = facts
-        self._events = events
+        self._events, self._screen = events, screen
+
+    @property
+    def live(self) -> bool:
+        """There is a live screen, which shows what each thread and miner hashes, so that lines needn't."""
+        return self._screen is not None
+
+    def invite(self, text: str) -> None:
+        """Show on the live screen how miners join, until one has. It may hold a token, so no other face is told."""
+        if self._screen is not None:
+            self._screen.invitation = text
 
     def take(self, event: MinerEvent | HubEvent) -> None:
         """Show an event. May be called from any thread; takes microseconds."""
@@ -39,7 +50,8 @@ class Faces:
         """Take rows and sums from a hub that has been started."""
         source = hub.source
         self.facts.works_for(source.label, source.payee, source.kind, str(source.algorithm))
-        self.facts.attach(hub)
+        host, port = hub.address
+        self.facts.attach(hub, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
 
 @contextlib.contextmanager
@@ -51,4 +63,6 @@ def open_faces(settings: FaceSettings, command: str, console: Console, *, second
     with contextlib.ExitStack() as stack:
         stack.enter_context(console.telling(facts.message))
         events = stack.enter_context(EventFile(settings.events, console)) if settings.events else None
-        yield Faces(facts, events)
+        live = settings.live and live_is_possible(console)
+        screen = stack.enter_context(LiveScreen(facts, console)) if live else None
+        yield Faces(facts, events, screen)

@@ -73,7 +73,7 @@ class Facts:
         self._history = History(self._started)
         self._averages = Averages()
         self._alone = Alone()
-        self._source = self._payee = self._algorithm = self._trouble = self._ended = ""
+        self._source = self._payee = self._algorithm = self._trouble = self._ended = self._address = ""
         self._kind: SourceKind | None = None
         self._job: Job | None = None
         self._target = 0
@@ -85,9 +85,9 @@ class Facts:
         self._numbers = itertools.count(1)
         self._message_numbers = itertools.count(1)
 
-    def attach(self, books: Books) -> None:
-        """Take rows and sums from a hub's books."""
-        self._books = books
+    def attach(self, books: Books, address: str = "") -> None:
+        """Take rows and sums from a hub's books. `address`: where its miners connect to, HOST:PORT."""
+        self._books, self._address = books, address
 
     def works_for(self, source: str, payee: str, kind: SourceKind, algorithm: str) -> None:
         """Say where work comes from, before any event does: a WorkSource's label, payee, kind and algorithm."""
@@ -186,9 +186,9 @@ class Facts:
             network_target = self._job.network_target if self._job else 0
             return Snapshot(
                 command=self._command, version=__version__, time=now, started=self._started, seconds=self._seconds,
-                ended=self._ended, algorithm=self._algorithm, source=self._source, payee=self._payee, kind=self._kind,
-                trouble=self._trouble, share_difficulty=self._difficulty(self._target),
-                network_difficulty=self._difficulty(network_target),
+                ended=self._ended, address=self._address, algorithm=self._algorithm, source=self._source,
+                payee=self._payee, kind=self._kind, trouble=self._trouble,
+                share_difficulty=self._difficulty(self._target), network_difficulty=self._difficulty(network_target),
                 share_seconds=_patience(self._target if self._job else 0, sums.hashrate),
                 block_seconds=_patience(network_target, sums.hashrate),
                 height=self._job.height if self._job else None, job=self._job_at, miners=sums.connected,

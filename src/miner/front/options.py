@@ -156,3 +156,6 @@ def add_face_options(parser: Parser) -> None:
     add("--events", default="", metavar="FILE",
         help="append every event to FILE as a JSON object on a line (docs/events.md); with - they go to standard "
              "output, and what else would go there to standard error")
+    add("--no-live", dest="live", action="store_false",
+        help="lines in a terminal, too, in place of the live screen that is there with the extra `live`; -D, -P and -B "
+             "have lines anyway")

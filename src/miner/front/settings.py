@@ -20,9 +20,10 @@ _MAX_NAMES = 10  # of a config file that are told
 @dataclass(frozen=True, slots=True)
 class FaceSettings:
     """How a run is shown besides its lines. `events`: the file for its events as JSON lines; "": none, "-": standard
-    output."""
+    output. `live`: by a live screen in place of lines, where that is possible."""
 
     events: str = ""
+    live: bool = True
 
 
 def source_config(options: argparse.Namespace, environ: Mapping[str, str] = os.environ,
@@ -55,7 +56,8 @@ def engine_config(options: argparse.Namespace, environ: Mapping[str, str] = os.e
 
 def face_settings(options: argparse.Namespace) -> FaceSettings:
     """The settings from what `miner.front.options.add_face_options` declares."""
-    return FaceSettings(**_plain(options, FaceSettings))
+    lines = options.debug or options.protocol_dump or getattr(options, "background", False)
+    return FaceSettings(**_plain(options, FaceSettings) | {"live": options.live and not lines})
 
 
 def notices(options: argparse.Namespace) -> list[str]:

@@ -73,6 +73,7 @@ class Snapshot:
     seconds             how long it is to run; 0: until it is stopped
     ended               why it is over; "": it goes on
     algorithm           in the form that `Algorithm.parse` reads
+    address             where miners connect to, HOST:PORT; "": nowhere
     source, payee, kind where work comes from, who is paid, and what is at the other end; kind None: nothing is known
                         yet, as while a miner starts
     trouble             why there is no contact with the source, "" where there is
@@ -99,6 +100,7 @@ class Snapshot:
     started: float
     seconds: float
     ended: str
+    address: str
     algorithm: str
     source: str
     payee: str

@@ -122,6 +122,18 @@ class StreamFile:
         self._torn = False
 
 
+class TerminalFile:
+    """The terminal behind a text stream, for whoever draws on it: as much of a text file as that takes. It is written
+    past the stream's buffer: see StreamFile."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.encoding = stream.encoding
+        self.fileno, self.isatty, self.write = stream.fileno, stream.isatty, StreamFile(stream).write
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+
 class LineStream(io.TextIOBase):
     """A text stream that hands on whole lines, in place of sys.stdout or sys.stderr."""
 
@@ -147,6 +159,10 @@ class LineStream(io.TextIOBase):
                 self._put(begun)
 
     def fileno(self) -> int:
-        if self._stream is None:
-            raise io.UnsupportedOperation("fileno")
-        return self._stream.fileno()
+        return _fileno(self._stream)
+
+
+def _fileno(stream: TextIO | None) -> int:
+    if stream is None:
+        raise io.UnsupportedOperation("fileno")
+    return stream.fileno()

@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from miner import _native
@@ -97,7 +97,12 @@ def read_settings(options: argparse.Namespace, console: Console) -> JobSettings:
     return JobSettings(
         source=source, engine=engine, seconds=wanted, master=master, spark=spark, hub_host=options.hub_host,
         hub_port=options.hub_port, lease_seconds=options.lease_seconds, compare=options.compare,
-        quiet=options.quiet, debug=options.debug, faces=face_settings(options), notices=tuple(told))
+        quiet=options.quiet, debug=options.debug, faces=_faces(options), notices=tuple(told))
+
+
+def _faces(options: argparse.Namespace) -> FaceSettings:
+    faces = face_settings(options)
+    return replace(faces, live=faces.live and not under_spark_submit())  # which writes to the terminal as well
 
 
 def _cluster(options: argparse.Namespace) -> tuple[str, dict[str, str]]:
