@@ -76,6 +76,7 @@ def test_a_miner_that_is_told_so_ends_with_its_hub() -> None:
     (["-o", "stratum+tcp://p:1", "-u", "a"], "--sandbox"),
     (["--max-miners", "0"], "--max-miners"), (["--max-miners", "70000"], "--max-miners"),
     (["--seconds-per-share", "0"], "--seconds-per-share"), (["--ban-seconds", "x"], "--ban-seconds"),
+    (["--exempt-networks", "10.0.0.1/8"], "--exempt-networks"),
 ])
 def test_wrong_usage(args: list[str], words: str) -> None:
     done = run_here(*HUB, *args)

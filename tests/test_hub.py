@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
 from miner.core.offer import REFUSALS
 from miner.core.source import Disconnected, Finished, Notice, SourceEvent
 from miner.core.target import MAX_TARGET, hash_value
-from miner.hub import Hub, HubConfig, server
+from miner.hub import Hub, HubConfig, judge, server
 from miner.hub import miner as miner_module
 from miner.hub.events import HubBlock, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported
 from miner.sandbox import SandboxSource
@@ -942,6 +943,30 @@ def test_who_says_too_much_is_answered_in_time_and_loses_nothing() -> None:
         assert asyncio.get_running_loop().time() - began >= (700 - 500) / 50 - 1
 
     scripted(play, messages_per_second=50.0)
+
+
+def test_a_share_that_is_none_costs_its_miner_the_cpu_time_of_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow_hash(algorithm: Algorithm, header: bytes) -> bytes:
+        end = time.thread_time() + 0.05
+        while time.thread_time() < end:
+            pass
+        return b"\xff" * 32
+
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        raw = await RawMiner.join(watched.address)
+        job_id = (await raw.notice("mining.notify"))[0]
+        size = make_job().extranonce2_size - 3
+        for nonce in range(9):
+            answer = await raw.call("mining.submit", "raw", job_id, "00" * size, f"{1_700_000_000:08x}",
+                                    f"{nonce:08x}")
+            assert answer["error"][0] == 23
+        began = asyncio.get_running_loop().time()
+        await raw.call("mining.ping")
+        assert asyncio.get_running_loop().time() - began > 1, "nine hashes took what 90 messages may"
+
+    monkeypatch.setattr(judge, "QUICK_HASHES", float("inf"))
+    monkeypatch.setattr(judge, "proof_hash", slow_hash)
+    scripted(play, messages_per_second=8.0)
 
 
 def test_a_stale_share_among_bad_ones_makes_them_no_better() -> None:

@@ -1,5 +1,7 @@
 """The hub's door: strangers are bounded, the oldest gives way, and who was thrown out stays out for a while."""
 
+from typing import Any
+
 import pytest
 
 from miner.core.source import Notice
@@ -35,9 +37,9 @@ class Guest:
 class Hall:
     """A door, what it told, and a clock."""
 
-    def __init__(self, **config: float) -> None:
+    def __init__(self, **config: Any) -> None:
         self.clock, self.told = Clock(), list[str]()
-        self.door = Door(HubConfig(**config), self._tell, self.clock)  # type: ignore[arg-type]
+        self.door = Door(HubConfig(**config), self._tell, self.clock)
 
     def _tell(self, notice: Notice) -> None:
         self.told.append(notice.text)
@@ -77,6 +79,15 @@ def test_loopback_has_no_bound_of_its_own_and_no_ban(host: str) -> None:
     hall.door.ban(host)
     guests = [hall.come(host) for _ in range(5)]
     assert not any(guest.reason for guest in guests)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.7", "::ffff:192.0.2.7", "2001:db8:5::1"])
+def test_listed_networks_have_no_bound_of_their_own_and_no_ban(host: str) -> None:
+    hall = Hall(max_strangers_per_address=1, exempt_networks=("192.0.2.0/24", "2001:db8:5::/48"))
+    hall.door.ban(host)
+    assert not any(guest.reason for guest in [hall.come(host) for _ in range(5)])
+    hall.door.ban("192.0.3.7")
+    assert hall.come("192.0.3.7").reason
 
 
 def test_newcomers_wait_while_all_strangers_are_young() -> None:

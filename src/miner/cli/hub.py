@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from miner.collector import rare_collections
 from miner.core.errors import UsageError
-from miner.front.argparser import Parser
+from miner.front.argparser import Parser, Several
 from miner.front.console import Console, ExitStatus
 from miner.front.faces import open_faces
 from miner.front.hub_report import miner_table
@@ -18,7 +18,7 @@ from miner.front.passwords import from_environment, get_secret
 from miner.front.report import work_line
 from miner.front.reporter import Reporter, hub_reporter
 from miner.front.settings import face_settings, notices, source_config
-from miner.front.values import integer, positive
+from miner.front.values import integer, network, positive
 from miner.hub import HubConfig, HubThread
 from miner.hub.events import HubEvent, HubStopped
 from miner.hub.slices import MAX_SLICES
@@ -57,7 +57,8 @@ def hub(args: list[str], console: Console) -> int:
     report = hub_reporter(source.label, source.kind, quiet=options.quiet, longpoll=options.longpoll,
                           brief=not options.debug)
     stop = threading.Event()
-    config = HubConfig(host=host, port=port, token=token, **{name: getattr(options, name) for name in _LIMITS})
+    config = HubConfig(host=host, port=port, token=token, exempt_networks=options.exempt_networks,
+                       **{name: getattr(options, name) for name in _LIMITS})
     with (rare_collections(), console.stopping(stop.set),
           open_faces(face_settings(options), "hub", console, seconds=options.seconds) as faces,
           HubThread(source, config, faces.tap(report.wants)) as running):
@@ -99,6 +100,9 @@ def _add_limits(parser: Parser) -> None:
         default = getattr(defaults, name)
         group.add_argument(f"--{name.replace('_', '-')}", type=read, default=default, metavar=metavar,
                            help=f"{text} (default: %(default)g)" if default else text)
+    group.add_argument("--exempt-networks", action=Several, type=network, default=(), metavar="CIDR",
+                       help="a network, such as 192.0.2.0/24, whose addresses have neither a bound of their own nor "
+                            "bans, as loopback has none (may be given again)")
 
 
 def _listen_address(text: str) -> tuple[str, int]:

@@ -2,6 +2,7 @@
 do raises ArgumentTypeError, to which argparse adds the option's name, or UsageError."""
 
 import argparse
+import ipaddress
 import math
 import re
 from collections.abc import Callable
@@ -110,6 +111,14 @@ def domain(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|[0-9a-fA-F:]+", text):
         raise argparse.ArgumentTypeError("must be a domain such as pool.example")
     return text.lower()
+
+
+def network(text: str) -> str:
+    """An IPv4 or IPv6 network in CIDR notation; an address alone is a network of one."""
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be a network such as 192.0.2.0/24 or 2001:db8::/32: {error}") from None
 
 
 def worker_id(text: str) -> str:

@@ -1,5 +1,6 @@
 """The settings of a hub, checked."""
 
+import ipaddress
 import math
 import secrets
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ class HubConfig:
                           while
     ban_seconds           for which nobody is let in from the address of a miner that was thrown out for nonsense,
                           loopback excepted
+    exempt_networks       networks in CIDR notation whose addresses have, as loopback, neither that bound nor bans
     max_buffer            bytes that may wait for a miner that doesn't read; with more it is closed
     """
 
@@ -45,6 +47,7 @@ class HubConfig:
     max_strangers_per_address: int = 128
     messages_per_second: float = 20.0
     ban_seconds: float = 300.0
+    exempt_networks: tuple[str, ...] = ()
     max_buffer: int = 256 * 1024
 
     def __post_init__(self) -> None:
@@ -62,6 +65,12 @@ class HubConfig:
                      "max_strangers", "max_strangers_per_address", "messages_per_second", "ban_seconds"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"hub setting {name} must be a positive number, not {getattr(self, name)!r}")
+        for network in self.exempt_networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError:
+                raise UsageError(f"hub setting exempt_networks: {network!r} is no network such as 192.0.2.0/24 or "
+                                 "2001:db8::/32") from None
         for name in ("start_difficulty", "least_difficulty"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UsageError(f"hub setting {name} must be a number from 0, not {getattr(self, name)!r}")

@@ -20,6 +20,7 @@ REPORTS_STOPPED = 60.0  # seconds of silence of a miner that reports each second
 SHARES_AT_ONCE = 64  # of one miner that are being checked; then its socket waits
 STRANGER_MESSAGES = 24  # and
 STRANGER_BYTES = 16 << 10  # of one that has not logged in
+WASTE_SECONDS = 0.005  # of CPU on a share that was none count as another message
 BURST_SECONDS = 10.0  # for which a miner may have saved up messages
 GOODBYE_SECONDS = 2.0  # for what is still to be sent when the hub hangs up
 
@@ -183,6 +184,8 @@ class Connection(asyncio.Protocol):
         if self._stranger:
             return STRANGER_MESSAGES - self._protocol.messages
         now, rate = self._clock(), self._config.messages_per_second
+        self._tokens -= self.miner.wasted / WASTE_SECONDS
+        self.miner.wasted = 0.0
         self._tokens = min(self._tokens + (now - self._filled_at) * rate, rate * BURST_SECONDS)
         self._filled_at = now
         if self._tokens < 1.0 and self._refill is None:

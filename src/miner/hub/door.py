@@ -32,11 +32,13 @@ class Guest(Protocol):
 
 class Door:
     """Knows the strangers: connections without a login. `tell` gets a line on refusals: the first of each kind at once,
-    the others by their number, once a minute. Loopback addresses have no bound of their own and no bans."""
+    the others by their number, once a minute. Loopback addresses and the `exempt_networks` have no bound
+    of their own and no bans."""
 
     def __init__(self, config: HubConfig, tell: Callable[[Notice], None],
                  clock: Callable[[], float] = time.monotonic) -> None:
         self._config, self._tell, self._clock = config, tell, clock
+        self._exempt = [ipaddress.ip_network(network) for network in config.exempt_networks]
         self._strangers: dict[Guest, float] = {}  # since when; oldest first
         self._by_place: dict[str, dict[Guest, None]] = {}
         self._banned: dict[str, float] = {}  # until when
@@ -52,7 +54,7 @@ class Door:
 
     def arrive(self, guest: Guest) -> None:
         """A connection has begun. Where it is one too many the oldest stranger goes, its own address's first."""
-        place = _place(guest.host)
+        place = self._place(guest.host)
         if self.bans(guest.host):
             self.refused("came from a banned address", f"refused a miner from {guest.host}: banned for a while")
             guest.end("banned for a while")
@@ -68,7 +70,7 @@ class Door:
     def forget(self, guest: Guest) -> None:
         """A stranger has logged in, or gone. Others may be named without harm."""
         if self._strangers.pop(guest, None) is not None:
-            neighbours = self._by_place[place := _place(guest.host)]
+            neighbours = self._by_place[place := self._place(guest.host)]
             del neighbours[guest]
             if not neighbours:
                 del self._by_place[place]
@@ -89,7 +91,7 @@ class Door:
 
     def ban(self, host: str) -> None:
         """Let nobody in from this address for a while."""
-        if place := _place(host):
+        if place := self._place(host):
             self._banned.pop(place, None)
             self._banned[place] = self._clock() + self._config.ban_seconds
             if len(self._banned) > MAX_BANS:
@@ -97,7 +99,7 @@ class Door:
 
     def bans(self, host: str) -> bool:
         """Whether this address is banned just now."""
-        return self._banned.get(_place(host), 0.0) > self._clock()
+        return self._banned.get(self._place(host), 0.0) > self._clock()
 
     def refused(self, kind: str, text: str) -> None:
         """Somebody was: `text` tells of this one, `kind` goes behind a number of them."""
@@ -128,15 +130,17 @@ class Door:
         self.forget(guest)
 
 
-def _place(host: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 that one customer has of IPv6. "" for loopback and for
-    what is no address."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return ""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is None:
-            return "" if address.is_loopback else str(ipaddress.ip_network((address, 64), strict=False))
-        address = address.ipv4_mapped
-    return "" if address.is_loopback else str(address)
+    def _place(self, host: str) -> str:
+        """What counts as one address: an IPv4 address, or the /64 that one customer has of IPv6. "" for loopback, for
+        an exempt network, and for what is no address."""
+        try:
+            address = ipaddress.ip_address(host.partition("%")[0])
+        except ValueError:
+            return ""
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        if address.is_loopback or any(address in network for network in self._exempt):
+            return ""
+        if isinstance(address, ipaddress.IPv6Address):
+            return str(ipaddress.ip_network((address, 64), strict=False))
+        return str(address)

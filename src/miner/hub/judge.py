@@ -2,12 +2,14 @@
 
 import asyncio
 import dataclasses
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from miner.core.algorithm import Algorithm
 from miner.core.model import Job, Share, ShareStatus
 from miner.core.offer import Offer, notice
 from miner.core.source import Notice, WorkSource
@@ -27,7 +29,8 @@ LIVE_JOBS = 64  # jobs since the last clean one that shares may still be on
 class Verdict:
     """`code` is None for an accepted share. `share` is None where what came was too broken to make one.
     `upstream`: it is the source's own verdict. `busy`: the hub had too much to do to look at it. `aux`: as in
-    ShareResult, the id of a block on a chain that is mined along."""
+    ShareResult, the id of a block on a chain that is mined along. `wasted`: CPU seconds that its hash took, where that
+    turned out to be no share."""
 
     share: Share | None
     status: ShareStatus
@@ -37,6 +40,7 @@ class Verdict:
     upstream: bool = False
     busy: bool = False
     aux: str = ""
+    wasted: float = 0.0
 
 
 def refused(code: Reject, reason: str, share: Share | None = None) -> Verdict:
@@ -114,17 +118,20 @@ class Judge:
                            busy=True)
         self._seen.add(header)
         self._waiting += 1
-        hashing = begin_in_thread(proof_hash, share.job.algorithm, header, executor=self._pool)
+        hashing = begin_in_thread(_timed_hash, share.job.algorithm, header, executor=self._pool)
         hashing.add_done_callback(self._hashed)
         return self._check_slowly(share, header, target, hashing)
 
-    def _hashed(self, hashing: "asyncio.Future[bytes]") -> None:
+    def _hashed(self, hashing: "asyncio.Future[tuple[bytes, float]]") -> None:
         self._waiting -= 1
 
     async def _check_slowly(self, share: Share, header: bytes, target: int,
-                            hashing: "asyncio.Future[bytes]") -> Verdict:
-        verdict = self._weigh(share, header, target, await hashing)
-        return verdict if isinstance(verdict, Verdict) else await verdict
+                            hashing: "asyncio.Future[tuple[bytes, float]]") -> Verdict:
+        digest, seconds = await hashing
+        verdict = self._weigh(share, header, target, digest)
+        if not isinstance(verdict, Verdict):
+            return await verdict
+        return dataclasses.replace(verdict, wasted=seconds) if verdict.code is Reject.LOW_DIFFICULTY else verdict
 
     def _weigh(self, share: Share, header: bytes, target: int, digest: bytes) -> Verdict | Coroutine[Any, Any, Verdict]:
         value = hash_value(digest)
@@ -162,3 +169,9 @@ class Judge:
     def close(self) -> None:
         """Checks that wait are dropped: whoever awaits them gets a CancelledError."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _timed_hash(algorithm: Algorithm, header: bytes) -> tuple[bytes, float]:
+    """The hash, and the CPU seconds that it took this thread."""
+    began = time.thread_time()
+    return proof_hash(algorithm, header), time.thread_time() - began

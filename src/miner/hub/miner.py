@@ -51,7 +51,7 @@ class HubMiner:
     when the connection must end."""
 
     __slots__ = ("_floor", "_protocol", "_host", "_asking", "_slices", "_number", "_row", "_left", "_vardiff", "_given",
-                 "_count", "_told", "_told_refused", "_bad_shares", "_given_at")
+                 "wasted", "_count", "_told", "_told_refused", "_bad_shares", "_given_at")
 
     def __init__(self, floor: Floor, protocol: ServerProtocol, host: str) -> None:
         self._floor, self._protocol, self._host = floor, protocol, host
@@ -65,6 +65,7 @@ class HubMiner:
         self._count = 0  # jobs given
         self._told: ShareTarget | None = None  # the latest difficulty, and the target that it stands for
         self._told_refused = False  # whether the source was known by then to refuse blocks that miss its target
+        self.wasted = 0.0  # CPU seconds that hashes of its took which were no shares
         self._bad_shares = 0
         self._given_at = 0.0  # when it got its latest job (time.monotonic)
 
@@ -256,7 +257,9 @@ class HubMiner:
 
     async def _await(self, asking: Submitting, target: int, verdict: Coroutine[Any, Any, Verdict],
                      came: float) -> None:
-        self._conclude(asking, target, await verdict, came)
+        concluded = await verdict
+        self.wasted += concluded.wasted
+        self._conclude(asking, target, concluded, came)
 
     def _conclude(self, asking: Submitting, target: int, verdict: Verdict, came: float) -> None:
         self._answer(asking, target, verdict, came,
