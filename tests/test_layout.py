@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from miner.cli import bench, hub, mine, swarm
+from miner.cli import bench, hub, mine, screen, swarm
 from miner.front.naming import in_options
-from miner.spark import settings
+from miner.spark import screen_command, settings
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
@@ -165,12 +165,13 @@ def literals(module: str) -> tuple[str, ...]:
 
 
 BELOW_FRONT = matching("miner miner.* !miner.front !miner.front.* !miner.cli !miner.cli.* !miner.__main__ "
-                       "!miner.spark.settings !miner._native")
+                       "!miner.spark.settings !miner.spark.screen_command !miner._native")
 
 
 def test_below_front_messages_name_settings_and_no_options() -> None:
     """A caller from Python reads `coinbase_addr`; miner.front.naming makes --coinbase-addr of it for who typed that."""
-    options = {name for declare in (mine.parser, hub.parser, bench.parser, swarm.parser, settings.parser)
+    commands = (mine, hub, bench, swarm, screen, settings, screen_command)
+    options = {name for declare in (command.parser for command in commands)
                for action in declare().actions() for name in action.option_strings}
     assert {"--coinbase-addr", "-t", "--token", "--master", "--rounds"} <= options
     named = {f"{module}: {text}" for module in BELOW_FRONT for text in literals(module)

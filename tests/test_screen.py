@@ -20,6 +20,7 @@ from miner.core.screening import (
     KernelScreening,
     Medians,
     Mismatch,
+    ScreenEvent,
     Screening,
     ScreenProgress,
     ScreenStarted,
@@ -29,7 +30,7 @@ from miner.engine.cpus import allowed_cpus
 from miner.engine.hostlock import try_lock
 from miner.engine.processors import processors, throttling
 from miner.engine.screen_blocks import HALF, RANDOM, RARE, make_block, top_of
-from miner.engine.screening import Event, screen
+from miner.engine.screening import screen
 from miner.front.screen_chart import screen_chart
 from miner.front.screen_report import event_json, event_lines, result_json, result_lines
 
@@ -124,11 +125,11 @@ def test_a_batch_is_compared_in_all_32_bits() -> None:
 
 # A screening
 
-def screened(seconds: float = 300.0, rounds: int = 1, **settings: object) -> tuple[Screening, list[Event]]:
+def screened(seconds: float = 300.0, rounds: int = 1, **settings: object) -> tuple[Screening, list[ScreenEvent]]:
     """Screen until each kernel has had its turn."""
-    stop, events = threading.Event(), list[Event]()
+    stop, events = threading.Event(), list[ScreenEvent]()
 
-    def hear(event: Event) -> None:
+    def hear(event: ScreenEvent) -> None:
         events.append(event)
         if isinstance(event, ScreenProgress) and event.rounds >= rounds:
             stop.set()
@@ -226,7 +227,7 @@ def test_counters_of_throttling_are_read_where_there_are_any(tmp_path: Path) -> 
 
 def cpu(number: int, rate: float, *wrong: Mismatch, host: str = "a", model: str = "m") -> CpuScreening:
     kernel = KernelScreening("sha256d", "avx2", 1000, len(wrong), 1000, 1000 / rate, 3e9)
-    return CpuScreening(host, number, model, "0x1", 1.0, 0.9, (kernel,), wrong, Throttling(), 2.9e9, 3.1e9)
+    return CpuScreening(host, number, model, "0x1", 1.0, 0.9, 1, (kernel,), wrong, Throttling(), 2.9e9, 3.1e9)
 
 
 def mismatch(hit: bool | None = False, again_top: int = 5) -> Mismatch:
@@ -252,10 +253,10 @@ def test_json_has_an_object_a_line() -> None:
     assert [line["type"] for line in told] == ["screen_cpu"] * 4 + ["screen_done"]
     assert all(line["time"] == "1970-01-01T00:00:00.000Z" for line in told)
     assert told[2]["kernels"][0]["from_median"] == pytest.approx(-0.2)
-    assert told[2]["kernels"][0]["hashes_per_second"] == pytest.approx(0.8e6)
+    assert told[2]["kernels"][0]["hashrate_hashes_per_second"] == pytest.approx(0.8e6)
     assert (told[-1]["mismatches"], told[-1]["cpus"], told[-1]["cpus_not_screened"]) == (1, 4, 0)
     found = json.loads(event_json(mismatch(), 0.0))
-    assert (found["type"], found["time"], found["header_hex"]) == (
+    assert (found["type"], found["time"], found["header"]) == (
         "screen_mismatch", "1970-01-01T00:00:01.500Z", HEADER.hex())
     assert (found["expected_hit"], found["got_hit"], found["portable_erred"]) == (True, False, False)
 

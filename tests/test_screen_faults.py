@@ -43,10 +43,10 @@ def test_a_kernel_that_errs_once_in_a_million_hashes_is_found_on_the_right_cpu(p
     found = [line for line in told if line["type"] == "screen_mismatch"]
     for mismatch in found:
         assert (mismatch["cpu"], mismatch["algorithm"], mismatch["kernel"]) == (FAULTY_CPU, "sha256d", "portable")
-        header = bytes.fromhex(mismatch["header_hex"])
+        header = bytes.fromhex(mismatch["header"])
         assert mismatch["nonce"] == int.from_bytes(header[76:], "little")
-        assert int(mismatch["expected_top_hex"], 16) == top(header)
-        assert mismatch["expected_hit"] == (top(header) <= int(mismatch["target_top_hex"], 16))
+        assert int(mismatch["expected_top"], 16) == top(header)
+        assert mismatch["expected_hit"] == (top(header) <= int(mismatch["target_top"], 16))
         assert mismatch["got_hit"] is not mismatch["expected_hit"]
         assert (mismatch["portable_erred"], mismatch["again"], mismatch["tries"]) == (False, 0, 16)
     cpus = {line["cpu"]: line for line in told if line["type"] == "screen_cpu"}

@@ -9,7 +9,7 @@
 #undef miner_sha256d_portable
 
 enum { ONE_IN = 1000000 };
-static _Thread_local uint64_t hashed;
+static _Atomic uint64_t hashed;     /* on that CPU, by all threads */
 
 static uint64_t faulty_scan(const miner_prepared *work, miner_scratch *s, uint32_t nonce, uint64_t batches,
                             const miner_stop *stop, uint64_t *candidates)

@@ -4,13 +4,13 @@ import contextlib
 import threading
 import time
 
-from miner.core.screening import Mismatch, Screening, ScreenProgress, ScreenStarted
+from miner.core.screening import ScreenEvent
 from miner.engine.screening import screen as screen_cpus
 from miner.front.argparser import Parser
 from miner.front.chart import ChartFile
-from miner.front.console import Console, ExitStatus
+from miner.front.console import Console
 from miner.front.screen_chart import screen_chart
-from miner.front.screen_options import STATUSES, add_screen_options, screen_seconds
+from miner.front.screen_options import STATUSES, add_screen_options, screen_seconds, screen_status
 from miner.front.screen_report import event_json, event_lines, result_json, result_lines
 from miner.front.values import integer, threads
 
@@ -25,7 +25,7 @@ def screen(args: list[str], console: Console) -> int:
     seconds = screen_seconds(options)
     stop = threading.Event()
 
-    def tell(event: ScreenStarted | ScreenProgress | Mismatch) -> None:
+    def tell(event: ScreenEvent) -> None:
         if options.json:
             console.result(event_json(event, time.time()))
         else:
@@ -40,16 +40,7 @@ def screen(args: list[str], console: Console) -> int:
         if chart:
             chart.write(screen_chart(result))
             console.message(f"Chart written to {options.chart}")
-    return status(result, stop.is_set())
-
-
-def status(result: Screening, stopped: bool) -> int:
-    """The exit status of a screening that came to this; `stopped` is whether a signal ended it."""
-    if result.mismatches:
-        return ExitStatus.MISMATCH
-    if stopped and not result.hashes:
-        return ExitStatus.INTERRUPTED
-    return ExitStatus.FAILED if result.not_screened else ExitStatus.OK
+    return screen_status(result, stop.is_set())
 
 
 def parser() -> Parser:

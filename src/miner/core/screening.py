@@ -25,6 +25,18 @@ class ScreenStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterScreenStarted:
+    """A screening of a cluster begins, for `seconds`: with the executors that are there by now, and the cores that they
+    have on that number of hosts. Executors that join later are screened from then on."""
+
+    executors: int
+    hosts: int
+    cores: int
+    seed: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ScreenProgress:
     """What a screening has done so far, in `seconds` of wall time: hashes compared, mismatches among them, and how
     often each kernel has had its turn on each CPU at least."""
@@ -72,6 +84,9 @@ class Mismatch:
     def portable_erred(self) -> bool:
         """Whether the portable code computed wrongly, and not the kernel."""
         return self.expected != self.expected_again
+
+
+ScreenEvent = ScreenStarted | ClusterScreenStarted | ScreenProgress | Mismatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +156,7 @@ class CpuScreening:
     model, microcode    see `miner.engine.processors.Processor`
     seconds             wall time for which a thread was on it; `cpu_seconds`: the CPU time that the thread had. 0: it
                         was not screened
+    rounds              how often every kernel has had its turn
     kernels             one for each kernel, whether its turn came or not, and one for each algorithm's REFERENCE
     mismatches          the first MISMATCHES_KEPT of them, in the order in which they were found
     clock_lowest_hertz, clock_highest_hertz
@@ -154,6 +170,7 @@ class CpuScreening:
     microcode: str
     seconds: float
     cpu_seconds: float
+    rounds: int
     kernels: tuple[KernelScreening, ...]
     mismatches: tuple[Mismatch, ...]
     throttling: Throttling
@@ -179,6 +196,7 @@ class CpuScreening:
         lowest = [each for each in (self.clock_lowest_hertz, other.clock_lowest_hertz) if each is not None]
         highest = [each for each in (self.clock_highest_hertz, other.clock_highest_hertz) if each is not None]
         return replace(self, seconds=self.seconds + other.seconds, cpu_seconds=self.cpu_seconds + other.cpu_seconds,
+                       rounds=self.rounds + other.rounds,
                        kernels=tuple(kernels.values()),
                        mismatches=(self.mismatches + other.mismatches)[:MISMATCHES_KEPT],
                        throttling=self.throttling + other.throttling,
@@ -225,6 +243,10 @@ class Medians:
     def items(self) -> list[tuple[str, str, str, int, float]]:
         """Model, algorithm, kernel, number of CPUs, and their median in H/s."""
         return [(*key, len(rates), statistics.median(rates)) for key, rates in self._rates.items()]
+
+    def count(self, cpu: CpuScreening, kernel: KernelScreening) -> int:
+        """The number of CPUs of that CPU's model on which the kernel was timed."""
+        return len(self._rates.get((cpu.model, kernel.algorithm, kernel.kernel), ()))
 
     def distance(self, cpu: CpuScreening, kernel: KernelScreening) -> float | None:
         """How far a kernel's hashrate on a CPU is from the median of that CPU's model: -0.05 is 5% below. None where

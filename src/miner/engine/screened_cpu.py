@@ -71,7 +71,7 @@ class ScreenedCpu:
             clocked = self._highest > 0
             return CpuScreening(
                 self._plan.host, self.number, self._processor.model, self._processor.microcode, self._seconds,
-                self._cpu_seconds, tuple(kernels), tuple(self._mismatches), self._throttling,
+                self._cpu_seconds, self.rounds, tuple(kernels), tuple(self._mismatches), self._throttling,
                 self._lowest if clocked else None, self._highest if clocked else None, self._remark)
 
     def visit(self, until: float) -> None:

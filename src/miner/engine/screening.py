@@ -18,7 +18,7 @@ from pathlib import Path
 from miner import _native
 from miner.core.algorithm import Algorithm, algorithms
 from miner.core.errors import EngineError, UsageError
-from miner.core.screening import Mismatch, Screening, ScreenProgress, ScreenStarted
+from miner.core.screening import ScreenEvent, Screening, ScreenProgress, ScreenStarted
 from miner.engine.cpus import allowed_cpus, usable_threads
 from miner.engine.hostlock import LOCKS, try_lock
 from miner.engine.kernels import first_that_fits
@@ -32,12 +32,11 @@ _ROUNDS = 4  # turns that each kernel should have on each CPU at least, however 
 _VISIT_SECONDS = 10.0  # a CPU's time until its thread goes on to another one, if more CPUs are to be screened
 _WAIT_SECONDS = 0.05
 
-Event = ScreenStarted | Mismatch | ScreenProgress
-
 
 def screen(chosen: Sequence[Algorithm | str] = (), seconds: float = 60.0, *, seed: int | None = None, threads: int = 0,
            cpus: Iterable[int] = (), nice: int | None = NICE, stop: threading.Event | None = None,
-           on_event: Callable[[Event], None] = lambda event: None, locks: Path = LOCKS) -> Screening:
+           on_event: Callable[[ScreenEvent], None] = lambda event: None, beside: int = 0,
+           locks: Path = LOCKS) -> Screening:
     """Screen this host's CPUs for `seconds`, or until `stop` is set, and say what came of it.
 
     chosen    algorithms, or their names as `Algorithm.parse` reads them; none: all there are
@@ -50,6 +49,8 @@ def screen(chosen: Sequence[Algorithm | str] = (), seconds: float = 60.0, *, see
     on_event  is called with ScreenStarted; each Mismatch, from any thread; ScreenProgress after the first round of all
               kernels on all CPUs, and each minute
 
+    beside    threads of other screenings on this host, which share its CPUs out with this one
+
     Screenings in several processes of one host visit different CPUs at any time. Raises UsageError for an unknown
     algorithm or a CPU that this process may not use, EngineError where no kernel can be screened, and whatever has
     ended a thread.
@@ -60,7 +61,7 @@ def screen(chosen: Sequence[Algorithm | str] = (), seconds: float = 60.0, *, see
     if unknown := sorted(set(numbers) - set(allowed)):
         raise UsageError(f"CPU {unknown[0]} is none that this process may use: it has {', '.join(map(str, allowed))}")
     threads = min(threads or usable_threads(), len(numbers))
-    visits = math.ceil(len(numbers) / threads)
+    visits = math.ceil(len(numbers) / (threads + beside))
     plan, remarks = _plan(picked, threads, seconds / visits, secrets.randbits(63) if seed is None else seed)
     run = _Run(plan, numbers, threads, nice, min(_VISIT_SECONDS, seconds / visits / _ROUNDS), on_event, locks)
     on_event(ScreenStarted(plan.host, numbers, threads, plan.seed, seconds,
@@ -92,7 +93,7 @@ class _Run:
     """Threads, and the CPUs that they visit."""
 
     def __init__(self, plan: Plan, cpus: Sequence[int], threads: int, nice: int | None, visit_seconds: float,
-                 on_event: Callable[[Event], None], locks: Path) -> None:
+                 on_event: Callable[[ScreenEvent], None], locks: Path) -> None:
         self._seed, self._nice, self._visit_seconds, self._locks = plan.seed, nice, visit_seconds, locks
         self._on_event = on_event
         self._epoch = _native.Epoch()

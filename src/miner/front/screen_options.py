@@ -1,10 +1,12 @@
-"""The options of the commands that screen CPUs, on one machine and on a cluster."""
+"""The options and exit statuses of the commands that screen CPUs, on one machine and on a cluster."""
 
 import argparse
 
 from miner.core.algorithm import Algorithm, forms
 from miner.core.errors import UsageError
+from miner.core.screening import Screening
 from miner.front.argparser import Parser
+from miner.front.console import ExitStatus
 from miner.front.values import integer, niceness, some_seconds
 
 DEFAULT_SECONDS = 60.0
@@ -39,3 +41,13 @@ def screen_seconds(options: argparse.Namespace) -> float:
     if options.minutes is not None:
         return float(60 * options.minutes)
     return DEFAULT_SECONDS if options.seconds is None else float(options.seconds)
+
+
+def screen_status(result: Screening, stopped: bool, missed: int = 0) -> int:
+    """The exit status of a screening that came to this. `stopped`: a signal ended it; `missed` executors of a cluster
+    took no part."""
+    if result.mismatches:
+        return ExitStatus.MISMATCH
+    if stopped and not result.hashes:
+        return ExitStatus.INTERRUPTED
+    return ExitStatus.FAILED if missed or result.not_screened or not result.cpus else ExitStatus.OK

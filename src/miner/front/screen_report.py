@@ -3,30 +3,41 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 from miner import __version__
 from miner.core.screening import (
+    ClusterScreenStarted,
     CpuScreening,
     KernelScreening,
     Medians,
     Mismatch,
+    ScreenEvent,
     Screening,
     ScreenProgress,
     ScreenStarted,
     Throttling,
 )
+from miner.front.event_json import rfc3339
 from miner.front.naming import own_words
 from miner.front.report import counted, hashrate_text, table
 
-SLOW = -0.1  # from the median of its model: what a line calls slow
+SLOW = -0.1  # from the median of its model: what a line calls slow,
+_LEAST_CPUS = 3  # where the median is of as many CPUs at least
 
 
-def event_lines(event: ScreenStarted | ScreenProgress | Mismatch) -> Iterator[str]:
+def event_lines(event: ScreenEvent) -> Iterator[str]:
     """An event as lines for people."""
     match event:
         case ScreenStarted():
-            yield from _started(event)
+            kernels = "; ".join(f"{algorithm}: {', '.join(names)}" for algorithm, names in event.kernels)
+            yield (f"Screening {counted(len(event.cpus), 'CPU')} of {event.host}, {event.threads} at a time, for "
+                   f"{event.seconds:g} seconds. {kernels}")
+            yield _seed(event.seed)
+            yield from remark_lines(event)
+        case ClusterScreenStarted():
+            yield (f"Screening {counted(event.executors, 'executor')} with {counted(event.cores, 'core')} on "
+                   f"{counted(event.hosts, 'host')} for {event.seconds:g} seconds")
+            yield _seed(event.seed)
         case ScreenProgress():
             yield (f"{event.seconds:.0f} seconds, {counted(event.rounds, 'round')} of all kernels on each CPU: "
                    f"{event.hashes} hashes compared, {mismatches_text(event.mismatches)}")
@@ -34,12 +45,14 @@ def event_lines(event: ScreenStarted | ScreenProgress | Mismatch) -> Iterator[st
             yield mismatch_line(event)
 
 
-def _started(event: ScreenStarted) -> Iterator[str]:
-    kernels = "; ".join(f"{algorithm}: {', '.join(names)}" for algorithm, names in event.kernels)
-    yield (f"Screening {counted(len(event.cpus), 'CPU')} of {event.host}, {event.threads} at a time, for "
-           f"{event.seconds:g} seconds. {kernels}")
-    yield f"Seed {event.seed}: with --seed={event.seed} equal headers are screened again"
-    yield from map(own_words, event.remarks)
+def _seed(seed: int) -> str:
+    return f"Seed {seed}: with --seed={seed} equal headers are screened again"
+
+
+def remark_lines(event: ScreenStarted) -> Iterator[str]:
+    """What is left out on a host."""
+    for remark in event.remarks:
+        yield f"{event.host}: {own_words(remark)}"
 
 
 def mismatch_line(mismatch: Mismatch) -> str:
@@ -86,7 +99,8 @@ def result_lines(result: Screening) -> Iterator[str]:
 def slow_lines(result: Screening, medians: Medians) -> Iterator[str]:
     """The CPUs that are clearly slower than others of their model."""
     for cpu in result.cpus:
-        if (farthest := medians.farthest(cpu)) is not None and farthest[1] <= SLOW:
+        farthest = medians.farthest(cpu)
+        if farthest is not None and farthest[1] <= SLOW and medians.count(cpu, farthest[0]) >= _LEAST_CPUS:
             yield f"{cpu.host}, CPU {cpu.cpu} is slow: {_distance(*farthest)} from the median of its model"
 
 
@@ -122,12 +136,14 @@ def _top(bits: int) -> str:
 
 # JSON
 
-def event_json(event: ScreenStarted | ScreenProgress | Mismatch, now: float) -> str:
+def event_json(event: ScreenEvent, now: float) -> str:
     """An event as a JSON object. `now` is its time, in seconds since 1970; a mismatch has its own."""
     match event:
         case ScreenStarted():
             facts = asdict(event) | {"kernels": dict(event.kernels)}
             return _object("screen_started", now, version=__version__, **facts)
+        case ClusterScreenStarted():
+            return _object("screen_cluster_started", now, version=__version__, **asdict(event))
         case ScreenProgress():
             return _object("screen_progress", now, **asdict(event))
         case Mismatch():
@@ -138,9 +154,9 @@ def mismatch_fields(mismatch: Mismatch) -> dict[str, object]:
     """A mismatch's facts, but for its time, with the header and 32-bit numbers of hashes in hex."""
     return {
         "host": mismatch.host, "cpu": mismatch.cpu, "model": mismatch.model, "microcode": mismatch.microcode,
-        "algorithm": mismatch.algorithm, "kernel": mismatch.kernel, "header_hex": mismatch.header.hex(),
-        "nonce": mismatch.nonce, "target_top_hex": f"{mismatch.target_top:08x}",
-        "expected_top_hex": f"{mismatch.expected:08x}", "expected_again_top_hex": f"{mismatch.expected_again:08x}",
+        "algorithm": mismatch.algorithm, "kernel": mismatch.kernel, "header": mismatch.header.hex(),
+        "nonce": mismatch.nonce, "target_top": f"{mismatch.target_top:08x}",
+        "expected_top": f"{mismatch.expected:08x}", "expected_top_again": f"{mismatch.expected_again:08x}",
         "expected_hit": None if mismatch.hit is None else not mismatch.hit, "got_hit": mismatch.hit,
         "portable_erred": mismatch.portable_erred, "again": mismatch.again, "tries": mismatch.tries,
     }
@@ -155,25 +171,25 @@ def result_json(result: Screening, now: float) -> Iterator[str]:
                   mismatches=result.mismatches, cpus=len(result.cpus), cpus_not_screened=len(result.not_screened))
 
 
+def missed_json(executor: str, host: str, cores: int, now: float) -> str:
+    """An executor of a cluster that took no part, as a JSON object."""
+    return _object("screen_missed", now, executor=executor, host=host, cores=cores)
+
+
 def cpu_fields(cpu: CpuScreening, medians: Medians) -> dict[str, object]:
     """A CPU's facts. Rates are in hashes per second of CPU time, clocks in hertz; `from_median` is -0.05 where a rate
     is 5% below the median of the CPU's model. null: not known."""
     return {
         "host": cpu.host, "cpu": cpu.cpu, "model": cpu.model, "microcode": cpu.microcode, "seconds": cpu.seconds,
-        "cpu_seconds": cpu.cpu_seconds, "hashes": cpu.hashes, "mismatches": cpu.mismatch_count,
+        "cpu_seconds": cpu.cpu_seconds, "rounds": cpu.rounds, "hashes": cpu.hashes, "mismatches": cpu.mismatch_count,
         "clock_lowest_hertz": cpu.clock_lowest_hertz, "clock_highest_hertz": cpu.clock_highest_hertz,
         "throttling": asdict(cpu.throttling), "remark": cpu.remark,
         "kernels": [{
             "algorithm": kernel.algorithm, "kernel": kernel.kernel, "hashes": kernel.hashes,
-            "mismatches": kernel.mismatches, "hashes_per_second": kernel.hashrate or None,
+            "mismatches": kernel.mismatches, "hashrate_hashes_per_second": kernel.hashrate or None,
             "from_median": medians.distance(cpu, kernel), "clock_hertz": kernel.clock_hertz,
         } for kernel in cpu.kernels],
     }
-
-
-def rfc3339(seconds: float) -> str:
-    """A time in seconds since 1970 as RFC 3339 has it, in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _object(kind: str, time: float, **facts: object) -> str:

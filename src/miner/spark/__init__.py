@@ -4,6 +4,11 @@ The driver runs the hub and prints what happens (`job`); each task mines against
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from miner.front.console import Console
+    from miner.spark.screen_job import screen as screen
 
 
 def main(argv: Sequence[str]) -> int:
@@ -11,9 +16,27 @@ def main(argv: Sequence[str]) -> int:
     status."""
     from miner.front.console import Console, run_command
 
+    if list(argv[:1]) == ["screen"]:
+        return run_command("miner spark screen", _screen_command, list(argv[1:]), Console())
+
     def command(args: list[str], console: Console) -> int:
         from miner.spark.job import spark
 
         return spark(args, console)
 
     return run_command("miner spark", command, list(argv), Console())
+
+
+def _screen_command(args: list[str], console: "Console") -> int:
+    from miner.spark.screen_command import screen_command
+
+    return screen_command(args, console)
+
+
+def __getattr__(name: str) -> Any:
+    """`screen`, loaded at first use: executors import this package, and have no use for it."""
+    if name == "screen":
+        from miner.spark.screen_job import screen
+
+        return screen
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

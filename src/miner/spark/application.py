@@ -25,7 +25,6 @@ MAX_FAILURES = 1_000_000
 # speculation; a silent Python worker is at work, not idle; executors come and go without an end to the job.
 FORCED = {
     "spark.speculation": "false",
-    "spark.task.maxFailures": str(MAX_FAILURES),
     "spark.python.worker.killOnIdleTimeout": "false",
     "spark.python.task.killTimeout": "2s",  # for last reports
 }
@@ -58,13 +57,16 @@ class Application:
 
     settings  Spark's, by name; FORCED ones replace them
     log       the file for what the JVM says; `show_log`: it is shown on stderr instead
+    failures  how often a task may fail before its Spark job is given up
 
     May be started from any thread: in one that is not the main one, pyspark leaves the signal handlers alone.
     """
 
 
-    def __init__(self, settings: Mapping[str, str], log: Path, show_log: bool = False) -> None:
-        self._settings = {**settings, **FORCED}
+    def __init__(self, settings: Mapping[str, str], log: Path, show_log: bool = False,
+                 failures: int = MAX_FAILURES) -> None:
+        self._settings = {**settings, **FORCED, "spark.task.maxFailures": str(failures)}
+        self._failures = failures
         self._log = None if show_log else log
         self._gateway: Any = None
         self._starter: threading.Thread | None = None
@@ -195,7 +197,7 @@ class Application:
         if cores := executor_cores(master) or conf.get("spark.executor.cores", ""):
             # One task an executor. Where executors may differ, each of their cores gets one.
             conf.setIfMissing("spark.task.cpus", str(cores))
-        conf.set("spark.master", patient(master, MAX_FAILURES))
+        conf.set("spark.master", patient(master, self._failures))
         if python := conf.get("spark.pyspark.python", ""):
             os.environ["PYSPARK_PYTHON"] = python  # spark-submit does so for its scripts
         return conf

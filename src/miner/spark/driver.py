@@ -12,7 +12,7 @@ from miner.spark.application import under_spark_submit
 from miner.spark.java import prepare_java
 from miner.spark.masters import is_local, is_local_cluster
 from miner.spark.partition import Lease
-from miner.spark.settings import JobSettings
+from miner.spark.settings import ClusterSettings, JobSettings
 from miner.spark.workspace import bare_python, environment, spark_home, workspace
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def require_pyspark() -> None:
 
 
 @contextlib.contextmanager
-def prepared(settings: JobSettings) -> Iterator[Path]:
+def prepared(settings: JobSettings | ClusterSettings) -> Iterator[Path]:
     """Prepare this process to start Spark: gives a folder for the run, and sets the environment's variables meanwhile.
     Raises MinerError where there is no Java that will do."""
     with workspace() as directory:
@@ -51,7 +51,7 @@ def prepared(settings: JobSettings) -> Iterator[Path]:
             yield directory
 
 
-def spark_settings(settings: JobSettings, directory: Path) -> dict[str, str]:
+def spark_settings(settings: JobSettings | ClusterSettings, directory: Path) -> dict[str, str]:
     """Spark's settings: those that were asked for, and those that follow from them. None is secret."""
     spark = dict(settings.spark)
     if settings.master:

@@ -48,18 +48,20 @@ class JobSettings:
     notices: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    """Which cluster, and how to start on it: `master` is "" under spark-submit, which keeps it to itself; `spark` are
+    Spark's settings by name."""
+
+    master: str
+    spark: dict[str, str]
+
+
 def parser() -> Parser:
     """The parser of `miner spark`."""
     parser = Parser(prog="miner spark", usage="python -m miner spark [OPTIONS]",
                     description=_DESCRIPTION, epilog=_EPILOG)
-    group = parser.add_argument_group("cluster")
-    add = group.add_argument
-    add("--master", metavar="URL",
-        help="local[N], local-cluster[EXECUTORS,CORES,MB], spark://HOST:PORT, yarn, k8s://…; spark-submit has its own")
-    add("--executors", type=integer(1, 10000), metavar="N", help="how many to ask for (default: 2 without --master)")
-    add("--executor-cores", type=integer(1, 10000), metavar="N",
-        help="cores of each executor (default: Spark's; 1 on a standalone cluster with --executors, else all)")
-    add("--conf", action="append", default=[], metavar="KEY=VALUE", help="a setting of Spark's")
+    add = add_cluster_options(parser).add_argument
     add("--hub-host", default="", metavar="HOST",
         help="this machine's address that executors can reach (default: the one Spark's driver uses)")
     add("--hub-port", type=integer(0, 65535), default=0, metavar="PORT", help="(default: any free one)")
@@ -73,6 +75,19 @@ def parser() -> Parser:
     add_run_options(parser, None, f"{DEMO_SECONDS:g} with --sandbox, else 0")
     add_face_options(parser)
     return parser
+
+
+def add_cluster_options(parser: Parser) -> argparse._ArgumentGroup:
+    """Declare the options that say which cluster, in a group of their own, which is returned."""
+    group = parser.add_argument_group("cluster")
+    add = group.add_argument
+    add("--master", metavar="URL",
+        help="local[N], local-cluster[EXECUTORS,CORES,MB], spark://HOST:PORT, yarn, k8s://…; spark-submit has its own")
+    add("--executors", type=integer(1, 10000), metavar="N", help="how many to ask for (default: 2 without --master)")
+    add("--executor-cores", type=integer(1, 10000), metavar="N",
+        help="cores of each executor (default: Spark's; 1 on a standalone cluster with --executors, else all)")
+    add("--conf", action="append", default=[], metavar="KEY=VALUE", help="a setting of Spark's")
+    return group
 
 
 def read_settings(options: argparse.Namespace, console: Console) -> JobSettings:
@@ -89,15 +104,16 @@ def read_settings(options: argparse.Namespace, console: Console) -> JobSettings:
     if options.lease_seconds < 1:
         raise UsageError("--lease-seconds must be at least 1")
     wanted = options.seconds if options.seconds is not None else DEMO_SECONDS if source.sandbox else 0.0
-    master, spark = _cluster(options)
+    cluster = read_cluster(options)
     told = notices(options)
     passwords = [login.password for login in options.given.source.all()]
     if under_spark_submit() and any(password and password.text and not password.place for password in passwords):
         told.append("the password is on spark-submit's command line, where others can see it: use --password-file")
     return JobSettings(
-        source=source, engine=engine, seconds=wanted, master=master, spark=spark, hub_host=options.hub_host,
-        hub_port=options.hub_port, lease_seconds=options.lease_seconds, compare=options.compare,
-        quiet=options.quiet, debug=options.debug, faces=_faces(options), notices=tuple(told))
+        source=source, engine=engine, seconds=wanted, master=cluster.master, spark=cluster.spark,
+        hub_host=options.hub_host, hub_port=options.hub_port, lease_seconds=options.lease_seconds,
+        compare=options.compare, quiet=options.quiet, debug=options.debug, faces=_faces(options),
+        notices=tuple(told))
 
 
 def _faces(options: argparse.Namespace) -> FaceSettings:
@@ -105,8 +121,9 @@ def _faces(options: argparse.Namespace) -> FaceSettings:
     return replace(faces, live=faces.live and not under_spark_submit())  # which writes to the terminal as well
 
 
-def _cluster(options: argparse.Namespace) -> tuple[str, dict[str, str]]:
-    """The master's URL, and Spark's settings that follow from the options."""
+def read_cluster(options: argparse.Namespace) -> ClusterSettings:
+    """The master's URL, and Spark's settings that follow from the options. Raises UsageError for what doesn't fit
+    together."""
     spark = dict(_setting(text) for text in options.conf)
     if under_spark_submit():
         if options.master or options.conf:
@@ -124,7 +141,7 @@ def _cluster(options: argparse.Namespace) -> tuple[str, dict[str, str]]:
         if is_local(master):
             raise UsageError(f"--executor-cores: the master {master!r} says how many cores there are")
         spark.setdefault("spark.executor.cores", str(options.executor_cores))
-    return master, spark
+    return ClusterSettings(master, spark)
 
 
 def _setting(text: str) -> tuple[str, str]:
