@@ -38,7 +38,7 @@ def test_a_planted_fault_is_found_on_its_cpu(environ: Mapping[str, str], tmp_pat
     with job("-a", "sha256d", "--seconds", "600", "--json", "--nice", "0", "--master", "local-cluster[2,1,1024]",
              "--conf", f"spark.executorEnv.MINER_FAULTY_CPU={FAULTY_CPU}", "--chart", str(tmp_path / "chart.svg"),
              command=COMMAND, environ={**environ, "PYTHONPATH": str(package)}) as running:
-        running.wait_for('"type": "screen_mismatch"')
+        running.wait_for('"type": "screen_mismatch"', 400.0)
         running.interrupt(signal.SIGINT)
         assert running.finish() == 3, running.lines
     [started] = told(running, "screen_cluster_started")
