@@ -39,11 +39,11 @@ def screen(spark: "SparkSession", algorithms: Sequence[Algorithm | str] = (), se
                          "here (SparkSession.builder.master(…))")
     from pyspark import SparkFiles
 
-    algorithms = tuple(Algorithm.parse(str(algorithm)) for algorithm in algorithms)
+    chosen = tuple(Algorithm.parse(str(algorithm)) for algorithm in algorithms)
     folder = Path(SparkFiles.getRootDirectory(), "sparkminer")  # as long as Spark may have to send the package
     folder.mkdir(exist_ok=True)
     ship(spark.sparkContext, folder)
-    result = screened(spark, algorithms, seconds, seed, nice, stop or threading.Event(), on_event)
+    result = screened(spark, chosen, seconds, seed, nice, stop or threading.Event(), on_event)
     frame = screening_frame(spark, result.screening, time.time())
     if write_to:
         append(frame, write_to)
