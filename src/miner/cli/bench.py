@@ -26,6 +26,12 @@ from miner.front.console import Console, ExitStatus
 from miner.front.report import hashrate_text, table
 from miner.front.values import integer, some_seconds, threads
 
+_STATUSES = """\
+exit status:
+  0    every candidate was measured
+  1    a kernel computes wrong hashes, or what was to be written could not be written
+  2    an option is wrong
+  130  it was stopped before the first round was over"""
 _FAR_BELOW = 0.8  # of the CPU time due to the threads: where they had less, a line says so
 
 
@@ -116,7 +122,8 @@ def _median(clocks: Sequence[float | None]) -> float | None:
 def parser() -> Parser:
     """The parser of `miner bench`."""
     parser = Parser(prog="miner bench", usage="python -m miner bench [OPTIONS]",
-                    description="Measure every kernel this CPU has, on one thread and on all, beside Python's hashlib.")
+                    description="Measure every kernel this CPU has, on one thread and on all, beside Python's hashlib.",
+                    epilog=_STATUSES)
     add = parser.add_argument
     add("-a", "--algo", type=Algorithm.parse, action="append", metavar="ALGO",
         help=f"{forms()}; may be given more than once (default: each of them)")

@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable
 
 from miner.collector import rare_collections
+from miner.config import SourceConfig
 from miner.core.errors import UsageError
 from miner.front.argparser import Parser, Several
+from miner.front.check import NOTHING_DONE, run_lines, source_lines
 from miner.front.console import Console, ExitStatus
 from miner.front.faces import open_faces
 from miner.front.hub_report import miner_table
 from miner.front.login_options import GiveSecret
-from miner.front.options import add_face_options, add_run_options, add_source_options
+from miner.front.options import RUN_STATUSES, add_face_options, add_run_options, add_source_options
 from miner.front.passwords import from_environment, get_secret
 from miner.front.report import work_line
 from miner.front.reporter import Reporter, hub_reporter
@@ -50,7 +52,8 @@ def hub(args: list[str], console: Console) -> int:
     """Run a hub until the time is up, its source ends, or a signal comes. Prints how to join, and at the end the
     sums."""
     options = parser().parse_args(args)
-    source = open_source(source_config(options, console.environ, for_hub=True))
+    settings = source_config(options, console.environ, for_hub=True)
+    source = open_source(settings)
     host, port = _listen_address(options.listen)
     token = _token(options, console)
     console.messages(notices(options))
@@ -59,6 +62,8 @@ def hub(args: list[str], console: Console) -> int:
     stop = threading.Event()
     config = HubConfig(host=host, port=port, token=token, exempt_networks=options.exempt_networks,
                        **{name: getattr(options, name) for name in _LIMITS})
+    if options.check:
+        return _check(settings, options, config, made_up=not token, console=console)
     with (rare_collections(), console.stopping(stop.set),
           open_faces(face_settings(options), "hub", console, seconds=options.seconds) as faces,
           HubThread(source, config, faces.tap(report.wants)) as running):
@@ -73,9 +78,22 @@ def hub(args: list[str], console: Console) -> int:
     return ExitStatus.OK
 
 
+def _check(source: SourceConfig, options: argparse.Namespace, config: HubConfig, *, made_up: bool,
+           console: Console) -> int:
+    """`--check`: say what would be done."""
+    token = "a token that is made up at each start" if made_up else "the token"
+    port = f"port {config.port}" if config.port else "any free port"
+    for line in (f"Serving {options.algorithm} on {config.host}, {port}, to at most {config.max_miners} miners that "
+                 f"show {token}", *source_lines(source), *run_lines(options.seconds, face_settings(options)),
+                 NOTHING_DONE):
+        console.result(line)
+    return ExitStatus.OK
+
+
 def parser() -> Parser:
     """The options of `python -m miner hub`."""
-    parser = Parser(prog="miner hub", usage="python -m miner hub [OPTIONS]", description=_DESCRIPTION)
+    parser = Parser(prog="miner hub", usage="python -m miner hub [OPTIONS]", description=_DESCRIPTION,
+                    epilog=RUN_STATUSES)
     group = parser.add_argument_group("hub")
     add = group.add_argument
     add("--listen", default="127.0.0.1:0", metavar="HOST:PORT",

@@ -9,7 +9,7 @@ from miner import __version__
 from miner.core.errors import MinerError, UsageError
 from miner.front.argparser import Parser
 from miner.front.console import Console, ExitStatus
-from miner.front.options import add_engine_options, add_face_options, add_run_options, add_source_options
+from miner.front.options import RUN_STATUSES, add_engine_options, add_face_options, add_run_options, add_source_options
 from miner.front.settings import engine_config, face_settings, notices, source_config
 
 _DESCRIPTION = """\
@@ -70,13 +70,13 @@ signals:
   Ctrl-C, SIGTERM or SIGHUP ends a run in order, a second one at once (within a second of the first it is the same one).
   In the background SIGHUP opens the file that messages go to anew, for logrotate and its kin.
 
-exit status:
-  0 ended as told, 1 gave up, or the output could not be written, 2 wrong usage"""
+"""
 
 
 def parser() -> Parser:
     """The options of `python -m miner` itself."""
-    parser = Parser(prog="miner", description=_DESCRIPTION, epilog=_EPILOG, usage="python -m miner [OPTIONS]")
+    parser = Parser(prog="miner", usage="python -m miner [OPTIONS]", description=_DESCRIPTION,
+                    epilog=_EPILOG + RUN_STATUSES)
     add_source_options(parser)
     add_engine_options(parser)
     add_run_options(parser)
@@ -98,6 +98,8 @@ def version_text() -> str:
 def mine(args: list[str], console: Console) -> int:
     """`python -m miner`: mine until the time is up, the source ends, or a signal comes."""
     options = parser().parse_args(args)
+    if options.check:
+        return check(options, console)
     if options.benchmark:
         return run_benchmark(options, console)
     source, engine = source_config(options, console.environ), engine_config(options, console.environ)
@@ -117,6 +119,20 @@ def mine(args: list[str], console: Console) -> int:
                 console.messages(report.lines(event))
         except MinerError as error:  # told as the last event
             return ExitStatus.USAGE if isinstance(error, UsageError) else ExitStatus.FAILED
+    return ExitStatus.OK
+
+
+def check(options: argparse.Namespace, console: Console) -> int:
+    """`--check`: say what would be done. Raises MinerError for what won't do."""
+    from miner.front.check import NOTHING_DONE, engine_line, run_lines, source_lines
+
+    engine = engine_config(options, console.environ)
+    source = None if options.benchmark else source_config(options, console.environ)
+    lines = [engine_line(options.algorithm, engine), *(source_lines(source) if source else ()),
+             *run_lines(options.seconds, face_settings(options)), NOTHING_DONE]
+    console.messages(notices(options))
+    for line in lines:
+        console.result(line)
     return ExitStatus.OK
 
 

@@ -26,6 +26,13 @@ from miner.front.values import (
     worker_id,
 )
 
+RUN_STATUSES = """\
+exit status:
+  0    ended as told: its time was up, it was stopped, or its source had no more work
+  1    gave up, or what it was to write could not be written
+  2    an option is wrong, or something is missing that an option needs
+  130  Ctrl-C came before there was anything to stop"""
+
 
 def add_source_options(parser: Parser) -> None:
     """Where work comes from and who is paid. Read back with `miner.front.settings.source_config`."""
@@ -143,6 +150,8 @@ def add_run_options(parser: Parser, seconds_default: float | None = 0.0, default
     add = group.add_argument
     add("--seconds", type=seconds, default=seconds_default, metavar="N",
         help=f"stop after so many seconds; 0: run until stopped (default: {default_text})")
+    add("--check", action="store_true",
+        help="say what would be done and who would be paid, connect to nothing, and end")
     add("-q", "--quiet", action="store_true", help="leave out the hashrate of each thread")
     add("-D", "--debug", action="store_true", help="say more")
     add("-c", "--config", action=ConfigFile, metavar="FILE",

@@ -149,8 +149,14 @@ def _username(options: argparse.Namespace, login: Login) -> str:
 def _password(options: argparse.Namespace, environ: Mapping[str, str], ask: Callable[[str], str]) -> str:
     """The password for every URL that has none of its own; "" where none was given."""
     if secret := options.given.secrets.get("password"):
+        if options.check:
+            ask = _dont_ask
         return get_secret(secret, ask, f"Password for {options.given.source.current.username or 'the pool or node'}: ")
     return from_environment(environ, "MINER_PASSWORD")
+
+
+def _dont_ask(prompt: str) -> str:
+    return "?"  # nobody is logged in
 
 
 def _aux_config(options: argparse.Namespace, environ: Mapping[str, str]) -> AuxConfig | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from miner.core.source import WorkSource
 from miner.core.text import one_line
+from miner.front.check import NOTHING_DONE, run_lines, source_lines
 from miner.front.console import Console, ExitStatus
 from miner.front.faces import Faces, open_faces
 from miner.front.hub_report import miner_table
@@ -37,6 +38,8 @@ def spark(args: list[str], console: Console) -> int:
         console.result(str(script()))
         return ExitStatus.OK
     settings = read_settings(options, console)
+    if options.check:
+        return _check(settings, console)
     source = open_source(settings.source)
     require_pyspark()
     refuse_obstacles()
@@ -48,6 +51,19 @@ def spark(args: list[str], console: Console) -> int:
 
             return compare(settings, directory, stop, console)
         ClusterRun(settings, source, directory, stop, console).run()
+    return ExitStatus.OK
+
+
+def _check(settings: JobSettings, console: Console) -> int:
+    """`--check`: say what would be done."""
+    console.messages(settings.notices)
+    where = settings.master or "the master that spark-submit names"
+    threads = counted(settings.engine.threads, "thread") if settings.engine.threads else "a thread for each of its CPUs"
+    kernel = f"kernel {settings.engine.kernel}" if settings.engine.kernel else "the fastest kernel there"
+    for line in (f"Hashing {settings.source.algorithm} on Spark, {where}: each task with {threads}, with {kernel}",
+                 *(f"  {key} is set" for key in sorted(settings.spark)), *source_lines(settings.source),
+                 *run_lines(settings.seconds, settings.faces), NOTHING_DONE):
+        console.result(line)
     return ExitStatus.OK
 
 

@@ -10,7 +10,7 @@ from miner.config import EngineConfig, SourceConfig
 from miner.core.errors import UsageError
 from miner.front.argparser import Parser
 from miner.front.console import Console
-from miner.front.options import add_engine_options, add_face_options, add_run_options, add_source_options
+from miner.front.options import RUN_STATUSES, add_engine_options, add_face_options, add_run_options, add_source_options
 from miner.front.settings import FaceSettings, engine_config, face_settings, notices, source_config
 from miner.front.values import integer, seconds
 from miner.spark.application import under_spark_submit
@@ -25,7 +25,9 @@ _EPILOG = """\
 examples:
   python -m miner spark --sandbox
   python -m miner spark --master spark://HOST:7077 -o stratum+tcp://pool.example:3333 -u alice --password-file F
-  spark-submit --master yarn "$(python -m miner spark --script)" -o stratum+tcp://pool.example:3333 -u alice …"""
+  spark-submit --master yarn "$(python -m miner spark --script)" -o stratum+tcp://pool.example:3333 -u alice …
+
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class ClusterSettings:
 def parser() -> Parser:
     """The parser of `miner spark`."""
     parser = Parser(prog="miner spark", usage="python -m miner spark [OPTIONS]",
-                    description=_DESCRIPTION, epilog=_EPILOG)
+                    description=_DESCRIPTION, epilog=_EPILOG + RUN_STATUSES)
     add = add_cluster_options(parser).add_argument
     add("--hub-host", default="", metavar="HOST",
         help="this machine's address that executors can reach (default: the one Spark's driver uses)")
