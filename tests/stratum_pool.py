@@ -30,7 +30,7 @@ class Miner:
     """One miner's connection, seen from the pool."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.protocol = ServerProtocol()
+        self.protocol = ServerProtocol(nonce=bytes(16))
         self.received = bytearray()
         self.reader, self.writer = reader, writer
         self._events = iter(())  # type: ignore[var-annotated]

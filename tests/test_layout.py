@@ -124,7 +124,8 @@ def test_session_never_prints() -> None:
 
 
 # Extras: what each of these modules may import from outside, besides pyspark in miner.spark.
-OUTSIDE = {("miner.net", "python_socks"), ("miner.front.live", "rich"), ("miner.front.live_frame", "rich")}
+OUTSIDE = {("miner.net", "python_socks"), ("miner.front.live", "rich"), ("miner.front.live_frame", "rich"),
+           ("miner.tls", "cryptography")}
 
 
 def test_nothing_but_the_standard_library_is_needed() -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hmac
 import json
 from collections.abc import Collection
 from typing import Any
@@ -22,6 +23,7 @@ from miner.stratum.client_events import (
     LoginLost,
     LoginRefused,
     NewDifficulty,
+    NoHub,
     Shunned,
     Subscribed,
 )
@@ -508,13 +510,16 @@ def at_hub(granted: Any) -> ClientProtocol:
     protocol = fresh(hub=True)
     assert sent(protocol.data_to_send()) == [{"id": 1, "method": "mining.configure", "params": [["sparkminer"], {}]}]
     receive(protocol, granted)
-    assert sent(protocol.data_to_send())[0]["method"] == "mining.subscribe"
     return protocol
 
 
 def test_the_extension_granted() -> None:
-    protocol = at_hub(answer(1, {"sparkminer": True}))
-    receive(protocol, answer(2, SUBSCRIPTION), answer(3, True))
+    protocol = at_hub(answer(1, {"sparkminer": True, "sparkminer.nonce": "0f" * 16}))
+    assert sent(protocol.data_to_send())[0]["method"] == "mining.subscribe"
+    receive(protocol, answer(2, SUBSCRIPTION))
+    proof = hmac.new(b"pass,d=16", b"sparkminer login\0" + b"0f" * 16 + b"\0slush.miner1", "sha256").hexdigest()
+    assert sent(protocol.data_to_send())[0]["params"] == ["slush.miner1", proof]
+    receive(protocol, answer(3, True))
     protocol.data_to_send()
     protocol.report(MinerReport("avx2", 2, 100, 50.5, "host"))
     fields = {"kernel": "avx2", "threads": 2, "hashes": 100, "hashrate": 50.5, "host": "host"}
@@ -524,12 +529,17 @@ def test_the_extension_granted() -> None:
 
 
 @pytest.mark.parametrize("reply", [answer(1, None, [-3, "Method not found", None]), answer(1, {"sparkminer": False}),
-                                   answer(1, {"sparkminer": "no"}), answer(1, {}), answer(1, True), answer(1, None)])
-def test_the_extension_not_granted(reply: bytes) -> None:
-    protocol = at_hub(reply)
-    with pytest.raises(ProtocolError, match="no reports"):
-        protocol.report(MinerReport("avx2", 2, 100, 50.5))
-    assert receive(protocol, request("sparkminer.stop", ["x"])) == []
+                                   answer(1, {"sparkminer": "no"}), answer(1, {}), answer(1, True), answer(1, None),
+                                   answer(1, {"sparkminer": True}),
+                                   answer(1, {"sparkminer": True, "sparkminer.nonce": ""}),
+                                   answer(1, {"sparkminer": True, "sparkminer.nonce": 7})])
+def test_where_no_nonce_is_given_nothing_more_is_said(reply: bytes) -> None:
+    """Whoever takes the nonce out of the answer sees no password for it."""
+    protocol = fresh(hub=True)
+    protocol.data_to_send()
+    assert receive(protocol, reply) == [NoHub()]
+    receive(protocol, answer(2, SUBSCRIPTION), answer(3, True))
+    assert protocol.data_to_send() == b"" and protocol.state is State.REFUSED
 
 
 def test_plain_pools_see_nothing_of_it() -> None:

@@ -3,10 +3,13 @@
 import ipaddress
 import math
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from miner.core.errors import UsageError
 from miner.hub.slices import MAX_SLICES
+from miner.hub.tokens import Tokens
+from miner.tls import TlsFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +18,11 @@ class HubConfig:
 
     host                  address to listen on: loopback unless told otherwise
     port                  0: any free port
-    token                 the password that miners must show; made at random where it is empty; repr leaves it out
+    token                 the password that miners must show; made at random where it is empty and there are no
+                          `users`; repr leaves it out
+    users                 tokens of single users, by user name; repr leaves them out
+    tls                   serve TLS: with the certificate in these files, or (True) with one that is made for this run;
+                          False: plain
     max_miners            connections at a time, logged in or not
     login_seconds         a connection that has not logged in by then is closed
     idle_seconds          a connection that sent nothing for so long is closed (a slow miner may need long for a share)
@@ -36,6 +43,8 @@ class HubConfig:
     host: str = "127.0.0.1"
     port: int = 0
     token: str = field(default="", repr=False)
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tls: TlsFiles | bool = False
     max_miners: int = 4096
     login_seconds: float = 10.0
     idle_seconds: float = 600.0
@@ -51,10 +60,9 @@ class HubConfig:
     max_buffer: int = 256 * 1024
 
     def __post_init__(self) -> None:
-        if not self.token:
+        if not self.token and not self.users:
             object.__setattr__(self, "token", secrets.token_urlsafe(24))
-        if not (self.token.isascii() and self.token.isprintable() and len(self.token) <= 256):
-            raise UsageError("the hub's token must be at most 256 printable ASCII characters")
+        Tokens(self.token, self.users).check(public=not _is_loopback(self.host))
         if not self.host:
             raise UsageError("the hub's host is empty: name the address to listen on, e.g. 127.0.0.1")
         if not 0 <= self.port <= 65535:
@@ -74,3 +82,11 @@ class HubConfig:
         for name in ("start_difficulty", "least_difficulty"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UsageError(f"hub setting {name} must be a number from 0, not {getattr(self, name)!r}")
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

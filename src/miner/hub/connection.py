@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Coroutine, Iterator
+import secrets
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -42,17 +43,20 @@ class Connection(asyncio.Protocol):
     """From the first byte to the last. A protocol of asyncio's, and not a task: thousands of them wait at no cost, and
     what a miner sends is answered as it comes in."""
 
-    __slots__ = ("host", "miner", "ended", "_floor", "_hub", "_protocol", "_transport", "_clock", "_heard_at",
-                 "_checks", "_reason", "_left", "_paused", "_goodbye", "_stranger", "_bytes", "_tokens",
-                 "_filled_at", "_refill")
+    __slots__ = ("host", "greeted", "miner", "ended", "_floor", "_hub", "_protocol", "_transport", "_clock",
+                 "_heard_at", "_checks", "_reason", "_left", "_paused", "_goodbye", "_stranger", "_bytes", "_tokens",
+                 "_filled_at", "_refill", "_hang_up")
 
     def __init__(self, floor: Floor, hub: Host) -> None:
         loop = asyncio.get_running_loop()
         self.host = ""
+        self.greeted = False  # the door knows it
         self.ended = False  # the socket is closed, or about to be
         self._floor, self._hub, self._clock = floor, hub, loop.time
-        self._protocol = ServerProtocol()
-        self._transport: asyncio.Transport
+        self._protocol = ServerProtocol(nonce=secrets.token_bytes(16))
+        self.miner = HubMiner(floor, self._protocol)
+        self._transport: asyncio.Transport | None = None
+        self._hang_up: Callable[[], object] | None = None  # ends a TLS handshake
         self._heard_at = self._filled_at = self._clock()
         self._stranger = True  # has not logged in
         self._bytes = 0  # that it sent as one
@@ -63,6 +67,12 @@ class Connection(asyncio.Protocol):
         self._left = self._paused = False
         self._goodbye: asyncio.TimerHandle | None = None
 
+    def greet(self, host: str, hang_up: Callable[[], object]) -> None:
+        """A connection from `host` is about to be made: it is a stranger from now on, while TLS shakes hands. `hang_up`
+        ends that, and must be safe to call more than once."""
+        self.host, self.greeted, self._hang_up = host, True, hang_up
+        self._floor.door.arrive(self)
+
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -70,7 +80,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         peer = transport.get_extra_info("peername")
         self.host = str(peer[0]) if peer else ""
-        self.miner = HubMiner(self._floor, self._protocol, self.host)
+        self.miner.host = self.host
         self._hub.opened(self)
 
     def data_received(self, data: bytes) -> None:
@@ -119,6 +129,10 @@ class Connection(asyncio.Protocol):
         if not self.ended:
             self._flush()
             self.ended, self._reason = True, self._reason or reason
+            if self._transport is None:
+                assert self._hang_up is not None
+                self._hang_up()
+                return
             self._transport.close()
             self._goodbye = asyncio.get_running_loop().call_later(GOODBYE_SECONDS, self._transport.abort)
 
@@ -143,7 +157,8 @@ class Connection(asyncio.Protocol):
             self._floor.emit(Notice(f"{self.miner.name}: no verdict by the end on {left} of its shares"))
         for task in self._checks:
             task.cancel()
-        self._transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
 
     # What is in between
 
@@ -153,7 +168,7 @@ class Connection(asyncio.Protocol):
 
     def _flush(self) -> None:
         data = self._protocol.data_to_send()
-        if data and not self.ended:
+        if data and not self.ended and self._transport is not None:
             self._transport.write(data)
             if self._transport.get_write_buffer_size() > self._config.max_buffer:
                 self.ended, self._reason = True, self._reason or "the miner doesn't read what it is sent"
@@ -198,7 +213,7 @@ class Connection(asyncio.Protocol):
             self._take(b"")
 
     def _pause(self, wanted: bool) -> None:
-        if wanted is not self._paused and not self.ended:
+        if wanted is not self._paused and not self.ended and self._transport is not None:
             self._paused = wanted
             if wanted:
                 self._transport.pause_reading()

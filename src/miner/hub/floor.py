@@ -13,6 +13,7 @@ from miner.hub.events import HubEvent, HubSummary
 from miner.hub.judge import Judge
 from miner.hub.roster import Roster
 from miner.hub.slices import Layout, Slices
+from miner.hub.tokens import Tokens
 from miner.hub.vardiff import ShareTarget, Vardiff, hashes_at, share_target, start_hashes
 from miner.stratum.messages import NotifyLine
 from miner.wrong_door import Speech
@@ -24,6 +25,7 @@ class Floor:
     def __init__(self, config: HubConfig, judge: Judge, emit: Callable[[HubEvent], None]) -> None:
         self.config, self.judge, self.emit = config, judge, emit
         self.door = Door(config, emit)
+        self.tokens = Tokens(config.token, config.users)
         self.roster = Roster()
         self.members = 0
         self.job: Job | None = None
@@ -53,8 +55,10 @@ class Floor:
 
     def wrong_door(self, host: str, speech: Speech) -> None:
         """Somebody came with another protocol."""
-        self.door.refused(f"spoke {speech.value}", f"refused somebody from {host} who speaks {speech.value}: the hub "
-                          "speaks stratum, without TLS (stratum+tcp://)")
+        spoken = "with TLS (stratum+tcps://)" if self.config.tls else "without TLS (stratum+tcp://)"
+        said = f"{speech.value} without TLS" if self.config.tls else speech.value
+        self.door.refused(f"spoke {said}", f"refused somebody from {host} who speaks {said}: the hub speaks stratum, "
+                          f"{spoken}")
 
     def thrown_out(self, host: str, reason: str) -> None:
         """Somebody sent nothing but nonsense."""

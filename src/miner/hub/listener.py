@@ -2,20 +2,27 @@
 
 import asyncio
 import socket
+import ssl
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from miner.core.errors import UsageError
 from miner.core.source import Notice
 from miner.core.text import one_line
+from miner.hub.connection import GOODBYE_SECONDS, Connection
 from miner.loop import files_for
+from miner.wrong_door import Speech
 
 BACKLOG = 4096  # connections that wait in the system, as far as it lets so many (net.core.somaxconn)
 AT_ONCE = 64  # that are taken in before the loop is free for others
 BUSY_SECONDS = 0.05  # from one look to the next whether there is room
 PAUSE_SECONDS = 1.0  # after the system has refused one
 TOLD_SECONDS = 60.0
+HANDSHAKE_SECONDS = 10.0  # for TLS
 RESERVED = 128  # file descriptors for all that is no miner
+
+_NO_TLS = {"WRONG_VERSION_NUMBER": Speech.STRATUM, "HTTP_REQUEST": Speech.HTTP}  # OpenSSL's words
 
 
 def room_for(miners: int) -> tuple[int, str]:
@@ -29,13 +36,25 @@ def room_for(miners: int) -> tuple[int, str]:
                   "LimitNOFILE in a systemd unit)")
 
 
-class Listener:
-    """Listening sockets. Each connection gets a protocol of `factory`; while they can't be taken in (`ready`) they wait
-    in the system."""
+class Host(Protocol):
+    """Who is told of connections."""
 
-    def __init__(self, sockets: list[socket.socket], factory: Callable[[], asyncio.Protocol],
-                 tell: Callable[[Notice], None], ready: Callable[[], bool]) -> None:
-        self._sockets, self._factory, self._tell, self._ready = sockets, factory, tell, ready
+    def connection(self) -> Connection:
+        """The protocol for a new one."""
+
+    def lost(self, connection: Connection, speech: Speech | None) -> None:
+        """One that was greeted has not come about. `speech`: what is spoken at its other end in place of TLS, where
+        that is known."""
+
+
+class Listener:
+    """Listening sockets. Each connection gets a protocol from `host`; while they can't be taken in (`ready`) they wait
+    in the system. With `tls` each is greeted before its handshake, so that those that never end one are strangers as
+    others are."""
+
+    def __init__(self, sockets: list[socket.socket], host: Host, tell: Callable[[Notice], None],
+                 ready: Callable[[], bool], tls: ssl.SSLContext | None) -> None:
+        self._sockets, self._host, self._tell, self._ready, self._tls = sockets, host, tell, ready, tls
         self._loop = asyncio.get_running_loop()
         self._opening: set[asyncio.Task[None]] = set()
         self._told = float("-inf")
@@ -44,12 +63,12 @@ class Listener:
             self._loop.add_reader(listening, self._accept, listening)
 
     @classmethod
-    async def open(cls, host: str, port: int, factory: Callable[[], asyncio.Protocol],
-                   tell: Callable[[Notice], None], ready: Callable[[], bool]) -> "Listener":
-        """Listen on all of a host's addresses. Raises UsageError where that can't be done."""
+    async def open(cls, name: str, port: int, host: Host, tell: Callable[[Notice], None], ready: Callable[[], bool],
+                   tls: ssl.SSLContext | None = None) -> "Listener":
+        """Listen on all addresses of a host's `name`. Raises UsageError where that can't be done."""
         sockets: list[socket.socket] = []
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM,
+            found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM,
                                                                  flags=socket.AI_PASSIVE)
             for family, *_, address in dict.fromkeys(found):
                 listening = socket.create_server((address[0], port, *address[2:]), family=family, backlog=BACKLOG)
@@ -60,8 +79,8 @@ class Listener:
             for listening in sockets:
                 listening.close()
             reason = one_line(error.strerror or str(error))
-            raise UsageError(f"the hub can't listen on {host} port {port}: {reason}") from None
-        return cls(sockets, factory, tell, ready)
+            raise UsageError(f"the hub can't listen on {name} port {port}: {reason}") from None
+        return cls(sockets, host, tell, ready, tls)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -83,7 +102,7 @@ class Listener:
                 self._rest(listening, BUSY_SECONDS)
                 return
             try:
-                connected, _address = listening.accept()
+                connected, address = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:  # no descriptors or memory are left; the next one may fare better
@@ -91,15 +110,32 @@ class Listener:
                 self._tell_of(error)
                 return
             connected.setblocking(False)
-            task = self._loop.create_task(self._open(connected))
+            task = self._loop.create_task(self._open(connected, str(address[0])))
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
 
-    async def _open(self, connected: socket.socket) -> None:
+    async def _open(self, connected: socket.socket, peer: str) -> None:
+        connection = self._host.connection()
         try:
-            await self._loop.connect_accepted_socket(self._factory, connected)
+            if self._tls is None:
+                await self._loop.connect_accepted_socket(lambda: connection, connected)
+            else:
+                await self._shake_hands(connection, connected, peer, self._tls)
         except (OSError, asyncio.CancelledError):
             connected.close()
+
+    async def _shake_hands(self, connection: Connection, connected: socket.socket, peer: str,
+                           tls: ssl.SSLContext) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        connection.greet(peer, task.cancel)
+        try:
+            await self._loop.connect_accepted_socket(lambda: connection, connected, ssl=tls,
+                                                     ssl_handshake_timeout=HANDSHAKE_SECONDS,
+                                                     ssl_shutdown_timeout=GOODBYE_SECONDS)
+        except BaseException as error:
+            self._host.lost(connection, _NO_TLS.get(error.reason) if isinstance(error, ssl.SSLError) else None)
+            raise
 
     def _rest(self, listening: socket.socket, seconds: float) -> None:
         self._loop.remove_reader(listening)

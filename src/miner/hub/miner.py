@@ -1,6 +1,5 @@
 """One miner at the hub: its slice, its difficulty, the jobs that it has and the shares that it brings. No sockets."""
 
-import hmac
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -50,11 +49,12 @@ class HubMiner:
     """Speaks through `protocol`; the connection sends what that has to send after each call. Methods raise GoneError
     when the connection must end."""
 
-    __slots__ = ("_floor", "_protocol", "_host", "_asking", "_slices", "_number", "_row", "_left", "_vardiff", "_given",
+    __slots__ = ("host", "_floor", "_protocol", "_asking", "_slices", "_number", "_row", "_left", "_vardiff", "_given",
                  "wasted", "_count", "_told", "_told_refused", "_bad_shares", "_given_at")
 
-    def __init__(self, floor: Floor, protocol: ServerProtocol, host: str) -> None:
-        self._floor, self._protocol, self._host = floor, protocol, host
+    def __init__(self, floor: Floor, protocol: ServerProtocol) -> None:
+        self._floor, self._protocol = floor, protocol
+        self.host = ""  # its peer address, once connected
         self._asking: Subscribing | None = None  # waits for the source's first job
         self._slices: Slices | None = None  # where our slice is from
         self._number = 0
@@ -108,9 +108,9 @@ class HubMiner:
         self._start()
 
     def authorize(self, asking: Authorizing) -> None:
-        if not hmac.compare_digest(asking.password.encode("utf-8", "replace"), self._floor.config.token.encode()):
+        if not self._floor.tokens.admit(asking.username, asking.password, self._protocol.nonce):
             self._protocol.refuse(asking, Reject.UNAUTHORIZED, "wrong token: give the hub's token as the password")
-            self._floor.refused_login(self._host)
+            self._floor.refused_login(self.host)
             raise GoneError("wrong token")
         self._protocol.accept(asking)
         if self._floor.stopping:
@@ -118,7 +118,7 @@ class HubMiner:
         elif self._row is None:
             name = one_line(asking.username, NAME_LENGTH) or "miner"
             agent = one_line(self._protocol.user_agent, NAME_LENGTH)
-            self._row = self._floor.roster.join(name, self._host, agent, time.time())
+            self._row = self._floor.roster.join(name, self.host, agent, time.time())
             self._floor.members += 1
             self._floor.emit(MinerJoined(self._row.stats()))
             self._start()

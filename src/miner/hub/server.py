@@ -1,6 +1,8 @@
 """The hub: takes jobs from a source and serves them to many miners, one slice of the work each."""
 
 import asyncio
+import socket
+import ssl
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -16,6 +18,8 @@ from miner.hub.events import HubEvent, HubSnapshot, HubStopped, HubSummary, Mine
 from miner.hub.floor import Floor
 from miner.hub.judge import Judge
 from miner.hub.listener import Listener, room_for
+from miner.tls import ServerTls
+from miner.wrong_door import Speech
 
 RETUNE_SECONDS = 1.0
 SUMMARY_SECONDS = 60.0  # from one line on the whole hub to the next
@@ -52,6 +56,7 @@ class Hub:
         self._ended: asyncio.Future[str] | None = None  # why; or the error
         self._lost_at: float | None = None  # when the source was lost, where it is away (time.monotonic)
         self._closed = False
+        self.fingerprint = ""  # of the certificate that is shown, once started: its SHA-256 in hex
         self._most = self.config.max_miners  # connections, as far as there are file descriptors for them
         self._job_came = asyncio.Event()
         self._clean = self._anew = False  # whether the job that is handed out voids those before; slices were cut anew
@@ -63,11 +68,21 @@ class Hub:
         self._most, remark = room_for(self.config.max_miners)
         if remark:
             self._emit(Notice(remark))
-        self._listener = await Listener.open(self.config.host, self.config.port, self._connection, self._emit,
-                                             lambda: self._floor.door.open)
+        tls = self._open_tls()
+        self._listener = await Listener.open(self.config.host, self.config.port, self, self._emit,
+                                             lambda: self._floor.door.open, tls)
         self._tasks = [asyncio.create_task(self._supervise(work))
                        for work in (self._read_source(), self._hand_out(), self._tick())]
         return self._listener.address
+
+    def _open_tls(self) -> ssl.SSLContext | None:
+        tls = self.config.tls
+        if not tls:
+            return None
+        names = [self.config.host, socket.gethostname(), "localhost", "127.0.0.1", "::1"]
+        opened = ServerTls.open(None if tls is True else tls, names)
+        self.fingerprint = opened.fingerprint
+        return opened.context
 
     async def finished(self) -> str:
         """Wait until the source has ended, and say why. Raises SourceError when it gave up."""
@@ -238,7 +253,8 @@ class Hub:
 
     # The miners
 
-    def _connection(self) -> Connection:
+    def connection(self) -> Connection:
+        """A new one: see listener.Host."""
         return Connection(self._floor, self)
 
     def opened(self, connection: Connection) -> None:
@@ -251,8 +267,14 @@ class Hub:
             door.refused("found the hub full", f"the hub is full: {self._most} miners are here")
         if full or self._closed:
             connection.end("the hub is full")
-        else:
+        elif not connection.greeted:
             door.arrive(connection)
+
+    def lost(self, connection: Connection, speech: Speech | None) -> None:
+        """A connection has failed before it began: see listener.Host."""
+        self._floor.door.forget(connection)
+        if speech is not None:
+            self._floor.wrong_door(connection.host, speech)
 
     def closed(self, connection: Connection) -> None:
         """A connection has ended: see connection.Host."""

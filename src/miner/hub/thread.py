@@ -53,6 +53,11 @@ class HubThread:
             raise self.error
         return self.address
 
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256, in hex, of the certificate that miners are shown; "" without TLS, or before the start."""
+        return self._hub.fingerprint
+
     def next_event(self, timeout: float | None = None) -> HubEvent | None:
         """The next event; None when none came within `timeout` seconds. The last one is HubStopped."""
         return self._queue.take(timeout)

@@ -14,7 +14,7 @@ from miner.event_queue import EventQueue
 from miner.net import CONNECT_SECONDS, Route
 from miner.stratum import messages
 from miner.stratum.address import PoolAddress
-from miner.stratum.client_events import Authorized, ClientEvent, Ignored, LoginLost, LoginRefused, Shunned
+from miner.stratum.client_events import Authorized, ClientEvent, Ignored, LoginLost, LoginRefused, NoHub, Shunned
 from miner.stratum.client_protocol import ClientProtocol
 from miner.stratum.connection import PoolConnection
 from miner.stratum.hand_in import HandIn
@@ -181,6 +181,10 @@ class StratumSource(WorkSource):
             case LoginRefused():
                 reason = self._address.masked(event.reason) or "it gave no reason"
                 words = f"{self.label} refused the login{self._whose}: {reason}"
+                raise LostError(words) if self._was_in else SourceError(words)
+            case NoHub():
+                words = (f"{self.label} gives no nonce to log in with, and the token itself is told to nobody: it is "
+                         "no hub of this package, or somebody on the way takes the nonce out; a pool is no `hub`")
                 raise LostError(words) if self._was_in else SourceError(words)
             case messages.Reconnect():
                 self._on_reconnect(event, connection)

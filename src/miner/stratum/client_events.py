@@ -29,6 +29,12 @@ class LoginRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class NoHub:
+    """The other end was to be a hub of this package and gave no nonce to log in with: it is something else, or somebody
+    on the way takes the nonce out, to see the password. Nothing was told."""
+
+
+@dataclass(frozen=True, slots=True)
 class LoginLost:
     """The pool refused several shares in a row as those of a worker that it doesn't know, though the login held. We log
     in again, and no share can be handed in before the next Authorized. `reason`: the pool's words."""
@@ -69,5 +75,5 @@ class Ignored:
     reason: str
 
 
-ClientEvent = (Job | Subscribed | Authorized | LoginRefused | LoginLost | Shunned | NewDifficulty | Answered | Ignored
-               | messages.Reconnect | messages.ShowMessage | messages.Stop | messages.Pause)
+ClientEvent = (Job | Subscribed | Authorized | LoginRefused | NoHub | LoginLost | Shunned | NewDifficulty | Answered
+               | Ignored | messages.Reconnect | messages.ShowMessage | messages.Stop | messages.Pause)

@@ -27,6 +27,7 @@ from miner.stratum.client_events import (
     Ignored,
     LoginLost,
     LoginRefused,
+    NoHub,
     Shunned,
     Subscribed,
 )
@@ -50,7 +51,8 @@ class ClientProtocol:
                  session: str = "", earlier: PoolJobs | None = None, suggest_difficulty: float = 0.0,
                  difficulty_scale: float = 1.0, unwelcome: Collection[str] = ()) -> None:
         """
-        hub                 the other end is a hub of ours: ask for our extension
+        hub                 the other end is a hub of ours: ask for our extension, and log in with what only a holder
+                            of the password can make of the hub's nonce; where there is none, don't log in
         session             the one that an earlier connection had: ask for its extranonce1 again
         earlier             that connection's jobs: where the pool gives us its extranonce, their shares are taken here
         suggest_difficulty  the difficulty to ask for, in the algorithm's own scale; 0: none
@@ -185,10 +187,15 @@ class ClientProtocol:
         return iter(())
 
     def _on_configured(self, response: Response) -> Iterator[ClientEvent]:
-        granted = response.result if isinstance(response.result, dict) else {}
-        self._requests.extension = granted.get(messages.EXTENSION) is True
+        nonce = messages.granted_nonce(response.result)
+        if nonce is None:
+            self._handshake.take(Step.REFUSE)
+            yield NoHub()
+            return
+        self._requests.extension = True
+        self._login = messages.Authorize(self._login.username,
+                                         messages.login_proof(self._login.password, nonce, self._login.username))
         self._subscribe()
-        return iter(())
 
     def _on_version_rolling(self, response: Response) -> Iterator[ClientEvent]:
         self.jobs.version_mask = messages.granted_version_mask(response.result)

@@ -1,5 +1,6 @@
 """What a miner asks for with mining.configure: version rolling (BIP 310), and our own extension with its messages."""
 
+import hmac
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import ClassVar, Self
@@ -7,9 +8,10 @@ from typing import ClassVar, Self
 from miner.core.errors import ProtocolError
 from miner.core.model import MinerReport
 from miner.core.text import one_line
-from miner.stratum.fields import hex_u32, integer, number, text, u32_hex, want
+from miner.stratum.fields import hex_bytes, hex_u32, integer, number, text, u32_hex, want
 
 EXTENSION = "sparkminer"  # ours: reports up to a hub; down, that it pauses, or that its job has ended
+NONCE = f"{EXTENSION}.nonce"  # beside its being granted: what a login proves the token with, see `login_proof`
 VERSION_MASK = 0x1FFFE000  # the bits of a version that BIP 320 leaves to miners
 
 
@@ -43,6 +45,25 @@ def granted_version_mask(result: object) -> int | None:
     if not isinstance(result, dict) or result.get("version-rolling") is not True:
         return None
     return SetVersionMask.parse([result.get("version-rolling.mask")]).mask
+
+
+def granted_nonce(result: object) -> bytes | None:
+    """The nonce in the answer to a mining.configure that asked for our extension; None where the extension is not
+    granted, or comes without a nonce of 16 to 64 bytes."""
+    if not isinstance(result, dict) or result.get(EXTENSION) is not True:
+        return None
+    try:
+        return hex_bytes(result.get(NONCE), NONCE, 16, 64)
+    except ProtocolError:
+        return None
+
+
+def login_proof(token: str, nonce: bytes, username: str) -> str:
+    """The password of our extension's login: HMAC-SHA256 (RFC 2104) with the token as the key over the text
+    "sparkminer login", the hub's nonce and the user name, in 64 hex digits. Whoever reads it on its way can't log in
+    with it: the next connection has another nonce."""
+    message = b"\0".join((b"sparkminer login", nonce.hex().encode(), username.encode("utf-8", "replace")))
+    return hmac.digest(token.encode("utf-8", "replace"), message, "sha256").hex()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
                   CONFIGURE
         NEW ────────────────────> CONFIGURING      at a hub, whose extension is asked for first
-         │                             │
-         │ SUBSCRIBE                   │ SUBSCRIBE
+         │                             │ │
+         │ SUBSCRIBE                   │ └─ REFUSE ─> REFUSED    where it is no hub of ours
+         │                   SUBSCRIBE │
          v                             │
         SUBSCRIBING <──────────────────┘
          │   │  ^
@@ -46,7 +47,7 @@ class Step(enum.Enum):
 
 TABLE: dict[State, dict[Step, State]] = {
     State.NEW: {Step.CONFIGURE: State.CONFIGURING, Step.SUBSCRIBE: State.SUBSCRIBING},
-    State.CONFIGURING: {Step.SUBSCRIBE: State.SUBSCRIBING},
+    State.CONFIGURING: {Step.SUBSCRIBE: State.SUBSCRIBING, Step.REFUSE: State.REFUSED},
     State.SUBSCRIBING: {Step.SUBSCRIBE: State.SUBSCRIBING, Step.AUTHORIZE: State.AUTHORIZING,
                         Step.REFUSE: State.REFUSED},
     State.AUTHORIZING: {Step.ENTER: State.READY, Step.REFUSE: State.REFUSED},

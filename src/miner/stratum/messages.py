@@ -6,13 +6,16 @@ Hex and byte order end here: fields are bytes and integers as core.model has the
 
 from miner.stratum.extensions import (
     EXTENSION,
+    NONCE,
     VERSION_ROLLING,
     Configure,
     Pause,
     Report,
     SetVersionMask,
     Stop,
+    granted_nonce,
     granted_version_mask,
+    login_proof,
 )
 from miner.stratum.fields import parse_difficulty, parse_extranonce
 from miner.stratum.from_miner import Authorize, Submit, Subscribe, SuggestDifficulty
@@ -27,10 +30,10 @@ from miner.stratum.from_server import (
 )
 
 __all__ = [
-    "Authorize", "Configure", "EXTENSION", "EXTRANONCE_SUBSCRIBE", "FromServer", "GET_VERSION",
+    "Authorize", "Configure", "EXTENSION", "EXTRANONCE_SUBSCRIBE", "FromServer", "GET_VERSION", "NONCE",
     "Notify", "NotifyLine", "PING", "Pause", "Reconnect", "Report", "SetDifficulty", "SetExtranonce", "SetVersionMask",
     "ShowMessage", "Stop", "Submit", "Subscribe", "Subscription", "SuggestDifficulty", "VERSION_ROLLING",
-    "granted_version_mask", "parse_difficulty", "parse_extranonce",
+    "granted_nonce", "granted_version_mask", "login_proof", "parse_difficulty", "parse_extranonce",
 ]
 
 FromServer = SetDifficulty | SetExtranonce | SetVersionMask | Notify | Reconnect | ShowMessage | Stop | Pause

@@ -49,10 +49,13 @@ class _RefusedError(ProtocolError):
 class ServerProtocol:
     """One connection. Its public attributes are for reading."""
 
-    __slots__ = ("user_agent", "users", "subscription", "extension", "extranonce_changes", "messages", "_lines", "_out",
-                 "_unanswered", "_serial", "_broken", "_heard")
+    __slots__ = ("nonce", "user_agent", "users", "subscription", "extension", "extranonce_changes", "messages",
+                 "_lines", "_out", "_unanswered", "_serial", "_broken", "_heard")
 
-    def __init__(self, max_line: int = MAX_LINE) -> None:
+    def __init__(self, max_line: int = MAX_LINE, *, nonce: bytes = b"") -> None:
+        """`nonce`: 16 random bytes or more, with which miners of ours log in without telling their password; b"": they
+        won't log in."""
+        self.nonce = nonce
         self.messages = 0  # how many the miner has sent, broken ones too
         self.user_agent = ""
         self.users: set[str] = set()  # who may submit
@@ -209,7 +212,10 @@ class ServerProtocol:
         self.extension = self.extension or messages.EXTENSION in wanted
         self.extranonce_changes = self.extranonce_changes or self.extension or "subscribe-extranonce" in wanted
         known = {messages.EXTENSION, "subscribe-extranonce"}
-        self._reply(request.id, {name: name in known for name in wanted})
+        granted: dict[str, object] = {name: name in known for name in wanted}
+        if messages.EXTENSION in wanted and self.nonce:
+            granted[messages.NONCE] = self.nonce.hex()
+        self._reply(request.id, granted)
 
     def _subscribing(self, request: Request) -> Subscribing:
         message = messages.Subscribe.parse(request.params)
