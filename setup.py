@@ -7,6 +7,7 @@ architecture and CFLAGS from outside can't make it illegal on older ones.
 import gzip
 import os
 import re
+import subprocess
 import sys
 import sysconfig
 import tarfile
@@ -23,6 +24,7 @@ from setuptools.errors import CompileError
 
 # isort: split
 import distutils.command.build_ext  # setuptools' own, once setuptools is imported
+import distutils.command.install_data
 
 os.chdir(Path(__file__).parent)
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -130,6 +132,17 @@ def available_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class InstallData(distutils.command.install_data.install_data):
+    """Man pages and shell completion, as a wheel has them: made from the parsers, into the folder of built things."""
+
+    def run(self) -> None:
+        share = Path(self.get_finalized_command("build").build_base, "share").absolute()
+        subprocess.run([sys.executable, "wheels/manuals.py", str(share)], check=True)
+        self.data_files = [(f"share/{path.parent.relative_to(share).as_posix()}", [str(path)])
+                           for path in sorted(share.rglob("*")) if path.is_file()]
+        super().run()
+
+
 class SourceDistribution(sdist):
     """The same bytes for the same sources when SOURCE_DATE_EPOCH is set, as wheels have them by themselves."""
 
@@ -165,5 +178,6 @@ def translate(extension: Extension) -> Extension:
 setup(
     ext_modules=[translate(native)],
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if limited else {},
-    cmdclass={"build_ext": BuildExt, "sdist": SourceDistribution},
+    cmdclass={"build_ext": BuildExt, "install_data": InstallData, "sdist": SourceDistribution},
+    data_files=[("share", [])],  # what they are, InstallData knows
 )

@@ -26,16 +26,19 @@ def test_bench_has_every_kernel_on_one_thread_and_on_all(tmp_path: Path) -> None
     done = run_here("bench", "-a", "sha256d", "-a", "scrypt:16", "--seconds", "0.02", "--rounds", "2", "--json",
                     "--chart", str(chart))
     assert done.status == 0
-    told = json.loads("\n".join(done.out))
-    found = {(row["algorithm"], row["kernel"], row["threads"]) for row in told["results"]}
+    *rows, told = map(json.loads, done.out)
+    assert {row["type"] for row in rows} == {"bench_result"}
+    assert told["type"] == "bench_done" and told["time"][-1] == "Z"
+    found = {(row["algorithm"], row["kernel"], row["threads"]) for row in rows}
     expected = {(name, kernel, threads) for name in ("sha256d", "scrypt:16")
                 for kernel in _native.kernels(name.partition(":")[0]) for threads in (1, usable_threads())}
     assert found == expected | {("sha256d", "hashlib", 1), ("scrypt:16", "hashlib", 1)}
     assert (told["clock_hertz"] is None) == (clock_hertz() is None)
-    for row in told["results"]:
+    for row in rows:
         least = least_cycles(Algorithm.parse(row["algorithm"]), row["kernel"])
-        assert row["share_of_limit"] == (pytest.approx(least / row["cycles_per_hash"]) if least else None)
-        assert 0 <= row["slowest"] <= row["hashrate"] <= row["fastest"]
+        assert row["part_of_limit"] == (pytest.approx(least / row["cycles_per_hash"]) if least else None)
+        rates = [row[f"{name}_hashes_per_second"] for name in ("slowest", "hashrate", "fastest")]
+        assert 0 <= rates[0] <= rates[1] <= rates[2]
         assert (row["times_hashlib"] == 1) == (row["kernel"] == "hashlib")
     texts = [element.text for element in ElementTree.parse(chart).iter("{http://www.w3.org/2000/svg}text")]
     assert "sha256d" in texts
@@ -116,18 +119,17 @@ def test_an_n_that_hashlib_does_not_take_is_measured_without_it() -> None:
     done = run_here("bench", "-a", "scrypt:65536", "--kernel", "portable", "-t", "1", "--seconds", "0.02", "--rounds",
                     "1", "--json")
     assert done.status == 0
-    [row] = json.loads("\n".join(done.out))["results"]
+    row, _ = map(json.loads, done.out)
     assert (row["kernel"], row["times_hashlib"]) == ("portable", None)
 
 
 def test_switches_are_measured_for_every_kernel() -> None:
     done = run_here("bench", "-a", "scrypt:16", "-t", "2", "--switches", "20", "--json")
     assert done.status == 0
-    told = json.loads("\n".join(done.out))
-    assert told["switches"] == 20
-    assert {(row["kernel"], row["threads"]) for row in told["results"]} == {
-        (kernel, 2) for kernel in _native.kernels("scrypt")}
-    assert all(0 < row["median"] <= row["p99"] <= row["longest"] for row in told["results"])
+    rows = list(map(json.loads, done.out))
+    assert {(row["type"], row["switches"]) for row in rows} == {("bench_switches", 20)}
+    assert {(row["kernel"], row["threads"]) for row in rows} == {(kernel, 2) for kernel in _native.kernels("scrypt")}
+    assert all(0 < row["median_seconds"] <= row["p99_seconds"] <= row["longest_seconds"] for row in rows)
 
 
 def test_switches_as_a_table() -> None:

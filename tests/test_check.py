@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from commands import Done, run_here
-from miner.cli import bench, hub, mine, screen
+from miner.cli import bench, hub, mine, screen, swarm
 from miner.front.argparser import Parser
 from miner.front.console import Console, run_command
 from miner.spark import job
@@ -110,7 +110,8 @@ def test_what_wont_do_is_found(args: list[str]) -> None:
     assert done.status == 2 and len(done.err) == 1 and not done.out
 
 
-@pytest.mark.parametrize("declared", [mine.parser, hub.parser, bench.parser, screen.parser, spark_settings.parser],
+@pytest.mark.parametrize("declared", [mine.parser, hub.parser, bench.parser, screen.parser, swarm.parser,
+                                      spark_settings.parser],
                          ids=lambda declared: declared.__module__)
 def test_each_commands_help_names_its_exit_statuses(declared: "type[Parser]") -> None:
     text = declared().format_help()

@@ -79,7 +79,9 @@ def test_the_document_names_every_type_and_field() -> None:
 def test_a_real_run_alone_writes_what_the_schema_says(tmp_path: Path) -> None:
     path = tmp_path / "events"
     path.write_text('{"type":"of an earlier run"}\n')
-    done = run(*SANDBOX, "--seconds", "2", "--events", str(path))
+    with running(*SANDBOX, "--events", str(path)) as process:
+        told = wait_for(process, "BLOCK found at height 2")
+        done = interrupt(process)
     assert done.status == 0 and done.out == []
     earlier, _, text = path.read_text().partition("\n")
     events = checked(text)
@@ -89,7 +91,7 @@ def test_a_real_run_alone_writes_what_the_schema_says(tmp_path: Path) -> None:
     assert {"new_job", "hashrate", "share_done", "block_found"} <= set(types)
     assert [event["accepted"] for event in events if event["type"] == "share_done"][-1] == events[-1]["accepted"]
     assert sum(event["hashes"] for event in events if event["type"] == "hashrate") == events[-1]["hashes"]
-    told = [line for line in done.lines if line.startswith("BLOCK found")]
+    told = [line for line in told + done.err if "BLOCK found" in line]
     found = [event["block_hash"] for event in events if event["type"] == "block_found"]
     assert [line.rpartition(" ")[2] for line in told] == found, "display order, as people are told"
 
@@ -99,9 +101,10 @@ def test_a_real_hub_and_its_miner_write_what_the_schema_says_and_no_secret(tmp_p
     with running("hub", "--sandbox", "-a", "scrypt:16", "--events", "-") as hub:
         joining = wait_for(hub, "A miner joins with")[-1]
         url, token = re.findall(r"-o (\S+) --hub -u NAME -p (\S+)", joining)[0]
-        joined = run("-a", "scrypt:16", "-t", "1", "-o", url, "--hub", "-u", "worker", "-p", token, "-P", "--seconds",
-                     "3", "--events", str(path))
-        assert joined.status == 0
+        with running("-a", "scrypt:16", "-t", "1", "-o", url, "--hub", "-u", "worker", "-p", token, "-P", "--events",
+                     str(path)) as worker:
+            wait_for(worker, "accepted: 2/")
+            assert interrupt(worker).status == 0
         done = interrupt(hub)
     assert done.status == 0
     events = checked("\n".join(done.out))

@@ -31,21 +31,22 @@ def shows(screen: Terminal, *patterns: str) -> bool:
 
 
 def test_80_by_24_has_it_all_and_the_terminal_is_clean_afterwards() -> None:
-    with terminal(80, 24, *miner(*SANDBOX, "--seconds", "4")) as screen:
+    with terminal(80, 24, *miner(*SANDBOX, "--seconds", "600")) as screen:
         before = screen.settings()
         screen.read_until(lambda: shows(
-            screen, r"^sparkminer \S+ miner +up 0:00:0\d$", r"^scrypt:16 from sandbox chain", r"^paid to nobody",
+            screen, r"^sparkminer \S+ miner +up 0:\d\d:\d\d$", r"^scrypt:16 from sandbox chain", r"^paid to nobody",
             r"[1-9][\d.]* kH/s, 1 min [\d.]+ kH/s, 15 min [\d.]+ kH/s +[▁-█]+",
             r"[1-9]\d* shares? accepted, 0 rejected",
             r"share difficulty \S+, every .*; block at height \d+", r"\d+ blocks? found; \d+s ago [0-9a-f]{10}",
-            r"\d+%, 0:00:0\d left$", r"^1 miner ─+$",
+            r"\d+%, 0:0\d:\d\d left$", r"^1 miner ─+$",
             r"^name +thr +kernel +H/s +1 min 15min +acc +rej stale +last +diff$",
             r"^\S+ +1 \w+ .* \d+s +\S+$", r"thread 0 cpu \d+ +\S+", r"^messages ─+$",
             r"^\d\d:\d\d:\d\d accepted: \d+/\d+ \(100\.00%\)"))
         assert "before" not in screen.text
+        screen.type(b"\x03")
         assert screen.read_to_end() == 0
         assert screen.clean and screen.settings() == before
-        assert shows(screen, r"^\[.*\] Done: \d+ hashes in 4")
+        assert shows(screen, r"^\[.*\] Done: \d+ hashes in ")
 
 
 def test_a_hub_at_200_by_50_says_how_to_join_and_has_a_row_for_each_miner() -> None:
@@ -82,7 +83,7 @@ def test_it_follows_the_size_of_the_terminal() -> None:
 def test_a_signal_leaves_the_terminal_clean(number: signal.Signals) -> None:
     with terminal(100, 60, *miner(*SANDBOX)) as screen:
         before = screen.settings()
-        screen.read_until(lambda: shows(screen, "accepted,"))
+        screen.read_until(lambda: not screen.clean and shows(screen, "accepted,"))
         assert not screen.clean
         if number is signal.SIGINT:
             screen.type(b"\x03")
@@ -102,7 +103,7 @@ def test_what_fails_is_told_in_the_terminal_that_is_left() -> None:
 
 def test_ctrl_z_gives_the_terminal_back_until_the_process_goes_on() -> None:
     with terminal(100, 60, *miner(*SANDBOX)) as screen:
-        screen.read_until(lambda: shows(screen, "accepted,"))
+        screen.read_until(lambda: not screen.clean and shows(screen, "accepted,"))
         screen.type(b"\x1a")
         screen.read_until(lambda: screen.clean and state(screen.process.pid) == "T")
         assert screen.lines[0] == "before"
@@ -142,9 +143,11 @@ def test_lines_where_stderr_is_no_terminal(tmp_path: Path) -> None:
 def test_no_color() -> None:
     colours = rb"\x1b\[[\d;]*\b(3[0-8]|4[0-8]|9[0-7])\b[\d;]*m"
     for environ, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
-        with terminal(80, 24, *miner(*SANDBOX, "--seconds", "2"), **environ) as screen:
+        with terminal(80, 24, *miner(*SANDBOX), **environ) as screen:
+            screen.read_until(lambda: not screen.clean and shows(screen, "[1-9] shares? accepted,"))
+            screen.type(b"\x03")
             assert screen.read_to_end() == 0
-            assert b"\x1b[?1049h" in screen.raw and bool(re.search(colours, screen.raw)) is coloured
+            assert bool(re.search(colours, screen.raw)) is coloured
 
 
 # The picture

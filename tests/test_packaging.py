@@ -95,11 +95,32 @@ def test_the_wheel_is_the_same_each_time(wheel: Path, tree: Path, tmp_path: Path
 
 def test_the_wheel_holds_the_package_and_one_native_module(wheel: Path, tracked: set[str]) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        names = {name for name in archive.namelist() if ".dist-info/" not in name and ".data/" not in name}
     native = {name for name in names if name.startswith("miner/_native") and name.endswith(NATIVE_SUFFIXES)}
     package = {name.removeprefix("src/") for name in tracked if name.startswith("src/miner/")} - {"miner/_native.pyx"}
     assert len(native) == 1
     assert names - native == package
+
+
+def test_the_wheels_data_are_man_pages_and_completions(wheel: Path, tmp_path: Path) -> None:
+    share = f"sparkminer-{miner.__version__}.data/data/share"
+    with zipfile.ZipFile(wheel) as archive:
+        texts = {name.removeprefix(f"{share}/"): archive.read(name).decode() for name in archive.namelist()
+                 if ".data/" in name}
+    commands = ("", "-spark", "-hub", "-bench", "-screen", "-swarm")
+    pages = {f"man/man1/sparkminer{command}.1" for command in commands}
+    assert set(texts) == pages | {"bash-completion/completions/sparkminer", "zsh/site-functions/_sparkminer",
+                                  "fish/vendor_completions.d/sparkminer.fish"}
+    for page in pages:
+        assert all(word in texts[page] for word in (".SH EXIT STATUS", ".SH SEE ALSO", r"\fB\-\-")), page
+        assert texts[page].isascii() and "python" not in texts[page].replace("python\\-socks", "")
+    completion = tmp_path / "sparkminer"
+    completion.write_text(texts["bash-completion/completions/sparkminer"])
+    asked = """source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_sparkminer; echo "${COMPREPLY[@]}" """
+    for words, found in ((["sp"], "spark"), (["hub", "--lis"], "--listen"), (["--user-a"], "--user-agent")):
+        done = subprocess.run(["bash", "-c", asked, str(completion), "sparkminer", *words], capture_output=True,
+                              text=True, check=True)
+        assert done.stdout.split() == [found]
 
 
 @pytest.mark.skipif(FREE_THREADED, reason="free-threaded Pythons have no stable ABI that Cython knows")

@@ -6,9 +6,9 @@ table shows the median of each.
 
 import argparse
 import contextlib
-import json
 import statistics
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +23,7 @@ from miner.engine.processors import clock_hertz
 from miner.front.argparser import Parser
 from miner.front.chart import Bar, ChartFile, Panel, draw
 from miner.front.console import Console, ExitStatus
+from miner.front.event_json import json_line
 from miner.front.report import hashrate_text, table
 from miner.front.values import integer, some_seconds, threads
 
@@ -74,11 +75,9 @@ def _bench(options: argparse.Namespace, chart: ChartFile | None, console: Consol
         return ExitStatus.INTERRUPTED
     measured = {candidate: [rates[candidate] for rates in rounds] for candidate in candidates}
     results = [_figures(candidate, measured, clock) for candidate in candidates]
-    if options.json:
-        console.result(json.dumps(_as_json(results, clock, granted, len(rounds), options.seconds), indent=2))
-    else:
-        for line in _as_text(results, clock):
-            console.result(line)
+    for line in (_as_json(results, clock, granted, len(rounds), options.seconds) if options.json
+                 else _as_text(results, clock)):
+        console.result(line)
     if granted < _FAR_BELOW:
         console.message(f"The threads had only {granted:.0%} of the CPU time that they could use, so these figures are "
                         "too low: a quota on CPU time or other programs took the rest")
@@ -135,7 +134,7 @@ def parser() -> Parser:
     add("--rounds", type=integer(1, 1000), default=5, metavar="N", help="number of rounds (default: 5)")
     add("--switches", type=integer(1, 1_000_000), default=0, metavar="N",
         help="measure how long it takes from new work to the last thread hashing it, N times, in place of hashrates")
-    add("--json", action="store_true", help="print JSON in place of a table")
+    add("--json", action="store_true", help="print JSON in place of a table: an object a line (docs/events.md)")
     add("--chart", metavar="FILE.svg", help="also draw a picture")
     return parser
 
@@ -172,18 +171,18 @@ def _cells(figures: Figures) -> list[str]:
 
 
 def _as_json(results: list[Figures], clock: float | None, granted: float, rounds: int,
-             seconds: float) -> dict[str, object]:
-    """The figures as JSON has them; all rates in H/s."""
-    return {
-        "machine": machine(), "version": __version__, "compiler": _native.compiler(), "clock_hertz": clock,
-        "cpu_time_granted": granted, "rounds": rounds, "seconds": seconds,
-        "results": [{
-            "algorithm": str(figures.candidate.algorithm), "kernel": figures.candidate.kernel,
-            "threads": figures.candidate.threads, "hashrate": figures.hashrate, "slowest": figures.slowest,
-            "fastest": figures.fastest, "times_hashlib": figures.ratio, "cycles_per_hash": figures.cycles,
-            "share_of_limit": figures.share,
-        } for figures in results],
-    }
+             seconds: float) -> Iterator[str]:
+    """The figures as lines of JSON, in the form of events: one for each candidate, then what holds for all of them.
+    null: not known, or hashlib doesn't take the algorithm's parameters."""
+    now = time.time()
+    for figures in results:
+        yield json_line(
+            "bench_result", now, algorithm=str(figures.candidate.algorithm), kernel=figures.candidate.kernel,
+            threads=figures.candidate.threads, hashrate_hashes_per_second=figures.hashrate,
+            slowest_hashes_per_second=figures.slowest, fastest_hashes_per_second=figures.fastest,
+            times_hashlib=figures.ratio, cycles_per_hash=figures.cycles, part_of_limit=figures.share)
+    yield json_line("bench_done", now, machine=machine(), version=__version__, compiler=_native.compiler(),
+                    clock_hertz=clock, part_of_cpu_time_granted=granted, rounds=rounds, round_seconds=seconds)
 
 
 def _as_chart(results: list[Figures]) -> str:

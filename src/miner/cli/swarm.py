@@ -35,6 +35,12 @@ Load for a stratum server of your own, a pool or a hub: many connections that su
 valid shares, and figures on how the server bears it. It connects to the one address that it is told, whatever
 the server says, and takes --yes for any that is not this machine. The server's difficulty should be so easy that
 this machine makes the shares with ease (hub: --start-difficulty)."""
+_STATUSES = """\
+exit status:
+  0    shares were accepted, or none were to be sent
+  1    no share was accepted, or what was to be written could not be written
+  2    an option is wrong
+  130  Ctrl-C came before there was anything to stop"""
 _MAX_ADDRESSES = 4096
 
 
@@ -100,7 +106,8 @@ def _intent(plan: Plan, url: str, place: str) -> Iterator[str]:
 
 def parser() -> Parser:
     """The options of `python -m miner swarm`."""
-    parser = Parser(prog="miner swarm", usage="python -m miner swarm -o URL [OPTIONS]", description=_DESCRIPTION)
+    parser = Parser(prog="miner swarm", usage="python -m miner swarm -o URL [OPTIONS]", description=_DESCRIPTION,
+                    epilog=_STATUSES)
     parser.set_defaults(given=Given())
     _add_server(parser)
     defaults = Plan(SourceConfig(sandbox=True))

@@ -1,9 +1,9 @@
 """`miner bench --switches`: measures how long it takes until the last thread has switched to new work."""
 
 import contextlib
-import json
 import statistics
 import threading
+import time
 from collections.abc import Iterator, Sequence
 
 from miner.cli.candidate import Candidate
@@ -12,6 +12,7 @@ from miner.core.errors import EngineStopped
 from miner.engine.benchmarking import measure_switches
 from miner.front.chart import Bar, ChartFile, Panel, draw
 from miner.front.console import Console, ExitStatus
+from miner.front.event_json import json_line
 from miner.front.report import table
 
 
@@ -22,14 +23,8 @@ def measure(candidates: Sequence[Candidate], count: int, pin: bool, as_json: boo
     taken = _measure(candidates, count, pin, console)
     if candidates and not taken:
         return ExitStatus.INTERRUPTED
-    if as_json:
-        console.result(json.dumps({"switches": count, "results": [{
-            "algorithm": str(candidate.algorithm), "kernel": candidate.kernel, "threads": candidate.threads,
-            "median": statistics.median(seconds), "p99": percentile_99(seconds), "longest": seconds[-1],
-        } for candidate, seconds in taken.items()]}, indent=2))
-    else:
-        for line in _as_text(taken, count):
-            console.result(line)
+    for line in _as_json(taken, count) if as_json else _as_text(taken, count):
+        console.result(line)
     if chart:
         chart.write(_as_chart(taken))
     return ExitStatus.OK
@@ -54,6 +49,14 @@ def _measure(candidates: Sequence[Candidate], count: int, pin: bool, console: Co
 def percentile_99(ordered: Sequence[float]) -> float:
     """The value that 99 in 100 don't exceed; `ordered` is in ascending order."""
     return ordered[-(-99 * len(ordered) // 100) - 1]
+
+
+def _as_json(taken: dict[Candidate, list[float]], count: int) -> Iterator[str]:
+    for candidate, seconds in taken.items():
+        yield json_line(
+            "bench_switches", time.time(), algorithm=str(candidate.algorithm), kernel=candidate.kernel,
+            threads=candidate.threads, switches=count, median_seconds=statistics.median(seconds),
+            p99_seconds=percentile_99(seconds), longest_seconds=seconds[-1])
 
 
 def _as_text(taken: dict[Candidate, list[float]], count: int) -> Iterator[str]:

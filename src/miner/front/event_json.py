@@ -5,6 +5,7 @@ Hashes and targets are 64 hex digits in display order (most significant byte fir
 bounded line of printable characters. No event holds a password.
 """
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -40,6 +41,11 @@ def event_json(event: MinerEvent | HubEvent, time: float) -> Json:
     """An event that came at `time` (seconds since 1970), ready for json.dumps."""
     kind = type(event)
     return {"type": event_type(kind), "time": rfc3339(time)} | _FIELDS[kind](event)
+
+
+def json_line(kind: str, time: float, **facts: object) -> str:
+    """A line of JSON in the form of an event's, for what a command prints of its own: `type` is `kind`."""
+    return json.dumps({"type": kind, "time": rfc3339(time), **facts}, allow_nan=False)
 
 
 def event_type(kind: type) -> str:

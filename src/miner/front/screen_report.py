@@ -1,6 +1,5 @@
 """What a screening of CPUs tells, as lines for people and as JSON lines for programs. Does no I/O, reads no clock."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -17,7 +16,7 @@ from miner.core.screening import (
     ScreenStarted,
     Throttling,
 )
-from miner.front.event_json import rfc3339
+from miner.front.event_json import json_line
 from miner.front.naming import own_words
 from miner.front.report import counted, hashrate_text, table
 
@@ -141,13 +140,13 @@ def event_json(event: ScreenEvent, now: float) -> str:
     match event:
         case ScreenStarted():
             facts = asdict(event) | {"kernels": dict(event.kernels)}
-            return _object("screen_started", now, version=__version__, **facts)
+            return json_line("screen_started", now, version=__version__, **facts)
         case ClusterScreenStarted():
-            return _object("screen_cluster_started", now, version=__version__, **asdict(event))
+            return json_line("screen_cluster_started", now, version=__version__, **asdict(event))
         case ScreenProgress():
-            return _object("screen_progress", now, **asdict(event))
+            return json_line("screen_progress", now, **asdict(event))
         case Mismatch():
-            return _object("screen_mismatch", event.time, **mismatch_fields(event))
+            return json_line("screen_mismatch", event.time, **mismatch_fields(event))
 
 
 def mismatch_fields(mismatch: Mismatch) -> dict[str, object]:
@@ -166,14 +165,14 @@ def result_json(result: Screening, now: float) -> Iterator[str]:
     """The result as JSON objects: one for each CPU, then the sum of it."""
     medians = Medians(result.cpus)
     for cpu in result.cpus:
-        yield _object("screen_cpu", now, **cpu_fields(cpu, medians))
-    yield _object("screen_done", now, seed=result.seed, seconds=result.seconds, hashes=result.hashes,
+        yield json_line("screen_cpu", now, **cpu_fields(cpu, medians))
+    yield json_line("screen_done", now, seed=result.seed, seconds=result.seconds, hashes=result.hashes,
                   mismatches=result.mismatches, cpus=len(result.cpus), cpus_not_screened=len(result.not_screened))
 
 
 def missed_json(executor: str, host: str, cores: int, now: float) -> str:
     """An executor of a cluster that took no part, as a JSON object."""
-    return _object("screen_missed", now, executor=executor, host=host, cores=cores)
+    return json_line("screen_missed", now, executor=executor, host=host, cores=cores)
 
 
 def cpu_fields(cpu: CpuScreening, medians: Medians) -> dict[str, object]:
@@ -190,7 +189,3 @@ def cpu_fields(cpu: CpuScreening, medians: Medians) -> dict[str, object]:
             "from_median": medians.distance(cpu, kernel), "clock_hertz": kernel.clock_hertz,
         } for kernel in cpu.kernels],
     }
-
-
-def _object(kind: str, time: float, **facts: object) -> str:
-    return json.dumps({"type": kind, "time": rfc3339(time), **facts})
