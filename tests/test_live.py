@@ -144,7 +144,7 @@ def test_no_color() -> None:
     colours = rb"\x1b\[[\d;]*\b(3[0-8]|4[0-8]|9[0-7])\b[\d;]*m"
     for environ, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
         with terminal(80, 24, *miner(*SANDBOX), **environ) as screen:
-            screen.read_until(lambda: not screen.clean and shows(screen, "[1-9] shares? accepted,"))
+            screen.read_until(lambda: shows(screen, "15 min .*[▁-█]"))
             screen.type(b"\x03")
             assert screen.read_to_end() == 0
             assert bool(re.search(colours, screen.raw)) is coloured
