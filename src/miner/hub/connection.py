@@ -3,8 +3,8 @@
 import asyncio
 import math
 import secrets
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
+from types import TracebackType
 from typing import Any, Protocol
 
 from miner.core.errors import ProtocolError
@@ -104,25 +104,27 @@ class Connection(asyncio.Protocol):
 
     # What the hub calls
 
-    @contextmanager
-    def acting(self) -> Iterator[None]:
+    def acting(self) -> "_Acting":
         """Around everything that makes the miner's protocol say something: sends it, and ends the connection where that
         is what came of it."""
-        try:
-            yield
-        except WrongDoorError as error:
-            self._floor.wrong_door(self.host, error.speech)
-            self.end(str(error))
-        except (JunkError, ProtocolError) as error:
-            self._floor.thrown_out(self.host, str(error))
-            self.end(str(error))
-        except GoneError as error:
-            self.end(str(error))
-        except Exception as error:
-            self._hub.failed(error)
-            self.end("the hub failed")
-        finally:
-            self._flush()
+        return _Acting(self)
+
+    def acted(self, error: Exception | None) -> None:
+        """What `acting` does at its end."""
+        match error:
+            case None:
+                self._flush()
+                return
+            case WrongDoorError():
+                self._floor.wrong_door(self.host, error.speech)
+            case JunkError() | ProtocolError():
+                self._floor.thrown_out(self.host, str(error))
+            case GoneError():
+                pass
+            case _:
+                self._hub.failed(error)
+                self.end("the hub failed")
+        self.end(str(error))
 
     def end(self, reason: str) -> None:
         """Hang up, after what is still to be sent, unless that takes too long."""
@@ -247,3 +249,23 @@ class Connection(asyncio.Protocol):
             self._take(b"")
         if self._left and not self._checks:
             self._hub.closed(self)
+
+
+class _Acting:
+    """A context without a generator, which takes twice as long: each share and each job given goes through one."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> bool:
+        if error is not None and not isinstance(error, Exception):  # cancelled
+            self._connection.acted(None)
+            return False
+        self._connection.acted(error)
+        return error is not None

@@ -1,5 +1,6 @@
 """The hub's first line of defence: bounds on connections that have not logged in, and bans. No sockets."""
 
+import functools
 import ipaddress
 import time
 from collections import Counter
@@ -39,6 +40,7 @@ class Door:
                  clock: Callable[[], float] = time.monotonic) -> None:
         self._config, self._tell, self._clock = config, tell, clock
         self._exempt = [ipaddress.ip_network(network) for network in config.exempt_networks]
+        self._place = functools.lru_cache(MAX_BANS)(self._find_place)  # asked for three times a login
         self._strangers: dict[Guest, float] = {}  # since when; oldest first
         self._by_place: dict[str, dict[Guest, None]] = {}
         self._banned: dict[str, float] = {}  # until when
@@ -130,7 +132,7 @@ class Door:
         self.forget(guest)
 
 
-    def _place(self, host: str) -> str:
+    def _find_place(self, host: str) -> str:
         """What counts as one address: an IPv4 address, or the /64 that one customer has of IPv6. "" for loopback, for
         an exempt network, and for what is no address."""
         try:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from miner.core.algorithm import Algorithm
 from miner.core.model import Job
+from miner.core.target import expected_hashes
 from miner.hub.config import HubConfig
 from miner.hub.door import Door
 from miner.hub.events import HubEvent, HubSummary
@@ -17,6 +18,8 @@ from miner.hub.tokens import Tokens
 from miner.hub.vardiff import ShareTarget, Vardiff, hashes_at, share_target, start_hashes
 from miner.stratum.messages import NotifyLine
 from miner.wrong_door import Speech
+
+MAX_TARGETS = 1024  # that are kept for a job: miners that begin have one and the same
 
 
 class Floor:
@@ -33,6 +36,7 @@ class Floor:
         self.slices = Slices(0)
         self.stopping = ""  # why miners are sent away, once they are
         self._lines: dict[bool, NotifyLine] = {}  # of the current job, by its clean flag
+        self._targets: dict[tuple[float, float, bool], ShareTarget] = {}  # of the current job, by what they follow from
         self._job_ids = itertools.count(secrets.randbits(32))
 
     def new_job(self, job: Job) -> bool:
@@ -45,6 +49,7 @@ class Floor:
             self.slices.chain_moved()
         self.job = job
         self._lines.clear()
+        self._targets.clear()
         self.judge.new_job(job)
         return anew
 
@@ -104,4 +109,12 @@ class Floor:
         """What a miner's shares must meet on this job."""
         rate = vardiff.hashrate(now)
         flood = rate * self.members / self.config.max_shares_per_second if rate else self._start_hashes(job.algorithm)
-        return share_target(job, vardiff.hashes_per_share, flood, all_blocks=not self.judge.offer.refused)
+        if flood <= expected_hashes(job.share_target):
+            flood = 0.0  # the source's own target is the harder bound
+        wanted = (vardiff.hashes_per_share, flood, self.judge.offer.refused)
+        target = self._targets.get(wanted) if job is self.job else None
+        if target is None:
+            target = share_target(job, vardiff.hashes_per_share, flood, all_blocks=not self.judge.offer.refused)
+            if job is self.job and len(self._targets) < MAX_TARGETS:
+                self._targets[wanted] = target
+        return target

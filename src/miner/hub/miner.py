@@ -264,7 +264,10 @@ class HubMiner:
     def _conclude(self, asking: Submitting, target: int, verdict: Verdict, came: float) -> None:
         self._answer(asking, target, verdict, came,
                      bad=verdict.status is ShareStatus.REJECTED and not (verdict.upstream or verdict.busy))
-        self.retune()
+        floor, vardiff = self._floor, self._vardiff
+        if vardiff is not None and (vardiff.in_a_hurry(came, floor.seconds_per_share)
+                                    or self._told_refused != floor.judge.offer.refused):
+            self.retune()  # else each miner has its turn every few seconds
 
     def _reply(self, asking: Submitting, verdict: Verdict) -> None:
         if verdict.code is None:

@@ -7,6 +7,7 @@ target either, so that no share that the source pays for is missed; only this ru
 flood the hub.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ def start_hashes(algorithm: Algorithm, start: float = 0.0, least: float = 0.0) -
     return max(wanted, hashes_at(least, algorithm))
 
 
+@functools.lru_cache(16)
 def hashes_at(difficulty: float, algorithm: Algorithm) -> float:
     """Expected hashes a share at a difficulty, 2 at least: every other hash is as easy as it gets. 0 is no bound."""
     return max(2.0, expected_hashes(difficulty_to_target(difficulty, algorithm)) if difficulty else 0.0)
@@ -107,10 +109,14 @@ class Vardiff:
         told = self._reported[0]
         return seen if self._shares >= WINDOW_SHARES and seen > 2 * told else told
 
+    def in_a_hurry(self, now: float, seconds_per_share: float) -> bool:
+        """Whether shares come so much faster than wanted that `retune` should not wait for its turn."""
+        return self._shares >= QUICK_SHARES and now - self._since < self._shares * seconds_per_share / 4
+
     def retune(self, now: float, seconds_per_share: float) -> bool:
         """Set `hashes_per_share` anew where there is reason to. True when it changed."""
         elapsed = now - self._since
-        quick = self._shares >= QUICK_SHARES and elapsed < self._shares * seconds_per_share / 4
+        quick = self.in_a_hurry(now, seconds_per_share)
         slow = self._shares <= 1 and elapsed > QUICK_SHARES * seconds_per_share
         told = self._reported is not None and self._reported[1] >= self._since
         if not (quick or slow or told or elapsed > WINDOW_SHARES * seconds_per_share):

@@ -12,6 +12,7 @@ from miner.core.errors import ProtocolError
 from miner.core.text import one_line
 
 RequestId = int | float | str | None
+_to_json = json.JSONEncoder(allow_nan=False).encode  # json.dumps makes an encoder for each message
 MAX_ID = 128  # characters: the other side's ids are sent back
 
 
@@ -111,11 +112,13 @@ def encode_request(request_id: RequestId, method: str, params: Sequence[object])
 
 def encode_response(request_id: RequestId, result: object, error: RpcError | None = None) -> bytes:
     """The answer to a call as one line, its end included."""
+    if result is True and error is None and type(request_id) is int:  # a share that counts: most of what a server says
+        return b'{"id": %d, "result": true, "error": null}\n' % request_id
     return _encode({"id": request_id, "result": result, "error": [error.code, error.text, None] if error else None})
 
 
 def _encode(message: dict[str, object]) -> bytes:
-    return json.dumps(message, allow_nan=False).encode("ascii") + b"\n"
+    return _to_json(message).encode("ascii") + b"\n"
 
 
 def _request(message: dict[str, object]) -> Request:
