@@ -141,7 +141,7 @@ def test_lines_where_stderr_is_no_terminal(tmp_path: Path) -> None:
 
 
 def test_no_color() -> None:
-    colours = rb"\x1b\[[\d;]*\b(3[0-8]|4[0-8]|9[0-7])\b[\d;]*m"
+    colours = rb"\x1b\[(?:[\d;]*;)?(?:3[0-8]|4[0-8]|9[0-7])[;m]"
     for environ, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
         with terminal(80, 24, *miner(*SANDBOX), **environ) as screen:
             screen.read_until(lambda: shows(screen, "15 min .*[▁-█]"))
