@@ -1,4 +1,4 @@
-/* Where the lanes' rows of a scrypt kernel are: SETS * LANES scratchpads, one after the other. */
+/* Where the lanes' rows of a scrypt kernel are: the scratchpads of two sets, one after the other. */
 #ifndef MINER_SCRYPT_ROWS_H
 #define MINER_SCRYPT_ROWS_H
 
