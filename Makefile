@@ -11,13 +11,14 @@ JAVA_MAJOR = $(or $(shell $(JAVA) -version 2>&1 | sed -n 's/^.* version "\([0-9]
 SPARK = $(shell [ $(JAVA_MAJOR) -ge 17 ] && echo spark || echo spark,jdk)
 
 SECONDS ?= 30
+ROUNDS ?= 1
 TESTS ?= tests
 BIN := .venv/bin
 # On all CPUs; what is in one file, or starts a cluster, one after the other (tests/conftest.py).
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --no-loadscope-reorder
 INSTALL := $(BIN)/python -m pip install --quiet --no-build-isolation --editable
 
-.PHONY: help demo test build quick loop check coverage fuzz exhaustive speed counts wheels pythons compilers \
+.PHONY: help demo test build quick loop check coverage fuzz exhaustive speed counts load wheels pythons compilers \
 	counterparts clean
 
 help:
@@ -32,6 +33,7 @@ help:
 	@echo "make exhaustive    every kernel against the portable one, long ranges and N up to 2^20, also under sanitizers"
 	@echo "make speed         what Python costs beside the C core alone, and what a second thread brings"
 	@echo "make counts        instructions a hash of each kernel for aarch64 and x86-64, on emulated CPUs"
+	@echo "make load          how many miners and shares one hub holds ($(ROUNDS) rounds of ten minutes)"
 	@echo "make wheels        build the Linux wheels into dist/ and try them"
 	@echo "make pythons       get more Pythons to try them on: newer, without the GIL, on musl, on aarch64"
 	@echo "make compilers     what the wheel hashes beside what pip's build from source does, kernel by kernel"
@@ -73,6 +75,9 @@ speed: .venv/.test build
 
 counts: .venv/.test build
 	cd tests && ../$(BIN)/python counts.py
+
+load: .venv/.test build
+	cd tests && ../$(BIN)/python load.py --rounds $(ROUNDS)
 
 wheels: .venv/.wheels build
 	rm -rf dist
