@@ -165,10 +165,11 @@ class RawMiner:
 class Player:
     """One of our own clients at the hub."""
 
-    def __init__(self, address: tuple[str, int], name: str, token: str = TOKEN, algorithm: Algorithm = SHA256D) -> None:
+    def __init__(self, address: tuple[str, int], name: str, token: str = TOKEN, algorithm: Algorithm = SHA256D,
+                 retries: int = 0) -> None:
         host, port = address
         self.source = StratumSource(SourceConfig(algorithm, f"stratum+tcp://{host}:{port}", name, token, hub=True,
-                                                 retries=0, retry_pause=0.1))
+                                                 retries=retries, retry_pause=0.1))
         self.events = self.source.events()
 
     async def next(self, kind: type[Any], wanted: Callable[[Any], bool] = lambda event: True) -> Any:

@@ -18,9 +18,15 @@ sizes = st.integers(MIN_EXTRANONCE2_SIZE, 16)
 @given(sizes)
 def test_every_size_leaves_the_miner_something(size: int) -> None:
     layout = Layout.of(size)
-    assert layout.edition_size + layout.prefix_size + layout.rest_size == size
-    assert layout.rest_size >= 1
-    assert 256 <= layout.slices <= MAX_SLICES
+    assert layout.hidden_size + layout.prefix_size + layout.rest_size == size
+    assert layout.rest_size >= (1 if size < 4 else 2)
+    assert (256 if size < 4 else 4096) <= layout.slices <= MAX_SLICES
+
+
+@pytest.mark.parametrize(("miners", "slices"), [(1, 4096), (4096, 4096), (4097, 8192), (65536, 65536)])
+def test_four_bytes_are_shared_out_by_the_number_of_miners(miners: int, slices: int) -> None:
+    layout = Layout.of(4, miners)
+    assert (layout.slices, layout.slices * layout.editions, layout.rest_size) == (slices, 65536, 2)
 
 
 @pytest.mark.parametrize("size", [0, 1])
@@ -35,7 +41,7 @@ def test_the_miners_coinbase_is_the_sources(size: int, grown: int, extranonce1: 
     """Also when the source's extranonce1 and size have changed since the space was cut."""
     layout, source = Layout.of(size), make_job(extranonce1=extranonce1, size=min(size + grown, 16))
     begun = dataclasses.replace(source, coinbase1=source.coinbase1 + source.extranonce1)
-    line = decode(NotifyLine(begun, False).of("mine", layout.before(source, edition)))
+    line = decode(NotifyLine(begun, False).of("mine", layout.before(source, number, edition)))
     assert isinstance(line, Request)
     job = Notify.parse(line.params).to_job(SHA256D, layout.prefix(number), layout.rest_size, 1.0)
     assert (job.job_id, job.prev_hash, job.ntime, job.clean) == ("mine", source.prev_hash, source.ntime, False)
@@ -69,7 +75,18 @@ def test_a_freed_slice_rests_until_the_chain_moves() -> None:
     slices.free(0)
     assert slices.take() == 2
     slices.chain_moved()
-    assert slices.take() == 0
+    assert [slices.take(), slices.take()] == [3, 0], "those that nobody has had go first"
+
+
+def test_who_comes_back_gets_its_slice_unless_another_has_it() -> None:
+    slices = Slices(2)
+    assert [slices.take(), slices.take()] == [0, 1]
+    assert not slices.retake(0)
+    slices.free(0)
+    assert slices.retake(0) and not slices.retake(0)
+    slices.free(0)
+    slices.chain_moved()
+    assert slices.retake(0) and slices.take() is None
 
 
 def test_only_when_none_is_left_it_is_given_out_before_longest_freed_first() -> None:
@@ -83,8 +100,9 @@ def test_only_when_none_is_left_it_is_given_out_before_longest_freed_first() -> 
 
 
 def test_a_slice_that_nobody_worked_in_is_as_good_as_new() -> None:
-    slices = Slices(4)
-    assert slices.take() == 0
+    slices = Slices(2)
+    assert [slices.take(), slices.take()] == [0, 1]
+    slices.free(1)
     slices.free(0, worked=False)
     assert slices.take() == 0
 

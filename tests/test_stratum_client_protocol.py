@@ -508,7 +508,9 @@ def test_only_whole_messages_count_as_heard() -> None:
 
 def at_hub(granted: Any) -> ClientProtocol:
     protocol = fresh(hub=True)
-    assert sent(protocol.data_to_send()) == [{"id": 1, "method": "mining.configure", "params": [["sparkminer"], {}]}]
+    rolling = {"version-rolling.mask": "1fffe000", "version-rolling.min-bit-count": 2}
+    assert sent(protocol.data_to_send()) == [{"id": 1, "method": "mining.configure",
+                                              "params": [["sparkminer", "version-rolling"], rolling]}]
     receive(protocol, granted)
     return protocol
 
@@ -656,10 +658,16 @@ def test_a_new_mask_holds_for_the_job_that_is_out() -> None:
     assert isinstance(event, Ignored)
 
 
-@pytest.mark.parametrize("options", [{"algorithm": SCRYPT}, {"hub": True}])
-def test_neither_scrypt_pools_nor_hubs_are_asked(options: dict[str, Any]) -> None:
-    protocol = fresh(unwelcome=(), **options)
+@pytest.mark.parametrize("hub", [False, True])
+def test_scrypt_pools_and_hubs_are_not_asked(hub: bool) -> None:
+    protocol = fresh(unwelcome=(), algorithm=SCRYPT, hub=hub)
     assert b"version-rolling" not in protocol.data_to_send()
+
+
+def test_a_hub_is_asked_and_its_miner_rolls() -> None:
+    protocol = at_hub(answer(1, {"sparkminer": True, "sparkminer.nonce": "0f" * 16, "version-rolling": True,
+                                 "version-rolling.mask": "0000e000"}))
+    assert protocol.jobs.version_mask == 0xE000
 
 
 # Difficulties

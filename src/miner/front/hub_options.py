@@ -24,6 +24,7 @@ _LIMITS: dict[str, tuple[Callable[[str], float], str, str]] = {
     "least_difficulty": (positive, "N", "below which no miner's shares ever go (default: none)"),
     "login_seconds": (positive, "N", "hang up on who has not logged in by then"),
     "idle_seconds": (positive, "N", "hang up on who has sent nothing for so long"),
+    "session_seconds": (positive, "N", "that a miner may be away and still get its slice, difficulty and row again"),
     "max_strangers": (_MANY, "N", "connections at a time without a login; beyond that the oldest of them goes"),
     "max_strangers_per_address": (_MANY, "N", "of them from one address"),
     "messages_per_second": (positive, "N", "that one miner may send in the long run"),

@@ -26,6 +26,7 @@ class HubConfig:
     max_miners            connections at a time, logged in or not
     login_seconds         a connection that has not logged in by then is closed
     idle_seconds          a connection that sent nothing for so long is closed (a slow miner may need long for a share)
+    session_seconds       that a miner may be away and still get its slice, difficulty and row again
     seconds_per_share     what the vardiff aims at for each miner, and
     max_shares_per_second for all of them together
     start_difficulty      that a miner begins with, in the algorithm's own scale; 0: what suits a CPU
@@ -48,6 +49,7 @@ class HubConfig:
     max_miners: int = 4096
     login_seconds: float = 10.0
     idle_seconds: float = 600.0
+    session_seconds: float = 600.0
     seconds_per_share: float = 2.0
     max_shares_per_second: float = 50.0
     start_difficulty: float = 0.0
@@ -69,8 +71,8 @@ class HubConfig:
             raise UsageError(f"hub port {self.port}: must be from 0 (any free one) to 65535")
         if not 1 <= self.max_miners <= MAX_SLICES:
             raise UsageError(f"hub limit of {self.max_miners} miners: must be from 1 to {MAX_SLICES}")
-        for name in ("login_seconds", "idle_seconds", "seconds_per_share", "max_shares_per_second", "max_buffer",
-                     "max_strangers", "max_strangers_per_address", "messages_per_second", "ban_seconds"):
+        for name in ("login_seconds", "idle_seconds", "session_seconds", "seconds_per_share", "max_shares_per_second",
+                     "max_buffer", "max_strangers", "max_strangers_per_address", "messages_per_second", "ban_seconds"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"hub setting {name} must be a positive number, not {getattr(self, name)!r}")
         for network in self.exempt_networks:

@@ -3,7 +3,9 @@
 import dataclasses
 import itertools
 import secrets
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from miner.core.algorithm import Algorithm
 from miner.core.model import Job
@@ -12,14 +14,41 @@ from miner.hub.config import HubConfig
 from miner.hub.door import Door
 from miner.hub.events import HubEvent, HubSummary
 from miner.hub.judge import Judge
-from miner.hub.roster import Roster
+from miner.hub.roster import Roster, Row
+from miner.hub.sessions import Sessions
 from miner.hub.slices import Layout, Slices
 from miner.hub.tokens import Tokens
 from miner.hub.vardiff import ShareTarget, Vardiff, hashes_at, share_target, start_hashes
-from miner.stratum.messages import NotifyLine
+from miner.stratum.messages import VERSION_MASK, NotifyLine
 from miner.wrong_door import Speech
 
 MAX_TARGETS = 1024  # that are kept for a job: miners that begin have one and the same
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A job as one miner has it: the source's job, where in its extranonce2 space the miner searches, what its shares
+    must meet, and the bits of the version that it may choose."""
+
+    job: Job
+    layout: Layout
+    number: int
+    edition: int
+    target: ShareTarget
+    version_mask: int
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a miner leaves behind, to go on with it when it comes back: its slice, how often it was given a job in it,
+    those of the jobs that it may still bring shares of, its row and its speed."""
+
+    slices: Slices
+    number: int
+    count: int
+    given: dict[str, Given]
+    row: Row
+    vardiff: Vardiff | None
 
 
 class Floor:
@@ -34,6 +63,8 @@ class Floor:
         self.job: Job | None = None
         self.layout: Layout | None = None  # None: no job has come yet
         self.slices = Slices(0)
+        self.sessions: Sessions[Left] = Sessions(config.session_seconds, config.max_miners, time.monotonic)
+        self._rolled: int | None = None  # bits of the version that the source leaves to miners
         self.stopping = ""  # why miners are sent away, once they are
         self._lines: dict[bool, NotifyLine] = {}  # of the current job, by its clean flag
         self._targets: dict[tuple[float, float, bool], ShareTarget] = {}  # of the current job, by what they follow from
@@ -43,11 +74,11 @@ class Floor:
         """Make this the current job. True when the slices were cut anew. Raises SourceError where they can't be."""
         anew = self.layout is None or not self.layout.fits(job)
         if anew:
-            self.layout = Layout.of(job.extranonce2_size)
+            self.layout = Layout.of(job.extranonce2_size, self.config.max_miners)
             self.slices = Slices(self.layout.slices)
         elif self.job is None or job.prev_hash != self.job.prev_hash:
             self.slices.chain_moved()
-        self.job = job
+        self.job, self._rolled = job, job.version_mask
         self._lines.clear()
         self._targets.clear()
         self.judge.new_job(job)
@@ -69,6 +100,14 @@ class Floor:
         """Somebody sent nothing but nonsense."""
         self.door.refused("sent nonsense", f"threw out {host}: {reason}")
         self.door.ban(host)
+
+    @property
+    def version_mask(self) -> int:
+        """The bits of the version that a miner who asks now may choose: the source's; until its first job comes, those
+        that it may turn out to leave."""
+        if self._rolled is None:
+            return VERSION_MASK if self.judge.algorithm.rolls_version else 0
+        return self._rolled
 
     def source_lost(self) -> None:
         """Jobs so far are void, until the next one comes."""

@@ -60,6 +60,7 @@ class Judge:
 
     def __init__(self, source: WorkSource, tell: Callable[[Notice], None]) -> None:
         self.offer = Offer.to(source.kind)
+        self.algorithm = source.algorithm
         self._source, self._tell = source, tell
         self._live: OrderedDict[Job, None] = OrderedDict()  # not by id: a pool may send one again with a new difficulty
         self._seen: set[bytes] = set()  # headers of good shares on the current previous hash

@@ -1,5 +1,6 @@
 """One miner at the hub: its slice, its difficulty, the jobs that it has and the shares that it brings. No sockets."""
 
+import secrets
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -8,12 +9,13 @@ from typing import Any
 from miner.core.algorithm import sha256d
 from miner.core.header import display_hash
 from miner.core.model import Job, MinerReport, ShareResult, ShareStatus
+from miner.core.target import expected_hashes
 from miner.core.text import one_line
 from miner.hub.events import HubBlock, HubShare, MinerJoined, MinerLeft, MinerReported
-from miner.hub.floor import Floor
+from miner.hub.floor import Floor, Given, Left
 from miner.hub.judge import Verdict, refused
 from miner.hub.roster import Row
-from miner.hub.slices import Layout, Slices
+from miner.hub.slices import Slices
 from miner.hub.vardiff import ShareTarget, Vardiff
 from miner.stratum.reject import Reject
 from miner.stratum.server_events import Authorizing, Submitting, Subscribing
@@ -34,34 +36,36 @@ class JunkError(GoneError):
     """And whoever is at its other end is not to come back for a while."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """A job as one miner has it: the source's job, and where in its extranonce2 space the miner searches."""
+@dataclass(slots=True)
+class _Worker:
+    """A name that has logged in on a connection. `hashes`: what its accepted shares there stand for."""
 
-    job: Job
-    layout: Layout
-    number: int
-    edition: int
-    target: ShareTarget
+    row: Row
+    hashes: float = 0.0
 
 
 class HubMiner:
     """Speaks through `protocol`; the connection sends what that has to send after each call. Methods raise GoneError
     when the connection must end."""
 
-    __slots__ = ("host", "_floor", "_protocol", "_asking", "_slices", "_number", "_row", "_left", "_vardiff", "_given",
-                 "wasted", "_count", "_told", "_told_refused", "_bad_shares", "_given_at")
+    __slots__ = ("host", "wasted", "_floor", "_protocol", "_asking", "_slices", "_number", "_row", "_workers",
+                 "_session", "_left_before", "_left", "_vardiff", "_given", "_count", "_told", "_told_refused",
+                 "_bad_shares", "_given_at")
 
     def __init__(self, floor: Floor, protocol: ServerProtocol) -> None:
         self._floor, self._protocol = floor, protocol
+        protocol.offer_versions(floor.version_mask)
         self.host = ""  # its peer address, once connected
         self._asking: Subscribing | None = None  # waits for the source's first job
         self._slices: Slices | None = None  # where our slice is from
         self._number = 0
-        self._row: Row | None = None  # once logged in
+        self._row: Row | None = None  # of the first that has logged in
+        self._workers: dict[str, _Worker] = {}  # by user name
+        self._session = ""  # by which it may have all of this again
+        self._left_before: Left | None = None  # what it has again, once it has logged in
         self._left = False
         self._vardiff: Vardiff | None = None  # once it has a job
-        self._given: dict[str, _Given] = {}  # by job id, oldest first
+        self._given: dict[str, Given] = {}  # by job id, oldest first
         self._count = 0  # jobs given
         self._told: ShareTarget | None = None  # the latest difficulty, and the target that it stands for
         self._told_refused = False  # whether the source was known by then to refuse blocks that miss its target
@@ -96,16 +100,30 @@ class HubMiner:
         layout = self._floor.layout
         if self._asking is None or layout is None or (self._floor.job is None and not self._protocol.extension):
             return
-        number = self._floor.slices.take()
+        number = self._slice_from_before(self._asking.session)
+        if number is None:
+            number = self._floor.slices.take()
         if number is None and self._floor.door.free_slice():
             number = self._floor.slices.take()
         if number is None:
             self._protocol.refuse(self._asking, Reject.OTHER, "the hub is full: no slice of the work is left")
             raise GoneError("the hub is full")
         self._slices, self._number = self._floor.slices, number
-        self._protocol.subscribe(self._asking, layout.prefix(number), layout.rest_size)
+        self._session = self._session or secrets.token_hex(8)
+        self._protocol.subscribe(self._asking, layout.prefix(number), layout.rest_size, self._session)
         self._asking = None
         self._start()
+
+    def _slice_from_before(self, session: str) -> int | None:
+        """The number of the slice that this session had, if it is still to be had."""
+        before = self._floor.sessions.find(session) if session else None
+        if before is None:
+            return None
+        self._session, self._left_before = session, before
+        if before.slices is not self._floor.slices or not before.slices.retake(before.number):
+            return None
+        self._count = before.count  # editions that were searched
+        return before.number
 
     def authorize(self, asking: Authorizing) -> None:
         if not self._floor.tokens.admit(asking.username, asking.password, self._protocol.nonce):
@@ -115,16 +133,33 @@ class HubMiner:
         self._protocol.accept(asking)
         if self._floor.stopping:
             self.stop(self._floor.stopping)
-        elif self._row is None:
+        elif asking.username not in self._workers:
             name = one_line(asking.username, NAME_LENGTH) or "miner"
             agent = one_line(self._protocol.user_agent, NAME_LENGTH)
-            self._row = self._floor.roster.join(name, self.host, agent, time.time())
+            former = self._left_before.row if self._left_before and self._row is None else None
+            row = self._floor.roster.join(name, self.host, agent, time.time(), former)
+            self._workers[asking.username] = _Worker(row)
+            if self._row is not None:  # another worker on this connection
+                row.difficulty = self._row.difficulty
+                self._floor.emit(MinerJoined(row.stats()))
+                return
+            self._row = row
             self._floor.members += 1
-            self._floor.emit(MinerJoined(self._row.stats()))
+            self._floor.emit(MinerJoined(row.stats()))
             self._start()
 
     def _start(self) -> None:
         """Subscribed and logged in, in whatever order."""
+        before = self._left_before
+        if self._row is not None and before is not None:
+            self._left_before = None
+            if before.row.base == self._row.base:
+                self._floor.sessions.drop(self._session)
+                self._given, self._vardiff = before.given, before.vardiff
+                if self._vardiff is not None:
+                    self._vardiff.resume(time.monotonic())
+            else:
+                self._session = ""  # somebody else's
         self.give(clean=True)
 
     def stop(self, reason: str) -> None:
@@ -145,13 +180,17 @@ class HubMiner:
     def leave(self, reason: str) -> None:
         """The connection has ended. Shares that are being checked may still be booked."""
         self._left = True
+        if self._slices is not None and self._row is not None and self._session:
+            left = Left(self._slices, self._number, self._count, self._given, self._row, self._vardiff)
+            self._floor.sessions.keep(self._session, left)
         if self._slices is not None:
             self._slices.free(self._number, worked=bool(self._given))
             self._slices = None
         if self._row is not None:
-            self._floor.roster.leave(self._row)
             self._floor.members -= 1
-            self._floor.emit(MinerLeft(self._row.stats(), reason))
+        for worker in self._workers.values():
+            self._floor.roster.leave(worker.row)
+            self._floor.emit(MinerLeft(worker.row.stats(), reason))
 
     # Jobs
 
@@ -159,6 +198,7 @@ class HubMiner:
         """Hand out the current job, with the difficulty that its shares will be judged by; nothing before the miner is
         in."""
         job, layout = self._floor.job, self._floor.layout
+        self._protocol.offer_versions(self._floor.version_mask)
         if self._row is None or self._left or self._slices is None or job is None or layout is None:
             return
         now = time.monotonic()
@@ -167,15 +207,16 @@ class HubMiner:
         wanted = self._floor.target_for(job, self._vardiff, now)
         if self._told is None or not wanted.allows(self._told):
             self._told = wanted
-            self._row.difficulty = wanted.difficulty
+            for worker in self._workers.values():
+                worker.row.difficulty = wanted.difficulty
             self._protocol.set_difficulty(wanted.difficulty)
         self._told_refused = self._floor.judge.offer.refused
         self._count, self._given_at = self._count + 1, now
         job_id = self._floor.new_job_id()
-        self._given[job_id] = _Given(job, layout, self._number, self._count, self._told)
+        self._given[job_id] = Given(job, layout, self._number, self._count, self._told, self._protocol.version_mask)
         if len(self._given) > JOBS_KEPT:
             del self._given[next(iter(self._given))]
-        self._protocol.announce(self._floor.line(clean), job_id, layout.before(job, self._count))
+        self._protocol.announce(self._floor.line(clean), job_id, layout.before(job, self._number, self._count))
 
     def pause(self, reason: str, seconds: float) -> None:
         """The source is away: a miner that knows our extension is told to rest."""
@@ -216,12 +257,24 @@ class HubMiner:
         if self._vardiff is None or self._row is None or self._left or layout is None:
             return
         changed = self._vardiff.retune(now, self._floor.seconds_per_share)
-        self._floor.roster.estimate(self._row, self._vardiff.hashrate(now))
+        self._estimate(self._vardiff.hashrate(now))
         changed = changed or self._told_refused != self._floor.judge.offer.refused
-        if not changed or job is None or not layout.edition_size:
+        if not changed or job is None or self._given_again(job) >= layout.editions - 1:
             return
         if self._told is None or not self._floor.target_for(job, self._vardiff, now).allows(self._told):
             self.give(clean=False)
+
+    def _given_again(self, job: Job) -> int:
+        """How often the miner was given this job, as far as is known, without the first time."""
+        return sum(given.job is job for given in self._given.values()) - 1
+
+    def _estimate(self, hashrate: float) -> None:
+        """Book a hashrate (H/s) that the shares speak for, as each worker's part of them is."""
+        if len(self._workers) == 1 and self._row is not None:
+            self._floor.roster.estimate(self._row, hashrate)
+        elif hashes := sum(worker.hashes for worker in self._workers.values()):
+            for worker in self._workers.values():
+                self._floor.roster.estimate(worker.row, hashrate * worker.hashes / hashes)
 
     # Shares
 
@@ -243,7 +296,7 @@ class HubMiner:
         self._conclude(asking, target, verdict, came)
         return None
 
-    def _judge(self, asking: Submitting, given: _Given) -> Verdict | Coroutine[Any, Any, Verdict]:
+    def _judge(self, asking: Submitting, given: Given) -> Verdict | Coroutine[Any, Any, Verdict]:
         if reason := self._floor.judge.in_vain(given.job):
             return refused(Reject.STALE, reason)
         if not given.job.ntime <= asking.ntime <= given.job.ntime + NTIME_AHEAD:
@@ -252,7 +305,11 @@ class HubMiner:
             extranonce2 = given.layout.extranonce2(given.job, given.number, given.edition, asking.extranonce2)
         except ValueError as error:
             return refused(Reject.OTHER, str(error))
-        share = given.job.work(extranonce2, asking.ntime).share(asking.nonce)
+        bits, mask = asking.version_bits or 0, given.version_mask
+        if bits & ~mask:
+            return refused(Reject.OTHER, "version bits outside the mask")
+        version = given.job.version if asking.version_bits is None else given.job.version & ~mask | bits
+        share = given.job.work(extranonce2, asking.ntime, version).share(asking.nonce)
         return self._floor.judge.check(share, given.target.target)
 
     async def _await(self, asking: Submitting, target: int, verdict: Coroutine[Any, Any, Verdict],
@@ -284,14 +341,16 @@ class HubMiner:
             self._reply(asking, verdict)
         if verdict.status is ShareStatus.ACCEPTED and self._vardiff is not None:
             self._vardiff.accepted(target)
-        roster = self._floor.roster
-        roster.share(self._row, verdict.status, target, verdict.block, bool(verdict.aux))
+        roster, worker = self._floor.roster, self._workers[asking.username]
+        if verdict.status is ShareStatus.ACCEPTED and target:
+            worker.hashes += expected_hashes(target)
+        roster.share(worker.row, verdict.status, target, verdict.block, bool(verdict.aux))
         self._floor.emit(HubShare(
-            self._row.name, verdict.status, verdict.reason, verdict.block, verdict.upstream, verdict.share,
+            worker.row.name, verdict.status, verdict.reason, verdict.block, verdict.upstream, verdict.share,
             roster.accepted, roster.rejected, roster.stale, roster.hashrate, time.monotonic() - came))
         if verdict.block and verdict.share is not None and verdict.status is ShareStatus.ACCEPTED:
             result = ShareResult(verdict.share, verdict.status, block=True, aux=verdict.aux)
-            self._floor.emit(HubBlock(self._row.name, result, display_hash(sha256d(verdict.share.header))))
+            self._floor.emit(HubBlock(worker.row.name, result, display_hash(sha256d(verdict.share.header))))
         if verdict.status is ShareStatus.ACCEPTED:
             self._bad_shares = 0
         self._bad_shares += bad

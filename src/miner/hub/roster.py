@@ -92,21 +92,32 @@ class Row:
 class _Numbers:
     """Which numbers the miners of one name have: the lowest free one is given out next, without a search."""
 
-    __slots__ = ("here", "_free", "_next")
+    __slots__ = ("here", "_free", "_heap", "_next")
 
     def __init__(self) -> None:
         self.here = 0
-        self._free: list[int] = []
+        self._free: set[int] = set()
+        self._heap: list[int] = []  # of the free ones, and of some that have been claimed since
         self._next = 1
 
     def take(self) -> int:
-        if self._free:
-            return heapq.heappop(self._free)
+        while self._heap:
+            if (number := heapq.heappop(self._heap)) in self._free:
+                self._free.remove(number)
+                return number
         self._next += 1
         return self._next - 1
 
+    def claim(self, number: int) -> None:
+        """Take this one, which must be free."""
+        while self._next <= number:
+            self.free(self._next)
+            self._next += 1
+        self._free.remove(number)
+
     def free(self, number: int) -> None:
-        heapq.heappush(self._free, number)
+        self._free.add(number)
+        heapq.heappush(self._heap, number)
 
 
 class Roster:
@@ -122,9 +133,14 @@ class Roster:
         self._here = 0
         self.hashes = 0  # of all rows, those that were dropped included
 
-    def join(self, name: str, host: str, agent: str, now: float) -> Row:
-        """The row for a miner that calls itself so: its own from before, else a new one. While another miner of that
-        name is here, the newcomer is "name#2"."""
+    def join(self, name: str, host: str, agent: str, now: float, former: Row | None = None) -> Row:
+        """The row for a miner that calls itself so: the `former` one where it is of that name, is still kept and
+        nobody has it, else the first of the name that nobody has, else a new one. While another miner of that name is
+        here, the newcomer is "name#2"."""
+        if former is not None and former.base == name and self._gone.get(former.name) is former:
+            numbers = self._numbers.setdefault(name, _Numbers())
+            numbers.claim(former.number)
+            return self._enter(numbers, former, host, agent, now)
         numbers = self._numbers.setdefault(name, _Numbers())
         while True:
             number = numbers.take()
@@ -132,12 +148,15 @@ class Roster:
             row = self._rows.get(free_name)
             if row is None or not row.connected:  # else somebody has given himself a name like this
                 break
-        numbers.here += 1
         if row is None:
             self._make_room()
             row = self._rows[free_name] = Row(free_name)
-        self._gone.pop(free_name, None)
         row.base, row.number = name, number
+        return self._enter(numbers, row, host, agent, now)
+
+    def _enter(self, numbers: _Numbers, row: Row, host: str, agent: str, now: float) -> Row:
+        numbers.here += 1
+        self._gone.pop(row.name, None)
         row.join(host, agent, now)
         self._here += 1
         self._millihashes += _milli(row.hashrate)

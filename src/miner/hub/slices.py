@@ -3,12 +3,16 @@
 The source's extranonce2 is cut into `pad + edition + prefix + rest`. The prefix is the slice: the miner sees it as its
 extranonce1, and the rest as its extranonce2. All before it, from the source's extranonce1 on, moves to the end of
 coinbase1. So a pool that hands out a new extranonce1, as they do at each reconnect, asks nothing of the miners but a
-new job: many of them don't know `mining.set_extranonce`. The edition is a byte that differs each time a miner is given
-a job: without it, a job that is sent again with another difficulty would be searched from its start again. The pad is
-zeros, where the source's extranonce2 has grown since the hub cut it.
+new job: many of them don't know `mining.set_extranonce`. The edition differs each time a miner is given a job: without
+it, a job that is sent again with another difficulty would be searched from its start again. The pad is zeros, where the
+source's extranonce2 has grown since the hub cut it.
+
+Edition and prefix are a byte and two, and two bytes or more are left to the miner: with fewer some miners won't join
+(cpuminer-opt). Where the source gives four, the high bits of the slice's number share the edition's byte, and the
+prefix has the low eight.
 """
 
-from collections import deque
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from miner.core.errors import SourceError
@@ -20,83 +24,105 @@ MIN_EXTRANONCE2_SIZE = 2
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How many bytes are the edition, how many name a slice, and how many are left to the miner in it."""
+    """How many bytes the miner doesn't see, how many bits of them number the editions, how many bytes are the prefix,
+    how many bits number the slices, and how many bytes are left to the miner. The slice's bits that the prefix has no
+    room for stand before the edition's."""
 
-    edition_size: int
+    hidden_size: int
+    edition_bits: int
     prefix_size: int
+    slice_bits: int
     rest_size: int
 
     @classmethod
-    def of(cls, extranonce2_size: int) -> "Layout":
-        """The cut for a source's extranonce2 of so many bytes. Raises SourceError where that is too few to share."""
+    def of(cls, extranonce2_size: int, miners: int = 1) -> "Layout":
+        """The cut for a source's extranonce2 of so many bytes, with slices for so many miners where it can be. Raises
+        SourceError where it is too small to share."""
         if extranonce2_size < MIN_EXTRANONCE2_SIZE:
             raise SourceError(f"the source's extranonce2_size is {extranonce2_size}: a hub needs at least "
                               f"{MIN_EXTRANONCE2_SIZE} to give each miner its own slice; mine there without a hub")
-        edition_size, prefix_size = {2: (0, 1), 3: (1, 1)}.get(extranonce2_size, (1, 2))
-        return cls(edition_size, prefix_size, extranonce2_size - edition_size - prefix_size)
+        match extranonce2_size:
+            case 2:
+                return cls(0, 0, 1, 8, 1)
+            case 3:
+                return cls(1, 8, 1, 8, 1)
+            case 4:
+                slice_bits = min(16, max(12, (miners - 1).bit_length()))
+                return cls(1, 16 - slice_bits, 1, slice_bits, 2)
+        return cls(1, 8, 2, 16, extranonce2_size - 3)
 
     @property
     def slices(self) -> int:
         """How many there are."""
-        return 1 << 8 * self.prefix_size
+        return 1 << self.slice_bits
 
     @property
     def editions(self) -> int:
         """How often a miner can be given the same job without searching the same headers again."""
-        return 1 << 8 * self.edition_size
+        return 1 << self.edition_bits
 
     def fits(self, job: Job) -> bool:
-        return job.extranonce2_size >= self.edition_size + self.prefix_size + self.rest_size
+        return job.extranonce2_size >= self.hidden_size + self.prefix_size + self.rest_size
 
     def prefix(self, number: int) -> bytes:
-        """The bytes that name a slice: the miner's extranonce1."""
-        return number.to_bytes(self.prefix_size, "big")
+        """The miner's extranonce1: a slice's number, as far as it goes."""
+        return (number % (1 << 8 * self.prefix_size)).to_bytes(self.prefix_size, "big")
 
     def extranonce2(self, job: Job, number: int, edition: int, rest: bytes) -> bytes:
         """The source's extranonce2 for what a miner submitted from its slice. Raises ValueError on a wrong length."""
         if len(rest) != self.rest_size:
             raise ValueError(f"extranonce2 has {len(rest)} bytes instead of {self.rest_size}")
-        return self.before(job, edition) + self.prefix(number) + rest
+        return self.before(job, number, edition) + self.prefix(number) + rest
 
-    def before(self, job: Job, edition: int) -> bytes:
-        """What stands between the source's extranonce1 and the slice's prefix: pad and edition. The miner sees it as
-        the last bytes of coinbase1."""
+    def before(self, job: Job, number: int, edition: int) -> bytes:
+        """What stands between the source's extranonce1 and the slice's prefix: pad, the high bits of the slice's
+        number, and edition. The miner sees it as the last bytes of coinbase1."""
         size = job.extranonce2_size - self.prefix_size - self.rest_size
-        return (edition % self.editions).to_bytes(size, "big")
+        high = number >> 8 * self.prefix_size
+        return (high << self.edition_bits | edition % self.editions).to_bytes(size, "big")
 
 
 class Slices:
     """Hands out slice numbers below `count`. A freed one rests until the chain moves on, so that its next holder
     doesn't repeat work on the same block; only when no other is left it is given out before that, longest-freed first.
+    Those that nobody has had yet go first: whoever comes back finds its own still free.
     """
 
     def __init__(self, count: int) -> None:
         self._count = count
         self._unused = 0  # all numbers from here on were never given out
-        self._rested: deque[int] = deque()
-        self._resting: deque[int] = deque()
+        self._rested: OrderedDict[int, None] = OrderedDict()
+        self._resting: OrderedDict[int, None] = OrderedDict()
         self._taken: set[int] = set()
 
     def take(self) -> int | None:
         """A slice that nobody has, or None when all are taken."""
-        if self._rested:
-            number = self._rested.popleft()
-        elif self._unused < self._count:
+        if self._unused < self._count:
             number, self._unused = self._unused, self._unused + 1
-        elif self._resting:
-            number = self._resting.popleft()
+        elif free := self._rested or self._resting:
+            number, _ = free.popitem(last=False)
         else:
             return None
         self._taken.add(number)
         return number
 
+    def retake(self, number: int) -> bool:
+        """Give a slice to the miner that had it before and knows what it has searched there; False where another one
+        has it now."""
+        for free in (self._rested, self._resting):
+            if number in free:
+                del free[number]
+                self._taken.add(number)
+                return True
+        return False
+
     def free(self, number: int, worked: bool = True) -> None:
         """Its miner left; where it never had a job (`worked`), the slice is as good as new. Raises KeyError for a slice
         that is not taken."""
         self._taken.remove(number)
-        (self._resting if worked else self._rested).append(number)
+        (self._resting if worked else self._rested)[number] = None
 
     def chain_moved(self) -> None:
         """There is a new previous hash: work done so far can't be repeated any more."""
-        self._rested += self._resting
+        self._rested.update(self._resting)
         self._resting.clear()

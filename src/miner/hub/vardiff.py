@@ -86,6 +86,10 @@ class Vardiff:
         self._since, self._hashes, self._shares = now, 0.0, 0
         self._submitted = 0.0  # hashes that all shares would stand for, were they good
 
+    def resume(self, now: float) -> None:
+        """The miner is back: the time that it was away says nothing of its speed."""
+        self._restart(now)
+
     def submitted(self, target: int) -> None:
         """A share came in that was to meet this target, whatever becomes of it."""
         self._submitted += expected_hashes(target)

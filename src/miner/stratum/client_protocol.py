@@ -138,7 +138,8 @@ class ClientProtocol:
             raise ProtocolError("the handshake has begun already")
         if self._hub:
             self._handshake.take(Step.CONFIGURE)
-            asked = messages.Configure((messages.EXTENSION,))
+            rolling = messages.VERSION_ROLLING if self._rolls_versions else messages.Configure(())
+            asked = messages.Configure((messages.EXTENSION, *rolling.extensions), rolling.settings)
             self._calls.call(asked.METHOD, asked.params, self._on_configured)
             return
         if self._rolls_versions:
@@ -196,6 +197,7 @@ class ClientProtocol:
         self._login = messages.Authorize(self._login.username,
                                          messages.login_proof(self._login.password, nonce, self._login.username))
         self._subscribe()
+        self.jobs.version_mask = messages.granted_version_mask(response.result)
 
     def _on_version_rolling(self, response: Response) -> Iterator[ClientEvent]:
         self.jobs.version_mask = messages.granted_version_mask(response.result)

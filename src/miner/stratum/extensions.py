@@ -12,6 +12,8 @@ from miner.stratum.fields import hex_bytes, hex_u32, integer, number, text, u32_
 
 EXTENSION = "sparkminer"  # ours: reports up to a hub; down, that it pauses, or that its job has ended
 NONCE = f"{EXTENSION}.nonce"  # beside its being granted: what a login proves the token with, see `login_proof`
+ROLLING = "version-rolling"  # BIP 310's
+ROLLING_MASK = f"{ROLLING}.mask"
 VERSION_MASK = 0x1FFFE000  # the bits of a version that BIP 320 leaves to miners
 
 
@@ -29,22 +31,37 @@ class Configure:
         names = params[0]
         if not isinstance(names, list) or len(names) > 32:
             raise ProtocolError(f"{cls.METHOD}: a list of up to 32 extensions expected")
-        return cls(tuple(text(name, f"{cls.METHOD}: extension", 64) for name in names))
+        settings = params[1] if len(params) > 1 and isinstance(params[1], dict) else {}
+        return cls(tuple(text(name, f"{cls.METHOD}: extension", 64) for name in names), settings)
+
+    @property
+    def version_mask(self) -> int:
+        """The bits of the version that the miner would choose, where it asks for version rolling: all of BIP 320's
+        unless it says less. 0 where it doesn't ask."""
+        if ROLLING not in self.extensions:
+            return 0
+        mask = hex_u32(self.settings.get(ROLLING_MASK, u32_hex(VERSION_MASK)), f"{self.METHOD}: {ROLLING_MASK}")
+        return mask & VERSION_MASK
+
+    @property
+    def least_version_bits(self) -> int:
+        """With fewer bits than these version rolling is of no use to the miner."""
+        least = f"{ROLLING}.min-bit-count"
+        return integer(self.settings.get(least, 0), f"{self.METHOD}: {least}", 0, 32)
 
     @property
     def params(self) -> list[object]:
         return [list(self.extensions), self.settings]
 
 
-VERSION_ROLLING = Configure(("version-rolling",), {"version-rolling.mask": u32_hex(VERSION_MASK),
-                                                   "version-rolling.min-bit-count": 2})
+VERSION_ROLLING = Configure((ROLLING,), {ROLLING_MASK: u32_hex(VERSION_MASK), f"{ROLLING}.min-bit-count": 2})
 
 
 def granted_version_mask(result: object) -> int | None:
     """The mask in the answer to VERSION_ROLLING; None where the pool doesn't grant it."""
-    if not isinstance(result, dict) or result.get("version-rolling") is not True:
+    if not isinstance(result, dict) or result.get(ROLLING) is not True:
         return None
-    return SetVersionMask.parse([result.get("version-rolling.mask")]).mask
+    return SetVersionMask.parse([result.get(ROLLING_MASK)]).mask
 
 
 def granted_nonce(result: object) -> bytes | None:

@@ -32,8 +32,8 @@ class Authorizing:
 @dataclass(frozen=True, slots=True)
 class Submitting:
     """A share of an authorized worker. Answer with `ServerProtocol.accept` or `refuse`. Nothing about it was checked
-    but its form: not the job, nor whether the extranonce2 has the job's size. `serial` tells requests of one connection
-    apart."""
+    but its form: not the job, nor whether the extranonce2 has the job's size. `version_bits`: the version's bits that
+    the miner chose (BIP 310); None where it sent none. `serial` tells requests of one connection apart."""
 
     request_id: RequestId
     serial: int
@@ -42,6 +42,7 @@ class Submitting:
     extranonce2: bytes
     ntime: int
     nonce: int
+    version_bits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from miner.core.errors import ProtocolError
 from miner.core.model import Job
 from miner.core.text import one_line
 from miner.stratum import messages
+from miner.stratum.fields import u32_hex
 from miner.stratum.reject import Reject
 from miner.stratum.server_events import (
     Asking,
@@ -50,7 +51,8 @@ class ServerProtocol:
     """One connection. Its public attributes are for reading."""
 
     __slots__ = ("nonce", "user_agent", "users", "subscription", "extension", "extranonce_changes", "messages",
-                 "_lines", "_out", "_unanswered", "_serial", "_broken", "_heard")
+                 "version_mask", "_asked_mask", "_offered_mask", "_lines", "_out", "_unanswered", "_serial", "_broken",
+                 "_heard")
 
     def __init__(self, max_line: int = MAX_LINE, *, nonce: bytes = b"") -> None:
         """`nonce`: 16 random bytes or more, with which miners of ours log in without telling their password; b"": they
@@ -62,6 +64,8 @@ class ServerProtocol:
         self.subscription: messages.Subscription | None = None
         self.extension = False  # the miner speaks ours: it sends reports and understands `pause` and `stop`
         self.extranonce_changes = False  # the miner can take a new extranonce without reconnecting
+        self.version_mask = 0  # bits of the version that the miner may choose in jobs from now on
+        self._asked_mask = self._offered_mask = 0  # bits that it would choose, and those that it could have
         self._lines = LineBuffer(max_line)
         self._out = bytearray()
         self._unanswered: dict[int, Asking] = {}
@@ -142,6 +146,14 @@ class ServerProtocol:
         self.subscription = messages.Subscription(extranonce1, extranonce2_size, session)
         self._say(messages.SetExtranonce(extranonce1, extranonce2_size))
 
+    def offer_versions(self, mask: int) -> None:
+        """The bits of the version that a miner may choose in jobs from now on, if it asks for version rolling (BIP
+        310). One that has asked is told where they are others than before."""
+        self._offered_mask = mask
+        if self._asked_mask and self.version_mask != self._asked_mask & mask:
+            self.version_mask = self._asked_mask & mask
+            self._say(messages.SetVersionMask(self.version_mask))
+
     def reconnect(self, wait: float = 0.0) -> None:
         """Ask the miner to connect again, at this host and port, after `wait` seconds."""
         self._say(messages.Reconnect(wait=wait))
@@ -208,11 +220,17 @@ class ServerProtocol:
         return event
 
     def _configure(self, request: Request) -> None:
-        wanted = messages.Configure.parse(request.params).extensions
+        asked = messages.Configure.parse(request.params)
+        wanted = asked.extensions
         self.extension = self.extension or messages.EXTENSION in wanted
         self.extranonce_changes = self.extranonce_changes or self.extension or "subscribe-extranonce" in wanted
         known = {messages.EXTENSION, "subscribe-extranonce"}
         granted: dict[str, object] = {name: name in known for name in wanted}
+        if messages.ROLLING in wanted:
+            mask = asked.version_mask & self._offered_mask
+            if mask and mask.bit_count() >= asked.least_version_bits:
+                self.version_mask, self._asked_mask = mask, asked.version_mask
+                granted |= {messages.ROLLING: True, messages.ROLLING_MASK: u32_hex(mask)}
         if messages.EXTENSION in wanted and self.nonce:
             granted[messages.NONCE] = self.nonce.hex()
         self._reply(request.id, granted)
@@ -237,7 +255,7 @@ class ServerProtocol:
         if share.username not in self.users:
             raise _RefusedError(Reject.UNAUTHORIZED, "unauthorized worker")
         return self._ask(Submitting(request.id, self._serial, share.username, share.job_id, share.extranonce2,
-                                    share.ntime, share.nonce))
+                                    share.ntime, share.nonce, share.version_bits))
 
     def _suggested(self, request: Request) -> Suggested:
         message = messages.SuggestDifficulty.parse(request.params)
