@@ -131,7 +131,8 @@ typedef struct {
 } miner_mismatch;
 
 /* The most significant 32 bits of the portable hashes of `count` nonces from `first` on (first + count <= 2^32).
- * MINER_OK, MINER_EINVAL (range), or MINER_STOPPED when *epoch differs from my_epoch: then tops are of no use.
+ * MINER_OK; MINER_EINVAL: the range is wrong, or s was not made for k; MINER_STOPPED when *epoch differs from
+ * my_epoch: then tops are of no use.
  * in: k, a kernel of the algorithm, s (made for k), header, first, count, epoch; out: tops[0 .. count). */
 int miner_tops(const miner_kernel *k, const miner_scratch *s, const uint8_t header[80], uint32_t first, uint32_t count,
                const miner_epoch *epoch, uint64_t my_epoch, uint32_t *tops);

@@ -2,11 +2,18 @@
 #include "portable.h"
 #include "sha256.h"
 
+/* Whether the range is within the nonces, and the scratch was made for the kernel. */
+static int in_order(const miner_kernel *k, const miner_scratch *s, uint32_t first, uint32_t count)
+{
+    return count <= ((uint64_t)1 << 32) - first && k->algorithm->valid(s->parameters)
+           && s->size >= k->scratch_size(s->parameters);
+}
+
 int miner_tops(const miner_kernel *k, const miner_scratch *s, const uint8_t header[80], uint32_t first, uint32_t count,
                const miner_epoch *epoch, uint64_t my_epoch, uint32_t *tops)
 {
     const miner_stop stop = { epoch, my_epoch };
-    if (count > ((uint64_t)1 << 32) - first)
+    if (!in_order(k, s, first, count))
         return MINER_EINVAL;
     for (uint32_t i = 0; i < count; i++) {
         uint8_t hash[32];
@@ -65,9 +72,7 @@ int miner_compare(const miner_kernel *k, miner_scratch *s, const uint8_t header[
     mismatches m = { out, max, 0 };
     *n_mismatches = 0;
     *hashes_done = 0;
-    if (count > ((uint64_t)1 << 32) - first)
-        return MINER_EINVAL;
-    if (!k->algorithm->valid(s->parameters) || s->size < k->scratch_size(s->parameters))
+    if (!in_order(k, s, first, count))
         return MINER_EINVAL;
     miner_prepared work;
     miner_prepare(&work, header, zero);

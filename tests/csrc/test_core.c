@@ -166,6 +166,42 @@ static void agrees_with_portable(subject *t, subject *portable, uint64_t nonces)
     }
 }
 
+/* What the kernel says of every nonce is compared with the portable hashes, and a wrong bit in their list is found. */
+static void compares(subject *t, subject *portable)
+{
+    enum { COUNT = 200, MAX = 8 };
+    uint32_t tops[COUNT], targets[] = { 0x7fffffff, 0, 0xffffffff }, first = (uint32_t)random64() & 0x7fffffff;
+    uint8_t header[80], hash[32];
+    miner_mismatch wrong[MAX];
+    size_t found;
+    uint64_t done;
+    random_bytes(header, 80);
+    CHECK(miner_tops(portable->kernel, &portable->scratch, header, first, COUNT, &calm, 0, tops) == MINER_OK);
+    for (uint32_t i = 0; i < COUNT; i += 99) {
+        portable_hash(t->algorithm, header, t->n, first + i, hash);
+        CHECK(tops[i] == ((uint32_t)hash[31] << 24 | hash[30] << 16 | hash[29] << 8 | hash[28]));
+    }
+    for (uint32_t count = COUNT; count > 0; count /= 3) {
+        CHECK(miner_compare(t->kernel, &t->scratch, header, first, count, tops, targets, 3, &calm, 0, wrong, MAX, &found,
+                            &done) == MINER_OK);
+        CHECK(found == 0 && done == 3 * count);
+        uint32_t at = (uint32_t)(random64() % count), right = tops[at];
+        tops[at] ^= 1u << random64() % 32;
+        targets[1] = right < tops[at] ? right : tops[at];
+        CHECK(miner_compare(t->kernel, &t->scratch, header, first, count, tops, targets + 1, 1, &calm, 0, wrong, MAX,
+                            &found, &done) == MINER_OK);
+        CHECK(found == 1 && wrong[0].nonce == first + at && wrong[0].hit == (right < tops[at]));
+        CHECK(wrong[0].target_top == targets[1] && done == count);
+        tops[at] = right;
+    }
+    CHECK(miner_compare(t->kernel, &t->scratch, header, 0xffffffff, 2, tops, targets, 1, &calm, 0, wrong, MAX, &found,
+                        &done) == MINER_EINVAL);
+    CHECK(miner_tops(portable->kernel, &portable->scratch, header, 0xffffffff, 2, &calm, 0, tops) == MINER_EINVAL);
+    CHECK(miner_compare(t->kernel, &t->scratch, header, 0, 2, tops, targets, 1, &calm, 7, wrong, MAX, &found, &done)
+          == MINER_STOPPED);
+    CHECK(found == 0 && done == 0);
+}
+
 typedef struct {
     subject *subject;
     miner_epoch epoch;
@@ -267,6 +303,7 @@ static void test_kernel(const miner_algorithm *algorithm, const miner_kernel *ke
         misaligned_input(&t);
         refuses_bad_arguments(&t);
         agrees_with_portable(&t, &reference, nonces);
+        compares(&t, &reference);
         stops(&t);
         miner_scratch_free(&t.scratch);
         miner_scratch_free(&reference.scratch);

@@ -19,7 +19,8 @@ Takes the options of pooler's minerd 2.5.1.
 Commands with options of their own (see COMMAND --help):
   spark     mine on a Spark cluster
   hub       serve one pool's or node's work to many miners
-  bench     compare this CPU's kernels"""
+  bench     compare this CPU's kernels
+  screen    find CPUs that compute wrongly"""
 
 _EPILOG = """\
 examples:

@@ -34,8 +34,9 @@ def event_lines(event: ScreenEvent) -> Iterator[str]:
             yield _seed(event.seed)
             yield from remark_lines(event)
         case ClusterScreenStarted():
-            yield (f"Screening {counted(event.executors, 'executor')} with {counted(event.cores, 'core')} on "
-                   f"{counted(event.hosts, 'host')} for {event.seconds:g} seconds")
+            there = (f"{counted(event.executors, 'executor')} with {counted(event.cores, 'core')} on "
+                     f"{counted(event.hosts, 'host')}") if event.executors else "executors that Spark makes on demand"
+            yield f"Screening {there} for {event.seconds:g} seconds"
             yield _seed(event.seed)
         case ScreenProgress():
             yield (f"{event.seconds:.0f} seconds, {counted(event.rounds, 'round')} of all kernels on each CPU: "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from miner.core.errors import MinerError
 from miner.core.screening import ClusterScreenStarted, CpuScreening, Mismatch, ScreenEvent, Screening, ScreenProgress
 from miner.spark.screen_task import ScreenTask, TaskScreening
-from miner.spark.words import exception_words
+from miner.spark.words import exception_words, task_failure
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -132,7 +132,7 @@ class ScreenedCluster:
             runner.join(_CANCEL_SECONDS)
             return []
         if errors:
-            raise MinerError(f"the Spark job failed: {exception_words(errors[0])}") from errors[0]
+            raise MinerError(f"the Spark job failed: {job_failure(errors[0])}") from errors[0]
         return rows
 
     def _wanted_by_demand(self) -> int:
@@ -163,6 +163,12 @@ class ScreenedCluster:
         if rows:
             self._on_event(ScreenProgress(min(cpu.rounds for cpu in cpus), sum(cpu.hashes for cpu in cpus),
                                           sum(cpu.mismatch_count for cpu in cpus), seconds))
+
+
+def job_failure(error: BaseException) -> str:
+    """Why a Spark job failed: what a task's Python raised, else Spark's own words."""
+    text = str(error)
+    return task_failure(text) if "Traceback (most recent call last):" in text else exception_words(error)
 
 
 def _mismatches(rows: list[TaskScreening]) -> Iterator[Mismatch]:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from miner.core.algorithm import Algorithm
 from miner.core.errors import MinerError, UsageError
@@ -43,6 +43,8 @@ def screen(spark: "SparkSession", algorithms: Sequence[Algorithm | str] = (), se
     folder = Path(SparkFiles.getRootDirectory(), "sparkminer")  # as long as Spark may have to send the package
     folder.mkdir(exist_ok=True)
     ship(spark.sparkContext, folder)
+    if write_to:
+        check_place(spark, write_to)
     result = screened(spark, chosen, seconds, seed, nice, stop or threading.Event(), on_event)
     frame = screening_frame(spark, result.screening, time.time())
     if write_to:
@@ -56,6 +58,19 @@ def screened(spark: "SparkSession", algorithms: Sequence[Algorithm], seconds: fl
     names = tuple(map(str, algorithms))
     seed = secrets.randbits(62) if seed is None else seed
     return ScreenedCluster(spark.sparkContext, names, seconds, seed, nice, stop, on_event).run()
+
+
+def check_place(spark: "SparkSession", path: str) -> None:
+    """Make the folder that rows are to be appended to. Raises UsageError where Spark can't."""
+    jvm: Any = spark.sparkContext._jvm
+    try:
+        place = jvm.org.apache.hadoop.fs.Path(path)
+        made = place.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration()).mkdirs(place)
+        reason = "there can be no such folder"
+    except Exception as error:
+        made, reason = False, exception_words(error)
+    if not made:
+        raise UsageError(f"rows can't be written to {path!r}: {reason}")
 
 
 def append(frame: "DataFrame", path: str) -> None:
