@@ -24,6 +24,7 @@ need a Python and nothing of ours."""
 _EPILOG = """\
 examples:
   python -m miner spark --sandbox
+  python -m miner spark screen --minutes 10      # screen the executors' CPUs: a command of its own, see its --help
   python -m miner spark --master spark://HOST:7077 -o stratum+tcp://pool.example:3333 -u alice --password-file F
   spark-submit --master yarn "$(python -m miner spark --script)" -o stratum+tcp://pool.example:3333 -u alice …
 
