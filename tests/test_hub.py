@@ -442,6 +442,7 @@ def test_blocks_that_miss_the_pools_target_are_offered_until_a_few_were_refused(
         assert job.share_target >= job.network_target
         results = [await player.source.submit(solve(job, number, above=upstream)) for number in range(REFUSALS + 2)]
         assert [result.status for result in results] == [REJECTED] * REFUSALS + [ACCEPTED] * 2
+        assert [result.no_block for result in results] == [False] * REFUSALS + [True] * 2
         assert len(source.submitted) == REFUSALS, "what the pool refuses is not offered any more"
         assert (await raw.notice("mining.set_difficulty"))[0] > 2 * told
         harder = await player.job()

@@ -223,6 +223,19 @@ def test_a_refused_block_does_not_stop_the_search_for_a_better_one() -> None:
     assert len({share.header for share in source.shares}) == len(source.shares) >= 40
 
 
+def test_a_share_that_a_hub_kept_to_itself_is_no_block_and_nobody_rests_for_it() -> None:
+    class Hub(Scripted):
+        """Its source refuses blocks that miss its share target, and this miner's shares all do."""
+
+        async def submit(self, share: Share) -> ShareResult:
+            return dataclasses.replace(await super().submit(share), block=False, no_block=True)
+
+    source = Hub(job(nbits=EASY, share_target=MAX_TARGET >> 1))
+    events = run(source, until=counter(ShareDone, 40), seconds=60.0)
+    assert not of(BlockFound, events) and of(Totals, events)[0].blocks == 0
+    assert of(Totals, events)[0].accepted >= 40, "all on one previous hash"
+
+
 def test_contact_lost_means_no_more_hashing_until_a_job_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "_REPORT_SECONDS", 0.1)
 

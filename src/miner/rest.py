@@ -78,13 +78,14 @@ class Rest:
         return False
 
     def settle(self, result: ShareResult) -> Found | None:
-        """Note the verdict on a submitted block. Where it was not accepted, returns a block that was held back, to be
-        submitted in its place; if there is none, the rest ends. A rest may begin: see `resting`."""
+        """Note the verdict on a submitted block. Where it was not accepted, or got no further than a hub, returns a
+        block that was held back, to be submitted in its place; if there is none, the rest ends. A rest may begin: see
+        `resting`."""
         prev_hash = result.share.job.prev_hash
         if prev_hash != self._prev_hash or self.in_vain(prev_hash):
             return None
         self._out = False
-        if result.status is ShareStatus.ACCEPTED:
+        if result.status is ShareStatus.ACCEPTED and not result.no_block:
             if result.block:
                 self._tip.solve(prev_hash)
             self._start_timer(ANSWER_SECONDS if result.block else JOB_SECONDS)

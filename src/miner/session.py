@@ -279,7 +279,7 @@ class Session:
         task = asyncio.current_task()
         assert task is not None
         del self._submits[task]
-        self._settle(dataclasses.replace(result, block=found.block), seconds)
+        self._settle(dataclasses.replace(result, block=found.block and not result.no_block), seconds)
         if self._offer.learn(result, found.digest):
             self._emit(Trouble(notice(result), False))
             self._rest.drop_held()

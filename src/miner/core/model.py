@@ -143,8 +143,9 @@ class ShareResult:
     sandbox), and never where it is a pool's: that a pool took a share says nothing of its block. Session and hub, which
     know the hash, fill it in for their events. `aux`: the id (64 hex digits, most significant byte first) of the block
     that the share made on a chain that is mined along, where that chain's node has taken it; such a block has a target
-    of its own, which is not the network target. `stranger`: it was refused because the source doesn't know who hands it
-    in, which says nothing of the share."""
+    of its own, which is not the network target. `no_block`: a hub of this package took the share and did not hand it
+    up, so that no block came of it, whatever its hash. `stranger`: it was refused because the source doesn't know who
+    hands it in, which says nothing of the share."""
 
     share: Share
     status: ShareStatus
@@ -152,6 +153,7 @@ class ShareResult:
     block: bool = False
     aux: str = ""
     stranger: bool = False
+    no_block: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class Verdict:
     """`code` is None for an accepted share. `share` is None where what came was too broken to make one.
     `upstream`: it is the source's own verdict. `busy`: the hub had too much to do to look at it. `aux`: as in
     ShareResult, the id of a block on a chain that is mined along. `wasted`: CPU seconds that its hash took, where that
-    turned out to be no share."""
+    turned out to be no share. `no_block`: as in ShareResult."""
 
     share: Share | None
     status: ShareStatus
@@ -41,6 +41,7 @@ class Verdict:
     busy: bool = False
     aux: str = ""
     wasted: float = 0.0
+    no_block: bool = False
 
 
 def refused(code: Reject, reason: str, share: Share | None = None) -> Verdict:
@@ -143,7 +144,7 @@ class Judge:
         if reason := self.in_vain(share.job, block=block):
             return refused(Reject.STALE, reason, share)
         if value > self.offer.target(share.job):
-            return Verdict(share, ShareStatus.ACCEPTED)
+            return Verdict(share, ShareStatus.ACCEPTED, no_block=block)
         return self._ask_for_block(share, digest) if block else self._ask(share, digest)
 
     async def _ask_for_block(self, share: Share, digest: bytes) -> Verdict:
@@ -151,11 +152,11 @@ class Judge:
             if reason := self.in_vain(share.job):
                 return refused(Reject.STALE, reason, share)
             if hash_value(digest) > self.offer.target(share.job):  # settled while this one waited
-                return Verdict(share, ShareStatus.ACCEPTED)
+                return Verdict(share, ShareStatus.ACCEPTED, no_block=True)
             verdict = await self._ask(share, digest)
             if verdict.status is ShareStatus.ACCEPTED and verdict.block and self._tip.takes(share.job.prev_hash):
                 self._tip.solve(share.job.prev_hash)
-            return dataclasses.replace(verdict, block=verdict.upstream)
+            return dataclasses.replace(verdict, block=verdict.upstream and not verdict.no_block)
 
     async def _ask(self, share: Share, digest: bytes) -> Verdict:
         """The source's verdict; `block`: its chain has it."""
@@ -165,7 +166,7 @@ class Judge:
             self._tell(Notice(notice(result)))
         code = {ShareStatus.ACCEPTED: None, ShareStatus.STALE: Reject.STALE, ShareStatus.REJECTED: Reject.OTHER}
         return Verdict(share, result.status, code[result.status], result.reason, result.block, upstream=True,
-                       aux=result.aux)
+                       aux=result.aux, no_block=result.no_block)
 
     def close(self) -> None:
         """Checks that wait are dropped: whoever awaits them gets a CancelledError."""

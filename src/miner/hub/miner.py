@@ -328,7 +328,7 @@ class HubMiner:
 
     def _reply(self, asking: Submitting, verdict: Verdict) -> None:
         if verdict.code is None:
-            self._protocol.accept(asking)
+            self._protocol.accept(asking, no_block=verdict.no_block)
         else:
             self._protocol.refuse(asking, verdict.code, verdict.reason)
 

@@ -68,7 +68,8 @@ class StratumSource(WorkSource):
     async def submit(self, share: Share) -> ShareResult:
         answer = await self._hand_in.submit(share)
         self._took_shares = self._took_shares or answer.status is ShareStatus.ACCEPTED
-        return ShareResult(share, answer.status, self._address.masked(answer.reason), stranger=answer.kind in STRANGER)
+        return ShareResult(share, answer.status, self._address.masked(answer.reason), stranger=answer.kind in STRANGER,
+                           no_block=answer.no_block)
 
     async def report(self, report: MinerReport) -> None:
         if self._connection:

@@ -60,12 +60,13 @@ class NewDifficulty:
 @dataclass(frozen=True, slots=True)
 class Answered:
     """The verdict on the share that `submit` gave this number. `reason`: the pool's words where it wasn't accepted, and
-    `kind` what they mean, where they come from the pool."""
+    `kind` what they mean, where they come from the pool. `no_block`: as in ShareResult."""
 
     request_id: int
     status: ShareStatus
     reason: str = ""
     kind: Reject | None = field(default=None, compare=False)
+    no_block: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,13 +246,15 @@ class ClientProtocol:
     def _on_submitted(self, response: Response) -> Iterator[ClientEvent]:
         self._shares -= 1
         assert isinstance(response.id, int)
-        if response.result is True:
-            yield Answered(response.id, ShareStatus.ACCEPTED)
+        no_block = self.extension and response.result == messages.NO_BLOCK
+        accepted = response.result is True or no_block
+        if accepted:
+            yield Answered(response.id, ShareStatus.ACCEPTED, no_block=no_block)
         else:
             kind = classify(response.error)
             status = ShareStatus.STALE if kind is Reject.STALE else ShareStatus.REJECTED
             yield Answered(response.id, status, _reason(response), kind)
-        if response.result is True or not is_stranger(response.error):
+        if accepted or not is_stranger(response.error):
             self._unknown, self._logged_in_again = 0, False
         elif self.extension:
             pass  # a hub repeats its pool's words, and logs in there itself

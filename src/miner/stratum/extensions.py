@@ -12,6 +12,7 @@ from miner.stratum.fields import hex_bytes, hex_u32, integer, number, text, u32_
 
 EXTENSION = "sparkminer"  # ours: reports up to a hub; down, that it pauses, or that its job has ended
 NONCE = f"{EXTENSION}.nonce"  # beside its being granted: what a login proves the token with, see `login_proof`
+NO_BLOCK = "no block"  # in place of true, of a share that met the network target and was not handed up by the hub
 ROLLING = "version-rolling"  # BIP 310's
 ROLLING_MASK = f"{ROLLING}.mask"
 VERSION_MASK = 0x1FFFE000  # the bits of a version that BIP 320 leaves to miners

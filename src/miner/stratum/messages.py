@@ -6,6 +6,7 @@ Hex and byte order end here: fields are bytes and integers as core.model has the
 
 from miner.stratum.extensions import (
     EXTENSION,
+    NO_BLOCK,
     NONCE,
     ROLLING,
     ROLLING_MASK,
@@ -33,10 +34,11 @@ from miner.stratum.from_server import (
 )
 
 __all__ = [
-    "Authorize", "Configure", "EXTENSION", "EXTRANONCE_SUBSCRIBE", "FromServer", "GET_VERSION", "NONCE", "Notify",
-    "NotifyLine", "PING", "Pause", "ROLLING", "ROLLING_MASK", "Reconnect", "Report", "SetDifficulty", "SetExtranonce",
-    "SetVersionMask", "ShowMessage", "Stop", "Submit", "Subscribe", "Subscription", "SuggestDifficulty", "VERSION_MASK",
-    "VERSION_ROLLING", "granted_nonce", "granted_version_mask", "login_proof", "parse_difficulty", "parse_extranonce",
+    "Authorize", "Configure", "EXTENSION", "EXTRANONCE_SUBSCRIBE", "FromServer", "GET_VERSION", "NONCE", "NO_BLOCK",
+    "Notify", "NotifyLine", "PING", "Pause", "ROLLING", "ROLLING_MASK", "Reconnect", "Report", "SetDifficulty",
+    "SetExtranonce", "SetVersionMask", "ShowMessage", "Stop", "Submit", "Subscribe", "Subscription",
+    "SuggestDifficulty", "VERSION_MASK", "VERSION_ROLLING", "granted_nonce", "granted_version_mask", "login_proof",
+    "parse_difficulty", "parse_extranonce",
 ]
 
 FromServer = SetDifficulty | SetExtranonce | SetVersionMask | Notify | Reconnect | ShowMessage | Stop | Pause

@@ -105,12 +105,12 @@ class ServerProtocol:
         self.subscription = messages.Subscription(extranonce1, extranonce2_size, session)
         self._reply(asking.request_id, self.subscription.result)
 
-    def accept(self, asking: Authorizing | Submitting) -> None:
-        """The login holds, or the share counts."""
+    def accept(self, asking: Authorizing | Submitting, *, no_block: bool = False) -> None:
+        """The login holds, or the share counts. `no_block`: as in ShareResult; told where `extension`."""
         self._settle(asking)
         if isinstance(asking, Authorizing):
             self.users.add(asking.username)
-        self._reply(asking.request_id, True)
+        self._reply(asking.request_id, messages.NO_BLOCK if no_block and self.extension else True)
 
     def refuse(self, asking: Asking, code: int, text: str) -> None:
         """Say no, with a code of `reject.Reject` and a line for the miner's log."""
