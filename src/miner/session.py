@@ -21,7 +21,7 @@ from miner.core.events import BlockFound, Hashrate, MinerEvent, NewJob, ShareDon
 from miner.core.header import display_hash
 from miner.core.model import Job, MinerReport, ShareResult, ShareStatus, Work
 from miner.core.offer import Offer, notice
-from miner.core.source import Disconnected, Finished, MovedTo, SourceEvent, WorkSource
+from miner.core.source import Disconnected, Finished, MovedTo, Notice, SourceEvent, WorkSource
 from miner.core.target import hash_value
 from miner.engine.threads import NONCES, Engine, NonceRange, start_thread
 from miner.loop import in_thread
@@ -132,7 +132,8 @@ class Session:
         return functools.partial(
             Engine, self._source.algorithm, self._engine_config, on_hit=on_hit,
             on_hashes=lambda thread, hashes, seconds: call(self._emit, Hashrate(thread, hashes, seconds)),
-            on_exhausted=lambda: call(self._on_exhausted), on_failed=lambda error: call(self._fail, error), stop=stop)
+            on_exhausted=lambda: call(self._on_exhausted), on_failed=lambda error: call(self._fail, error),
+            on_notice=lambda text: call(self._emit, Notice(text)), stop=stop)
 
     def _fail(self, error: BaseException) -> None:
         self._error = self._error or error

@@ -18,6 +18,7 @@ from miner.engine.cpus import CpuClaims, usable_threads
 from miner.engine.hostlock import LOCKS, exclusive
 from miner.engine.kernels import first_that_fits, usable_kernels
 from miner.engine.memory import huge_page_bytes, huge_pages_switched_off, size_text
+from miner.engine.tryout import TURN_SECONDS, Tryout
 
 NONCES = 1 << 32
 _CHUNK_SECONDS = 0.25  # how long one native call may take, if no new work interrupts it
@@ -69,6 +70,8 @@ class Engine:
     on_hashes(thread, hashes, secs)   a thread's progress: every few seconds, and when its work changes
     on_exhausted()                    all ranges were handed out and a thread stands idle; told once for each `assign`
     on_failed(error)                  the first error on any thread, from a callback or from the ranges; told once
+    on_notice(text)                   a line for people: all threads change over to another kernel; without this
+                                      callback, as for a benchmark of one kernel, none ever does
 
     The callbacks run on the engine's threads and must be quick. Nothing is hashed before the first `assign`. `remarks`
     are lines for people about what is wrong on this machine.
@@ -76,6 +79,10 @@ class Engine:
     Opening an engine tries kernels, may wait for another miner of this host, and takes the scratchpads' memory: that
     can last seconds. Setting `stop` meanwhile ends it: EngineStopped is raised, and all is given back. Raises
     UsageError for a kernel that this CPU doesn't have, and EngineError where the engine can't run here as asked.
+
+    `kernel` is the present one. While the first thread hashes, it now and then tries the one that came next in the
+    choice; where that is faster by now, all threads change over, each between two calls (review.py). A kernel that the
+    caller named stays.
 
     The first error on any thread ends all threads. `error` keeps it; `assign` raises it, and so does leaving the
     context.
@@ -86,11 +93,13 @@ class Engine:
                  on_hashes: Callable[[int, int, float], None] = lambda thread, hashes, seconds: None,
                  on_exhausted: Callable[[], None] = lambda: None,
                  on_failed: Callable[[BaseException], None] = lambda error: None,
+                 on_notice: Callable[[str], None] | None = None,
                  stop: threading.Event | None = None) -> None:
         self.algorithm = algorithm
         self.threads = config.threads or usable_threads()
         self._nice = config.nice
         self._on_hit, self._on_hashes, self._on_exhausted, self._on_failed = on_hit, on_hashes, on_exhausted, on_failed
+        self._on_notice = on_notice
         self.error: BaseException | None = None
         self._epoch = _native.Epoch()
         self._changed = threading.Condition()
@@ -116,6 +125,7 @@ class Engine:
               else contextlib.nullcontext()):
             _check(stop)
             self.kernel = first_that_fits(algorithm, kernels, self.threads)
+            self._others = kernels[kernels.index(self.kernel) + 1:]
             self._searchers = [_searcher(algorithm, self.kernel) for _ in range(self.threads)]
             self.cpus = self._claims.take(self.threads) if config.pin else ()
             yield from self._start(stop, fewer=not config.threads)
@@ -152,6 +162,11 @@ class Engine:
     def hashes(self) -> int:
         """The number of hashes so far, of all threads."""
         return sum(state.hashes for state in self._state)
+
+    @property
+    def kernels(self) -> frozenset[str]:
+        """What the threads hash with: `kernel`, and for a moment after a change-over the one before."""
+        return frozenset(searcher.kernel for searcher in self._searchers)
 
     @property
     def hashrate(self) -> float:
@@ -237,14 +252,22 @@ class Engine:
 
     def _hash(self, state: _Thread, searcher: _native.Searcher) -> None:
         _step_back(self._nice)  # not before: others wait for this one's memory to be taken
+        tryout = (Tryout(self.algorithm, self.kernel, self._others[0], self.threads)
+                  if self._others and self._on_notice and state.index == 0 else None)
         epoch, current = -1, None
         while (given := self._next_range(state, epoch, current)) is not None:
             epoch, current = given
+            if searcher.kernel != self.kernel:
+                searcher = self._change_over(state, searcher)
+            used = tryout.searcher(searcher) if tryout else searcher
             started = time.perf_counter()
-            hits, done = searcher.search(current.work.header, current.target.to_bytes(32, "little"), current.first,
-                                         _step(state, searcher, current, _CHUNK_SECONDS), self._epoch, epoch)
-            came = searcher.switched()
+            count = _step(state, used, current, TURN_SECONDS if tryout and tryout.review.looking else _CHUNK_SECONDS)
+            hits, done = used.search(current.work.header, current.target.to_bytes(32, "little"), current.first, count,
+                                     self._epoch, epoch)
+            came = used.switched()
             _count(state, done + (came[2] if came else 0), time.perf_counter() - started)
+            if tryout and done == count and (faster := tryout.called(done)):
+                searcher = self._choose(state, *faster)
             self._tell(current, hits)
             current = current.rest(done)
             if came:
@@ -256,6 +279,30 @@ class Engine:
                 current = current.rest(done)
             self._meter(state, changed=came is not None or self._epoch.value != epoch)
         self._meter(state, changed=True)
+
+    def _choose(self, state: _Thread, searcher: _native.Searcher, gain: float) -> _native.Searcher:
+        """Have all threads change over to this searcher's kernel, which is `gain` times as fast as the present one."""
+        before, self.kernel = self.kernel, searcher.kernel
+        if self._on_notice:
+            self._on_notice(f"Kernel '{self.kernel}' from now on: {100 * (gain - 1):.0f}% faster here, by now, than "
+                            f"'{before}'")
+        return self._adopt(state, searcher)
+
+    def _change_over(self, state: _Thread, searcher: _native.Searcher) -> _native.Searcher:
+        """A searcher of the present kernel in place of `searcher`, or that one for lack of memory."""
+        try:
+            changed = _searcher(self.algorithm, self.kernel)
+        except EngineError:
+            return searcher
+        self._take_memory(changed)
+        return self._adopt(state, changed)
+
+    def _adopt(self, state: _Thread, searcher: _native.Searcher) -> _native.Searcher:
+        """From now on, work is laid ahead in this one. What was laid in the one before, `state.ahead` has as well."""
+        with self._changed:
+            if not self._closing:
+                self._searchers[state.index] = searcher
+        return searcher
 
     def _next_range(self, state: _Thread, epoch: int, current: NonceRange | None) -> tuple[int, NonceRange] | None:
         """Wait for something to scan. Returns its epoch and range: `current`, what is left of the thread's range, if
