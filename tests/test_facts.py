@@ -14,7 +14,7 @@ from miner.core.target import MAX_TARGET, expected_hashes
 from miner.front.facts import BLOCKS_KEPT, EVENTS_KEPT, MESSAGES_KEPT, SHARES_KEPT, Facts
 from miner.front.history import COARSE_SAMPLES, FINE_SAMPLES
 from miner.front.snapshot import LATENCY_BOUNDS
-from miner.hub.events import HubShare
+from miner.hub.events import HubShare, MinerJoined
 from miner.hub.roster import Roster
 
 START = 1_000_000.0
@@ -166,6 +166,21 @@ def test_a_hubs_rows_and_sums_are_its_books(clock: Clock) -> None:
     assert shown[0].hashrate_1m == pytest.approx(50.0)
     assert sum(row.hashes for row in shown) == now.hashes == roster.snapshot().hashes
     assert now.source == "stratum+tcp://h:1" and now.kind is SourceKind.POOL
+
+
+def test_the_seconds_of_a_run_count_from_where_they_do_for_its_command(clock: Clock) -> None:
+    joined = MinerJoined(Roster().join("a", "", "", 1.0).stats())
+    for command, begin in (("miner", lambda facts: facts.take(STARTED)), ("hub", lambda facts: facts.attach(Roster())),
+                           ("spark", lambda facts: facts.take(joined))):
+        facts = Facts(command, seconds=10.0, clock=clock)
+        if command == "spark":
+            facts.attach(Roster())
+        assert facts.snapshot().since == 0
+        clock.now += 5
+        begin(facts)
+        began, clock.now = clock.now, clock.now + 5
+        facts.take(joined)
+        assert facts.snapshot().since == began
 
 
 def test_what_ends_a_run_is_told(clock: Clock) -> None:

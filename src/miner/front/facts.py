@@ -19,7 +19,7 @@ from miner.core.text import printable
 from miner.front.alone import Alone
 from miner.front.history import History, Sums
 from miner.front.snapshot import Block, Message, Snapshot
-from miner.hub.events import HubBlock, HubEvent, HubShare, HubStopped, HubSummary, MinerStats
+from miner.hub.events import HubBlock, HubEvent, HubShare, HubStopped, HubSummary, MinerJoined, MinerStats
 
 MESSAGES_KEPT = 200
 MESSAGE_LENGTH = 500  # characters
@@ -77,7 +77,7 @@ class Facts:
         self._kind: SourceKind | None = None
         self._job: Job | None = None
         self._target = 0
-        self._job_at = self._last_share = 0.0
+        self._job_at = self._last_share = self._since = 0.0
         self._messages: deque[Message] = deque(maxlen=MESSAGES_KEPT)
         self._found: deque[Block] = deque(maxlen=BLOCKS_KEPT)
         self._events: deque[Logged] = deque(maxlen=EVENTS_KEPT)
@@ -88,6 +88,8 @@ class Facts:
     def attach(self, books: Books, address: str = "") -> None:
         """Take rows and sums from a hub's books. `address`: where its miners connect to, HOST:PORT."""
         self._books, self._address = books, address
+        if self._command == "hub":
+            self._since = self._clock()
 
     def works_for(self, source: str, payee: str, kind: SourceKind, algorithm: str) -> None:
         """Say where work comes from, before any event does: a WorkSource's label, payee, kind and algorithm."""
@@ -132,6 +134,9 @@ class Facts:
                 self._source, self._payee, self._kind = event.source, event.payee, event.kind
                 self._algorithm = event.algorithm
                 self._alone.start(event)
+                self._since = now
+            case MinerJoined():
+                self._since = self._since or now
             case MovedTo():
                 self._source, self._payee, self._kind, self._job = event.label, event.payee, event.kind, None
             case Disconnected():
@@ -186,8 +191,8 @@ class Facts:
             network_target = self._job.network_target if self._job else 0
             return Snapshot(
                 command=self._command, version=__version__, time=now, started=self._started, seconds=self._seconds,
-                ended=self._ended, address=self._address, algorithm=self._algorithm, source=self._source,
-                payee=self._payee, kind=self._kind, trouble=self._trouble,
+                since=self._since, ended=self._ended, address=self._address, algorithm=self._algorithm,
+                source=self._source, payee=self._payee, kind=self._kind, trouble=self._trouble,
                 share_difficulty=self._difficulty(self._target), network_difficulty=self._difficulty(network_target),
                 share_seconds=_patience(self._target if self._job else 0, sums.hashrate),
                 block_seconds=_patience(network_target, sums.hashrate),

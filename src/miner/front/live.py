@@ -20,13 +20,13 @@ from miner.hub.events import MinerStats
 if TYPE_CHECKING:
     from miner.front.live_frame import Rows
 
-_FRAME_SECONDS = 1.0
+_FRAME_SECONDS = 1.0  # from one frame to the next, or
+_SHARE = 20  # times as long as a frame, or its rows, take to make: a screen is to cost 5% of a CPU at most
 _LOOK_SECONDS = 0.1  # how soon a resize, or the wish to end, is noticed
 _START_SECONDS = 0.5  # so that what fails at once is told in a line, and no screen flashes up
 _END_SECONDS = 3.0
 _STEP = 200  # rows that are made without a pause,
 _PAUSE_SECONDS = 0.002  # which leaves Python's time to the hub
-_ROWS_SHARE = 20  # times as long as the last rows took to make, until they are made anew
 
 
 def live_is_possible(console: Console) -> bool:
@@ -100,10 +100,11 @@ class LiveScreen:
             while not (self._ended or self._suspend):
                 now, size = time.monotonic(), _size(file)
                 if now >= due or size != shown:
-                    shown, due = size, now + _FRAME_SECONDS
+                    shown, began = size, time.thread_time()
                     terminal.size = ConsoleDimensions(*size)
                     rows = self._rows(rows, size.lines)
                     live.update(frame(self._facts.snapshot(), rows, *size, self.invitation), refresh=True)
+                    due = now + max(_FRAME_SECONDS, _SHARE * (time.thread_time() - began))
                 self._over.wait(_LOOK_SECONDS)
 
     def _rows(self, last: "Rows", lines: int) -> "Rows":
@@ -120,7 +121,7 @@ class LiveScreen:
             best = heapq.nlargest(lines, itertools.chain(best, some), key=_rank)
             if len(some) == _STEP:
                 time.sleep(_PAUSE_SECONDS)
-        self._rows_due = began + _ROWS_SHARE * (time.thread_time() - took)
+        self._rows_due = began + _SHARE * (time.thread_time() - took)
         return Rows(tuple(best), count, gone)
 
 

@@ -157,7 +157,7 @@ def _blocks(now: Snapshot) -> str:
 
 
 def _progress(now: Snapshot) -> RenderableType:
-    done = min(now.seconds, now.time - now.started)
+    done = min(now.seconds, now.time - now.since) if now.since else 0.0
     grid = Table.grid(expand=True, padding=(0, 1))
     grid.add_column(ratio=1)
     grid.add_column(no_wrap=True)

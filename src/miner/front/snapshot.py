@@ -70,7 +70,8 @@ class Snapshot:
 
     command, version    what runs: "miner", "hub" or "spark", and of which version
     time, started       now, and when the run began
-    seconds             how long it is to run; 0: until it is stopped
+    seconds             how long it is to run; 0: until it is stopped. They count from `since` on, which is 0 while the
+    since               run is not that far, as while a miner's threads are made ready or a cluster has no miner yet
     ended               why it is over; "": it goes on
     algorithm           in the form that `Algorithm.parse` reads
     address             where miners connect to, HOST:PORT; "": nowhere
@@ -99,6 +100,7 @@ class Snapshot:
     time: float
     started: float
     seconds: float
+    since: float
     ended: str
     address: str
     algorithm: str
