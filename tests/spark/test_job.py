@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
+import jsonschema
 import pytest
 from pyspark.find_spark_home import _find_spark_home
 
@@ -79,12 +81,22 @@ def test_demo(tmp_path: Path, environ: dict[str, str]) -> None:
     assert int(table["total"][-3]) == 0, "rejected shares"
 
 
-def test_local_mode(environ: dict[str, str]) -> None:
-    """The same command, Spark in one process: one task with both cores."""
-    with job("--sandbox", "--seconds", "8", "--master", "local[2]", environ=environ) as running:
+def test_local_mode(environ: dict[str, str], tmp_path: Path) -> None:
+    """The same command, Spark in one process: one task with both cores. Its events are what their schema says, and
+    count what the table does."""
+    path = tmp_path / "events"
+    with job("--sandbox", "--seconds", "8", "--master", "local[2]", "--events", str(path), environ=environ) as running:
         assert running.wait_for(r"^worker\.\d+ on \S+: (\d) threads, kernel")[1] == "2"
         assert running.finish() == 0, running.lines
-    assert int(summary(running.out)["worker"][1]) > 0
+    table = summary(running.out)
+    assert int(table["worker"][1]) > 0
+    events = list(map(json.loads, path.read_text().splitlines()))
+    schema = jsonschema.Draft202012Validator(
+        json.loads((files("miner.front") / "events.schema.json").read_text("utf-8")))
+    for event in events:
+        schema.validate(event)
+    assert events[-1]["type"] == "hub_stopped"
+    assert sum(event["type"] == "hub_block" for event in events) == int(table["total"][-1])
 
 
 def test_thirty_blocks_on_litecoin(cluster: Cluster) -> None:
