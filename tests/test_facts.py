@@ -168,6 +168,17 @@ def test_a_hubs_rows_and_sums_are_its_books(clock: Clock) -> None:
     assert now.source == "stratum+tcp://h:1" and now.kind is SourceKind.POOL
 
 
+def test_averages_of_a_hub_begin_with_its_first_miner(clock: Clock) -> None:
+    roster, facts = Roster(), Facts("hub", clock=clock)
+    facts.attach(roster)
+    clock.now += 600
+    assert facts.snapshot().hashrate_15m == 0
+    roster.report(roster.join("a", "", "", 1.0), MinerReport("avx2", 1, 10, 50.0))
+    facts.snapshot()
+    clock.now += 1
+    assert facts.snapshot().hashrate_15m == pytest.approx(50.0)
+
+
 def test_the_seconds_of_a_run_count_from_where_they_do_for_its_command(clock: Clock) -> None:
     joined = MinerJoined(Roster().join("a", "", "", 1.0).stats())
     for command, begin in (("miner", lambda facts: facts.take(STARTED)), ("hub", lambda facts: facts.attach(Roster())),

@@ -18,9 +18,14 @@ class Averages:
         self._began = self._at = -1.0  # before the first rate
         self._rate = self._minute = self._quarter = 0.0
 
+    @property
+    def begun(self) -> bool:
+        """A rate has been set."""
+        return self._began >= 0
+
     def set(self, rate: float, now: float) -> None:
         """From `now` on (seconds of a clock that never goes back) the rate is this one."""
-        if self._began < 0:
+        if not self.begun:
             self._began = self._at = now
         elif (seconds := now - self._at) >= _STEP_SECONDS:
             self._minute += (self._rate - self._minute) * -math.expm1(-seconds / MINUTE)
@@ -30,7 +35,7 @@ class Averages:
 
     def over(self, window: float, now: float) -> float:
         """The average over the last MINUTE or QUARTER, whichever `window` is; before a first rate 0."""
-        if self._began < 0:
+        if not self.begun:
             return 0.0
         faded = self._minute if window == MINUTE else self._quarter
         faded += (self._rate - faded) * -math.expm1(-max(0.0, now - self._at) / window)

@@ -157,7 +157,8 @@ class Facts:
         """Let time pass: sums that were, until now, become history."""
         sums = self._sums(now)
         self._history.advance(now, Sums(sums.hashrate, sums.connected, sums.accepted, sums.rejected, sums.stale))
-        self._averages.set(sums.hashrate, now)
+        if sums.connected or self._averages.begun:  # before the first miner there is nothing to be averaged
+            self._averages.set(sums.hashrate, now)
         self._looked = now
 
     def _sums(self, now: float) -> HubSummary:

@@ -13,7 +13,7 @@ from miner.front.faces import Faces, open_faces
 from miner.front.hub_report import miner_table
 from miner.front.naming import own_words
 from miner.front.report import counted, hashrate_text
-from miner.front.reporter import hub_reporter
+from miner.front.reporter import Reporter, hub_reporter
 from miner.hub import HubThread
 from miner.hub.events import HubEvent, HubStopped, MinerJoined
 from miner.sources.open import open_source
@@ -75,8 +75,7 @@ class ClusterRun:
         self._settings, self._source, self._directory = settings, source, directory
         self._stop, self._console = stop, console
         self._application = Application(spark_settings(settings, directory), directory / "spark.log", settings.debug)
-        self._report = hub_reporter(source.label, source.kind, quiet=settings.quiet,
-                                    longpoll=settings.source.longpoll)
+        self._report = self._reporter(settings.quiet)
         self._failures: Counter[TaskFailure] = Counter()
         self._joined = 0
         self._deadline = float("inf")
@@ -94,7 +93,13 @@ class ClusterRun:
             finally:
                 self._application.stop()
 
+    def _reporter(self, quiet: bool) -> Reporter[HubEvent]:
+        return hub_reporter(self._source.label, self._source.kind, quiet=quiet,
+                            longpoll=self._settings.source.longpoll)
+
     def _mine(self, faces: Faces) -> None:
+        if faces.live:
+            self._report = self._reporter(quiet=True)
         context = self._application.context
         if context.uiWebUrl:
             self._console.message(f"Spark's UI: {context.uiWebUrl}")
