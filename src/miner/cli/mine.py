@@ -104,6 +104,7 @@ def mine(args: list[str], console: Console) -> int:
     if options.benchmark:
         return run_benchmark(options, console)
     source, engine = source_config(options, console.environ), engine_config(options, console.environ)
+    shown = face_settings(options)
     if not _settle(options, console):
         return ExitStatus.OK
     from miner.front.faces import open_faces
@@ -112,7 +113,7 @@ def mine(args: list[str], console: Console) -> int:
 
     mining = mine(source, engine, seconds=options.seconds)
     with (console.stopping(mining.stop),
-          open_faces(face_settings(options), "miner", console, seconds=options.seconds) as faces, mining):
+          open_faces(shown, "miner", console, seconds=options.seconds) as faces, mining):
         report = miner_reporter(quiet=options.quiet or faces.live, debug=options.debug, longpoll=options.longpoll)
         try:
             for event in mining:
@@ -141,6 +142,8 @@ def run_benchmark(options: argparse.Namespace, console: Console) -> int:
     """minerd's `--benchmark`: a line a thread and a total, every few seconds."""
     if options.events:
         raise UsageError("--events tells of mining: for a benchmark's figures as JSON see `bench --json`")
+    if options.status:
+        raise UsageError("--status shows a run of mining: a benchmark has no such page")
     engine = engine_config(options, console.environ)
     if not _settle(options, console):
         return ExitStatus.OK

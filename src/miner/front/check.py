@@ -43,10 +43,14 @@ def engine_line(algorithm: Algorithm, config: EngineConfig) -> str:
 
 
 def run_lines(seconds: float, faces: FaceSettings) -> Iterator[str]:
-    """How long the run would last, and where its events would go."""
+    """How long the run would last, and who else would see it."""
     yield f"Until {seconds:g} seconds have passed" if seconds else "Until it is stopped"
     if faces.events:
         yield f"Events go to {'standard output' if faces.events == '-' else one_line(faces.events)}"
+    if status := faces.status:
+        who = "whoever shows the token" if status.token else "everybody on this machine"
+        how = "by HTTPS" if status.certificate else "not encrypted"
+        yield f"Shown to {who} on {one_line(status.host)} port {status.port or '(any)'}, {how}"
 
 
 def _login(config: SourceConfig) -> str:

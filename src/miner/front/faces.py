@@ -4,15 +4,20 @@ them in the same way."""
 import contextlib
 import socket
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
+from miner.core.errors import UsageError
 from miner.core.events import MinerEvent
 from miner.front.console import Console
 from miner.front.event_file import EventFile
 from miner.front.facts import Facts
 from miner.front.live import LiveScreen, live_is_possible
-from miner.front.settings import FaceSettings
+from miner.front.settings import FaceSettings, StatusSettings
 from miner.hub.events import HubEvent, MinerStats
 from miner.hub.thread import HubThread
+
+if TYPE_CHECKING:
+    from miner.status.server import StatusServer
 
 
 class Faces:
@@ -65,4 +70,16 @@ def open_faces(settings: FaceSettings, command: str, console: Console, *, second
         events = stack.enter_context(EventFile(settings.events, console)) if settings.events else None
         live = settings.live and live_is_possible(console)
         screen = stack.enter_context(LiveScreen(facts, console)) if live else None
+        if settings.status is not None:
+            server = stack.enter_context(_status_server(settings.status, facts, console))
+            console.message(f"Status page: {server.url}")
         yield Faces(facts, events, screen)
+
+
+def _status_server(settings: StatusSettings, facts: Facts, console: Console) -> "StatusServer":
+    try:
+        from miner.status.server import StatusServer
+    except ImportError as error:
+        raise UsageError(f"--status needs {error.name}, which is not installed here: "
+                         "python -m pip install 'sparkminer[status]'") from None
+    return StatusServer(settings, facts, console.message)

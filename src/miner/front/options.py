@@ -21,6 +21,7 @@ from miner.front.values import (
     positive,
     seconds,
     source_url,
+    status_address,
     threads,
     user_agent,
     worker_id,
@@ -168,3 +169,11 @@ def add_face_options(parser: Parser) -> None:
     add("--no-live", dest="live", action="store_false",
         help="lines in a terminal, too, in place of the live screen that is there with the extra `live`; -D, -P and -B "
              "have lines anyway")
+    add("--status", type=status_address, metavar="[HOST:]PORT",
+        help="show the run on a web page, by an HTTP API and to Prometheus (docs/status.md); on this machine alone "
+             "unless a host is given. Needs the extra `status`")
+    add("--status-token-file", action=GiveSecret, secret="status token", how="file", metavar="FILE",
+        help="who reads it must show the token on the first line of FILE; other machines may read it only then")
+    add("--status-tls-cert", default="", metavar="FILE",
+        help="show it by HTTPS, with the certificate in this PEM file, followed by those that signed it")
+    add("--status-tls-key", default="", metavar="FILE", help="the certificate's key (default: in the same file)")

@@ -4,7 +4,7 @@ import argparse
 import getpass
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,17 +13,35 @@ from miner.core.errors import UsageError
 from miner.core.text import one_line
 from miner.front.given import Login, Secret
 from miner.front.passwords import from_environment, get_secret, readable_by_others
+from miner.front.values import is_loopback
 
 _MAX_NAMES = 10  # of a config file that are told
+
+
+MIN_STATUS_TOKEN = 16  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSettings:
+    """Where and to whom a run is shown by HTTP. `token`: what readers must show, "" for none; `certificate` and `key`
+    are PEM files for TLS, "" for none."""
+
+    host: str
+    port: int
+    token: str = field(default="", repr=False)
+    certificate: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class FaceSettings:
     """How a run is shown besides its lines. `events`: the file for its events as JSON lines; "": none, "-": standard
-    output. `live`: by a live screen in place of lines, where that is possible."""
+    output. `live`: by a live screen in place of lines, where that is possible. `status`: on a web page; None: on
+    none."""
 
     events: str = ""
     live: bool = True
+    status: StatusSettings | None = None
 
 
 def source_config(options: argparse.Namespace, environ: Mapping[str, str] = os.environ,
@@ -57,7 +75,28 @@ def engine_config(options: argparse.Namespace, environ: Mapping[str, str] = os.e
 def face_settings(options: argparse.Namespace) -> FaceSettings:
     """The settings from what `miner.front.options.add_face_options` declares."""
     lines = options.debug or options.protocol_dump or getattr(options, "background", False)
-    return FaceSettings(**_plain(options, FaceSettings) | {"live": options.live and not lines})
+    return FaceSettings(**_plain(options, FaceSettings) | {"live": options.live and not lines,
+                                                           "status": _status_settings(options)})
+
+
+def _status_settings(options: argparse.Namespace) -> StatusSettings | None:
+    secret = options.given.secrets.get("status token")
+    certificate, key = options.status_tls_cert, options.status_tls_key
+    if options.status is None:
+        if secret or certificate or key:
+            raise UsageError("--status-token-file, --status-tls-cert and --status-tls-key are for --status PORT")
+        return None
+    if key and not certificate:
+        raise UsageError("--status-tls-key: --status-tls-cert FILE is missing")
+    host, port = options.status
+    token = get_secret(secret) if secret else ""
+    if secret and len(token) < MIN_STATUS_TOKEN:
+        raise UsageError(f"--status-token-file: the token must have {MIN_STATUS_TOKEN} characters at least; "
+                         "`openssl rand -hex 32` makes one")
+    if not token and not is_loopback(host):
+        raise UsageError(f"--status {host}:{port}: other machines reach that address, so --status-token-file FILE must "
+                         "be given; or leave the host out for this machine alone")
+    return StatusSettings(host, port, token, certificate, key)
 
 
 def notices(options: argparse.Namespace) -> list[str]:

@@ -121,6 +121,23 @@ def network(text: str) -> str:
         raise argparse.ArgumentTypeError(f"must be a network such as 192.0.2.0/24 or 2001:db8::/32: {error}") from None
 
 
+def status_address(text: str) -> tuple[str, int]:
+    """[HOST:]PORT to listen on; the host is 127.0.0.1 unless given, IPv6 in brackets."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if colon else "127.0.0.1"
+    if not (host and port.isascii() and port.isdigit() and int(port) < 65536):
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} must be [HOST:]PORT, such as 8080, or [::1]:8080")
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host to listen on is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def worker_id(text: str) -> str:
     """A worker's id, which is added to a user name behind a dot."""
     if not re.fullmatch(r"[!-~]{1,128}", text):
