@@ -23,7 +23,7 @@ IO = ["asyncio", "socket", "ssl", "select", "selectors", "http", "urllib.request
 CLOCK = ["time", "datetime", "sched"]
 PROTOCOLS = ["miner.stratum", "miner.node", "miner.hub", "miner.sandbox", "miner.sources", "socket", "http",
              "urllib"]
-FRONTS = ["miner.front", "miner.cli", "miner.__main__", "miner.spark"]
+FRONTS = ["miner.front", "miner.status", "miner.cli", "miner.__main__", "miner.spark"]
 
 # Modules (patterns, "!" takes out again), and what they import neither themselves nor through modules of ours.
 NEVER = {
@@ -43,6 +43,7 @@ NEVER = {
                                ["miner.engine", "miner.session", "miner.mining", "argparse", *FRONTS]),
     "hub and swarm print nothing": ("miner.hub miner.hub.* miner.swarm miner.swarm.*",
                                     ["argparse", "logging", *FRONTS]),
+    "the status page knows no command": ("miner.status miner.status.*", ["miner.cli", "miner.spark", "miner.engine"]),
     "the command line knows no Spark": ("miner.cli miner.cli.*", ["miner.spark", "pyspark"]),
     "Spark knows no command line": ("miner.spark miner.spark.*", ["miner.cli", "miner.__main__"]),
     "pyspark belongs to Spark alone": ("miner miner.* !miner.spark !miner.spark.* !miner.__main__",
@@ -125,7 +126,8 @@ def test_session_never_prints() -> None:
 
 # Extras: what each of these modules may import from outside, besides pyspark in miner.spark.
 OUTSIDE = {("miner.net", "python_socks"), ("miner.front.live", "rich"), ("miner.front.live_frame", "rich"),
-           ("miner.tls", "cryptography")}
+           *((f"miner.status.{name}", "aiohttp") for name in ("door", "routes", "server")),
+           ("miner.status.metrics", "prometheus_client"), ("miner.tls", "cryptography")}
 
 
 def test_nothing_but_the_standard_library_is_needed() -> None:
@@ -165,8 +167,8 @@ def literals(module: str) -> tuple[str, ...]:
         isinstance(node, ast.JoinedStr) or isinstance(node, ast.Constant) and isinstance(node.value, str)))
 
 
-BELOW_FRONT = matching("miner miner.* !miner.front !miner.front.* !miner.cli !miner.cli.* !miner.__main__ "
-                       "!miner.spark.settings !miner.spark.screen_command !miner._native")
+BELOW_FRONT = matching("miner miner.* !miner.front !miner.front.* !miner.status !miner.status.* !miner.cli !miner.cli.* "
+                       "!miner.__main__ !miner.spark.settings !miner.spark.screen_command !miner._native")
 
 
 def test_below_front_messages_name_settings_and_no_options() -> None:

@@ -35,6 +35,11 @@ class Feed:
         self._next = asyncio.Event()  # set, and replaced, with each push
         self._making: asyncio.Task[Any] | None = None
 
+    @property
+    def pushes(self) -> int:
+        """How many times something has been pushed."""
+        return self._frames[-1][0] if self._frames else 0
+
     def snapshot(self) -> Snapshot:
         """The run as it is now."""
         return self._facts.snapshot()
@@ -77,7 +82,7 @@ class Feed:
             version = self._making.result().version
             self._making = None
             frame += _event("miners", {"version": version})
-        number = self._frames[-1][0] + 1 if self._frames else 1
+        number = self.pushes + 1
         self._frames.append((number, frame))
         self._next.set()
         self._next = asyncio.Event()
@@ -87,7 +92,7 @@ class Feed:
         is told to load everything anew."""
         self.viewers += 1
         self._watched.set()
-        seen = self._frames[-1][0] if self._frames else 0
+        seen = self.pushes
         try:
             yield b"retry: 3000\n\n" + _event("summary", summary_json(self.snapshot()))
             while True:
