@@ -89,7 +89,7 @@ class Site:
 
 
 @contextlib.contextmanager
-def served(facts: Facts, **settings: str) -> Iterator[Site]:
+def served(facts: Facts, **settings: Any) -> Iterator[Site]:
     """The facts, served on loopback. No fault of the program's own may come to light."""
     faults: list[str] = []
     with StatusServer(StatusSettings("127.0.0.1", 0, **settings), facts, faults.append) as server:

@@ -167,8 +167,9 @@ def literals(module: str) -> tuple[str, ...]:
         isinstance(node, ast.JoinedStr) or isinstance(node, ast.Constant) and isinstance(node.value, str)))
 
 
-BELOW_FRONT = matching("miner miner.* !miner.front !miner.front.* !miner.status !miner.status.* !miner.cli !miner.cli.* "
-                       "!miner.__main__ !miner.spark.settings !miner.spark.screen_command !miner._native")
+BELOW_FRONT = matching("miner miner.* !miner.front !miner.front.* !miner.status !miner.status.* !miner.cli "
+                       "!miner.cli.* !miner.__main__ !miner.spark.settings !miner.spark.screen_command "
+                       "!miner._native")
 
 
 def test_below_front_messages_name_settings_and_no_options() -> None:

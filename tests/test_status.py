@@ -21,6 +21,7 @@ import miner.status
 from commands import run_here
 from miner.status import door, feed, rows
 from miner.status.access import MAX_SESSIONS, SESSION_SECONDS, Gate, Hosts
+from miner.tls import TlsFiles
 from status_page import BLOCK, LIMIT, TOKEN, Site, a_hub, lose_source, served
 
 OPENAPI = json.loads((Path(miner.status.__file__).parent / "openapi.json").read_text(encoding="utf-8"))
@@ -236,7 +237,7 @@ def test_by_https(tmp_path: Path) -> None:
     certificate.private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    with (served(a_hub()[0], certificate=str(tmp_path / "both.pem"), token=TOKEN) as site,
+    with (served(a_hub()[0], tls=TlsFiles(str(tmp_path / "both.pem")), token=TOKEN) as site,
           site.connect() as plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as secret):
         form = b"token=" + TOKEN.replace(" ", "%20").encode()
         secret.sendall(b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\nContent-Type: "
@@ -323,7 +324,7 @@ def test_a_pace_is_kept_and_made_up_for() -> None:
     (["--status", "0", "--status-token-file", "short"], "must have 16 characters at least"),
     (["--status-tls-cert", "short"], "are for --status PORT"),
     (["--status", "0", "--status-tls-key", "short"], "--status-tls-cert FILE is missing"),
-    (["--status", "0", "--status-tls-cert", "short"], "must be a certificate and its key in PEM"),
+    (["--status", "0", "--status-tls-cert", "short"], "they hold no certificate and key in PEM form"),
     (["--status", "192.0.2.1:80", "--status-token-file", "long"], "can't listen on 192.0.2.1 port 80"),
     (["--benchmark", "--status", "0"], "a benchmark has no such page"),
 ])

@@ -49,7 +49,7 @@ def run_lines(seconds: float, faces: FaceSettings) -> Iterator[str]:
         yield f"Events go to {'standard output' if faces.events == '-' else one_line(faces.events)}"
     if status := faces.status:
         who = "whoever shows the token" if status.token else "everybody on this machine"
-        how = "by HTTPS" if status.certificate else "not encrypted"
+        how = "by HTTPS" if status.tls else "not encrypted"
         yield f"Shown to {who} on {one_line(status.host)} port {status.port or '(any)'}, {how}"
 
 

@@ -5,7 +5,7 @@ import getpass
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from miner.config import NODE_SCHEMES, POOL_SCHEMES, AuxConfig, EngineConfig, SourceConfig
@@ -15,6 +15,9 @@ from miner.front.given import Login, Secret
 from miner.front.passwords import from_environment, get_secret, readable_by_others
 from miner.front.values import is_loopback
 
+if TYPE_CHECKING:
+    from miner.tls import TlsFiles  # which takes asyncio along
+
 _MAX_NAMES = 10  # of a config file that are told
 
 
@@ -23,14 +26,13 @@ MIN_STATUS_TOKEN = 16  # characters
 
 @dataclass(frozen=True, slots=True)
 class StatusSettings:
-    """Where and to whom a run is shown by HTTP. `token`: what readers must show, "" for none; `certificate` and `key`
-    are PEM files for TLS, "" for none."""
+    """Where and to whom a run is shown by HTTP. `token`: what readers must show, "" for none; `tls`: the files of
+    a certificate; None: no TLS."""
 
     host: str
     port: int
     token: str = field(default="", repr=False)
-    certificate: str = ""
-    key: str = ""
+    tls: "TlsFiles | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,9 @@ def _status_settings(options: argparse.Namespace) -> StatusSettings | None:
     if not token and not is_loopback(host):
         raise UsageError(f"--status {host}:{port}: other machines reach that address, so --status-token-file FILE must "
                          "be given; or leave the host out for this machine alone")
-    return StatusSettings(host, port, token, certificate, key)
+    from miner.tls import TlsFiles
+
+    return StatusSettings(host, port, token, TlsFiles(certificate, key) if certificate else None)
 
 
 def notices(options: argparse.Namespace) -> list[str]:

@@ -15,11 +15,11 @@ from miner.core.errors import UsageError
 from miner.front.facts import Facts
 from miner.front.settings import StatusSettings
 from miner.loop import run_loop
-from miner.server_tls import server_context
 from miner.status.access import Gate, Hosts
 from miner.status.door import Door, listen
 from miner.status.feed import Feed
 from miner.status.routes import Routes
+from miner.tls import ServerTls, TlsFiles
 
 _CLOSE_SECONDS = 5.0
 _MAX_LINE = 4096  # bytes of a request's first line, and of each header
@@ -66,9 +66,7 @@ class StatusServer:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         settings = self._settings
-        context: ssl.SSLContext | None = None
-        if settings.certificate:
-            context = server_context(settings.certificate, settings.key, ("--status-tls-cert", "--status-tls-key"))
+        context = _context(settings.tls) if settings.tls else None
         try:
             sockets = listen(settings.host, settings.port)
         except OSError as error:
@@ -111,3 +109,10 @@ def _silent() -> logging.Logger:
     logger = logging.Logger("miner.status")
     logger.addHandler(logging.NullHandler())
     return logger
+
+
+def _context(files: TlsFiles) -> ssl.SSLContext:
+    try:
+        return ServerTls.open(files).context
+    except UsageError as error:
+        raise UsageError(f"--status-tls-cert: {error}") from None
