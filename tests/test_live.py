@@ -210,6 +210,13 @@ def test_columns_keep_their_widths_whatever_is_in_them() -> None:
     assert "[bold]" in "".join(drawn(moment(), Rows((wild,), 1), 200, 50)), "names are no markup"
 
 
+def test_what_is_left_of_a_run_is_a_bar() -> None:
+    lines = drawn(moment(since=1e9, blocks=3, goal_blocks=8), Rows(), 80, 24)
+    assert any(re.fullmatch("━+╸? +3 of 8 blocks", line) for line in lines)
+    assert any(re.fullmatch("━+╸? +30%, 0:01:10 left", line) for line in lines)
+    assert any(line.endswith(" 0%, 0:01:40 left") for line in drawn(moment(), Rows(), 80, 24)), "nothing has begun"
+
+
 def test_threads_of_a_miner_alone_are_there() -> None:
     threads = tuple(Thread(number, None if number else 5, 1000.0) for number in range(64))
     lines = drawn(moment(command="miner", threads=threads), Rows((stats(1),), 1), 80, 24)

@@ -60,11 +60,11 @@ class Faces:
 
 
 @contextlib.contextmanager
-def open_faces(settings: FaceSettings, command: str, console: Console, *, seconds: float = 0.0,
+def open_faces(settings: FaceSettings, command: str, console: Console, *, seconds: float = 0.0, blocks: int = 0,
                rows: Callable[[Iterable[MinerStats]], Iterable[MinerStats]] = lambda rows: rows) -> Iterator[Faces]:
-    """The faces of a run for as long as the context lasts. `command`, `seconds` and `rows` are those of Facts. Raises
-    UsageError for what can't be had as asked."""
-    facts = Facts(command, seconds=seconds, host=socket.gethostname(), rows=rows)
+    """The faces of a run for as long as the context lasts. `command`, `seconds`, `blocks` and `rows` are those of
+    Facts. Raises UsageError for what can't be had as asked."""
+    facts = Facts(command, seconds=seconds, blocks=blocks, host=socket.gethostname(), rows=rows)
     with contextlib.ExitStack() as stack:
         stack.enter_context(console.telling(facts.message))
         events = stack.enter_context(EventFile(settings.events, console)) if settings.events else None

@@ -55,6 +55,7 @@ class Facts:
 
     command  "miner", "hub" or "spark"
     seconds  how long the run is to last; 0: until it is stopped
+    blocks   how many blocks it is to find; 0: no number of them
     host     the name of this machine, which a miner that runs alone has in its row
     rows     what `rows` gives of a hub's rows; for Spark their sums by executor
     clock    seconds since 1970, never going back
@@ -62,10 +63,11 @@ class Facts:
     A hub tells its events in its own thread, and is attached as the books from which rows and sums come.
     """
 
-    def __init__(self, command: str, *, seconds: float = 0.0, host: str = "",
+    def __init__(self, command: str, *, seconds: float = 0.0, blocks: int = 0, host: str = "",
                  rows: Callable[[Iterable[MinerStats]], Iterable[MinerStats]] = lambda rows: rows,
                  clock: Callable[[], float] | None = None) -> None:
-        self._command, self._seconds, self._host, self._of_rows = command, seconds, host, rows
+        self._command, self._seconds, self._goal_blocks = command, seconds, blocks
+        self._host, self._of_rows = host, rows
         self._clock = clock or steady_clock()
         self._lock = threading.RLock()  # re-entrant: a signal's handler may say something
         self._books: Books | None = None
@@ -192,9 +194,10 @@ class Facts:
             network_target = self._job.network_target if self._job else 0
             return Snapshot(
                 command=self._command, version=__version__, time=now, started=self._started, seconds=self._seconds,
-                since=self._since, ended=self._ended, address=self._address, algorithm=self._algorithm,
-                source=self._source, payee=self._payee, kind=self._kind, trouble=self._trouble,
-                share_difficulty=self._difficulty(self._target), network_difficulty=self._difficulty(network_target),
+                since=self._since, goal_blocks=self._goal_blocks, ended=self._ended, address=self._address,
+                algorithm=self._algorithm, source=self._source, payee=self._payee, kind=self._kind,
+                trouble=self._trouble, share_difficulty=self._difficulty(self._target),
+                network_difficulty=self._difficulty(network_target),
                 share_seconds=_patience(self._target if self._job else 0, sums.hashrate),
                 block_seconds=_patience(network_target, sums.hashrate),
                 height=self._job.height if self._job else None, job=self._job_at, miners=sums.connected,

@@ -130,8 +130,11 @@ def _head(now: Snapshot, width: int) -> Iterable[RenderableType]:
     yield _with_chart(figures, [sample.accepted for sample in now.recent], width)
     yield _line(_difficulty(now))
     yield _line(_blocks(now))
+    if now.goal_blocks:
+        yield _progress(now.blocks, now.goal_blocks, f"{now.blocks} of {counted(now.goal_blocks, 'block')}")
     if now.seconds:
-        yield _progress(now)
+        done = min(now.seconds, now.time - now.since) if now.since else 0.0
+        yield _progress(done, now.seconds, f"{done / now.seconds:.0%}, {clock(now.seconds - done)} left")
     if trouble := now.trouble or now.ended:
         yield _line(one_line(trouble), "bold red" if now.trouble else "bold")
 
@@ -156,13 +159,11 @@ def _blocks(now: Snapshot) -> str:
     return f"{counted(now.blocks, 'block')} found{aux}; {ago(now.time - newest.time)} ago {newest.hash}"
 
 
-def _progress(now: Snapshot) -> RenderableType:
-    done = min(now.seconds, now.time - now.since) if now.since else 0.0
+def _progress(done: float, total: float, text: str) -> RenderableType:
     grid = Table.grid(expand=True, padding=(0, 1))
     grid.add_column(ratio=1)
     grid.add_column(no_wrap=True)
-    grid.add_row(ProgressBar(total=now.seconds, completed=done),
-                 Text(f"{done / now.seconds:.0%}, {clock(now.seconds - done)} left"))
+    grid.add_row(ProgressBar(total=total, completed=min(done, total)), Text(text))
     return grid
 
 

@@ -72,6 +72,7 @@ class Snapshot:
     time, started       now, and when the run began
     seconds             how long it is to run; 0: until it is stopped. They count from `since` on, which is 0 while the
     since               run is not that far, as while a miner's threads are made ready or a cluster has no miner yet
+    goal_blocks         how many blocks it is to find, whatever time that takes; 0: no number of them
     ended               why it is over; "": it goes on
     algorithm           in the form that `Algorithm.parse` reads
     address             where miners connect to, HOST:PORT; "": nowhere
@@ -101,6 +102,7 @@ class Snapshot:
     started: float
     seconds: float
     since: float
+    goal_blocks: int
     ended: str
     address: str
     algorithm: str
