@@ -43,11 +43,11 @@ def screen_seconds(options: argparse.Namespace) -> float:
     return DEFAULT_SECONDS if options.seconds is None else float(options.seconds)
 
 
-def screen_status(result: Screening, stopped: bool, missed: int = 0) -> int:
-    """The exit status of a screening that came to this. `stopped`: a signal ended it; `missed` executors of a cluster
-    took no part."""
+def screen_status(result: Screening, stopped: bool, incomplete: bool = False) -> int:
+    """The exit status of a screening that came to this. `stopped`: a signal ended it; `incomplete`: executors of a
+    cluster took no part, or its Spark jobs failed."""
     if result.mismatches:
         return ExitStatus.MISMATCH
     if stopped and not result.hashes:
         return ExitStatus.INTERRUPTED
-    return ExitStatus.FAILED if missed or result.not_screened or not result.cpus else ExitStatus.OK
+    return ExitStatus.FAILED if incomplete or result.not_screened or not result.cpus else ExitStatus.OK

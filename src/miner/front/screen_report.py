@@ -171,9 +171,9 @@ def result_json(result: Screening, now: float) -> Iterator[str]:
                   mismatches=result.mismatches, cpus=len(result.cpus), cpus_not_screened=len(result.not_screened))
 
 
-def missed_json(executor: str, host: str, cores: int, now: float) -> str:
+def missed_json(executor: str, host: str, cores: int, reason: str, now: float) -> str:
     """An executor of a cluster that took no part, as a JSON object."""
-    return json_line("screen_missed", now, executor=executor, host=host, cores=cores)
+    return json_line("screen_missed", now, executor=executor, host=host, cores=cores, reason=own_words(reason))
 
 
 def cpu_fields(cpu: CpuScreening, medians: Medians) -> dict[str, object]:

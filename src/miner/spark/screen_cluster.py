@@ -21,6 +21,7 @@ _POLL_SECONDS = 0.1
 _REGISTERING_SECONDS = 60.0  # at most, until executors are there,
 _SETTLED_SECONDS = 3.0  # and no more of them have come for this time
 _CANCEL_SECONDS = 3.0
+_FAILED_WAVES = 3  # in a row, after which the rest is given up
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,12 @@ class Executor:
 
 @dataclass(frozen=True, slots=True)
 class ClusterResult:
-    """What came of screening a cluster. `missed` are executors that were there and of which no task returned."""
+    """What came of screening a cluster. `missed` are executors that were there and on which no task screened anything,
+    each with the reason as far as it is known. `error` says why the screening ended early, "" if it didn't."""
 
     screening: Screening
-    missed: tuple[Executor, ...]
+    missed: tuple[tuple[Executor, str], ...]
+    error: str = ""
 
 
 class ScreenedCluster:
@@ -55,23 +58,33 @@ class ScreenedCluster:
         self._nice, self._stop, self._on_event = nice, stop, on_event
         self._cpus: dict[tuple[str, int], CpuScreening] = {}
         self._seen: dict[str, Executor] = {}
-        self._returned: set[str] = set()  # ids of executors
-        self._told: set[str] = set()
+        self._screened: set[str] = set()  # ids of executors
+        self._errors: dict[str, str] = {}  # by executor's id
 
     def run(self) -> ClusterResult:
-        """Screen until the time is up or `stop` is set. Raises MinerError when the Spark job fails."""
+        """Screen until the time is up or `stop` is set. Spark jobs that fail are passed over, unless several do so in a
+        row. Raises MinerError where none was successful."""
         self._wait_for_executors()
         there, started = self.executors(), time.monotonic()
         self._on_event(ClusterScreenStarted(len(there), len({one.host for one in there}),
                                             sum(one.cores for one in there), self._seed, self._seconds))
-        waves = max(1, round(self._seconds / WAVE_SECONDS))
+        waves, failed, error = max(1, round(self._seconds / WAVE_SECONDS)), 0, ""
         for number in range(waves):
-            if self._stop.is_set():
+            if self._stop.is_set() or failed == _FAILED_WAVES:
                 break
-            self._take(self._wave(self._seconds / waves, number), time.monotonic() - started)
+            try:
+                rows = self._wave(self._seconds / waves, number)
+            except MinerError as failure:
+                failed, error = failed + 1, str(failure)
+            else:
+                failed, error = 0, ""
+                self._take(rows, time.monotonic() - started)
+        if error and not self._cpus:
+            raise MinerError(error)
         cpus = tuple(self._cpus[key] for key in sorted(self._cpus))
-        missed = tuple(executor for executor in self._seen.values() if executor.id not in self._returned)
-        return ClusterResult(Screening(self._seed, time.monotonic() - started, cpus), missed)
+        missed = tuple((executor, self._errors.get(executor.id, "its task failed, or had no room"))
+                       for executor in self._seen.values() if executor.id not in self._screened)
+        return ClusterResult(Screening(self._seed, time.monotonic() - started, cpus), missed, error)
 
     def executors(self) -> list[Executor]:
         """The executors that are there now and take tasks; in local mode that is the driver."""
@@ -137,12 +150,12 @@ class ScreenedCluster:
 
     def _wanted_by_demand(self) -> int:
         """Tasks that ask for as many executors as Spark may make; 0 where it makes none by demand."""
+        if not self._by_demand():
+            return 0
         conf = self._context.getConf()
-        most = conf.get("spark.dynamicAllocation.maxExecutors", "")
-        if not self._by_demand() or not (most or "").isdigit():
-            return self._context.defaultParallelism if self._by_demand() else 0
+        most = conf.get("spark.dynamicAllocation.maxExecutors") or ""
         each = int(conf.get("spark.executor.cores") or 1) // int(conf.get("spark.task.cpus") or 1)
-        return int(most or 0) * max(1, each)
+        return int(most) * max(1, each) if most.isdigit() else self._context.defaultParallelism
 
     def _cancel(self) -> None:
         with contextlib.suppress(Exception):  # a context that is going away
@@ -150,17 +163,21 @@ class ScreenedCluster:
 
     def _take(self, rows: list[TaskScreening], seconds: float) -> None:
         for row in rows:
-            self._returned.add(row.executor or "driver")
-            if row.executor not in self._told:
-                self._told.add(row.executor)
-                self._on_event(row.started)
+            executor = row.executor or "driver"
+            if row.error:
+                self._errors[executor] = row.error
+                continue
+            if executor not in self._screened:
+                self._screened.add(executor)
+                for event in row.started:
+                    self._on_event(event)
             for cpu in row.cpus:
                 key = cpu.host, cpu.cpu
                 self._cpus[key] = self._cpus[key].with_more(cpu) if key in self._cpus else cpu
         for mismatch in _mismatches(rows):
             self._on_event(mismatch)
         cpus = self._cpus.values()
-        if rows:
+        if cpus:
             self._on_event(ScreenProgress(min(cpu.rounds for cpu in cpus), sum(cpu.hashes for cpu in cpus),
                                           sum(cpu.mismatch_count for cpu in cpus), seconds))
 

@@ -10,6 +10,7 @@ from miner.core.screening import ScreenEvent, ScreenStarted
 from miner.front.argparser import Parser
 from miner.front.chart import ChartFile
 from miner.front.console import Console, ExitStatus
+from miner.front.naming import own_words
 from miner.front.report import counted
 from miner.front.screen_chart import screen_chart
 from miner.front.screen_options import STATUSES, add_screen_options, screen_seconds, screen_status
@@ -56,13 +57,15 @@ def screen_command(args: list[str], console: Console) -> int:
             result = screened(spark, options.algo or (), seconds, options.seed, options.nice, stop, tell)
             for line in _result_lines(result, options.json):
                 console.result(line)
+            if result.error:
+                console.error(f"miner spark screen: ended early: {result.error}")
             if options.write_to:
                 append(screening_frame(spark, result.screening, time.time()), options.write_to)
                 console.message(f"Rows appended to {options.write_to}")
         if chart:
             chart.write(screen_chart(result.screening))
             console.message(f"Chart written to {options.chart}")
-    return screen_status(result.screening, stop.is_set(), len(result.missed))
+    return screen_status(result.screening, stop.is_set(), incomplete=bool(result.missed or result.error))
 
 
 @contextlib.contextmanager
@@ -87,10 +90,10 @@ def _session(cluster: ClusterSettings, stop: threading.Event, console: Console,
 def _result_lines(result: ClusterResult, as_json: bool) -> Iterator[str]:
     now = time.time()
     yield from result_json(result.screening, now) if as_json else result_lines(result.screening)
-    for executor in result.missed:
-        yield missed_json(executor.id, executor.host, executor.cores, now) if as_json else (
-            f"Executor {executor.id} on {executor.host}, {counted(executor.cores, 'core')}, was not screened: its task "
-            "failed, or had no room")
+    for executor, reason in result.missed:
+        yield missed_json(executor.id, executor.host, executor.cores, reason, now) if as_json else (
+            f"Executor {executor.id} on {executor.host}, {counted(executor.cores, 'core')}, was not screened: "
+            f"{own_words(reason)}")
 
 
 def parser() -> Parser:

@@ -13,11 +13,12 @@ from miner.spark.processes import executor_id
 @dataclass(frozen=True, slots=True)
 class TaskScreening:
     """What one task did: the row that it returns to the driver. `executor` is Spark's id of its executor, "" where it
-    isn't known."""
+    isn't known. `error` says why it screened nothing, "" where it did."""
 
     executor: str
-    started: ScreenStarted
+    started: tuple[ScreenStarted, ...]
     cpus: tuple[CpuScreening, ...]
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,19 @@ class ScreenTask:
     once: bool
 
     def __call__(self, partition: int, _: Iterable[object]) -> Iterator[TaskScreening]:
-        """The function for mapPartitionsWithIndex: screens, then yields one row. Raises what `screen` raises."""
+        """The function for mapPartitionsWithIndex: screens, then yields one row. A task that fails here says so in its
+        row, since one that raises might end the job of all others."""
         from pyspark import TaskContext
 
         context = TaskContext.get()
         if self.once and context is not None and context.attemptNumber() > 0:
             return
         with watchdog():
-            yield self._screen(context.cpus() if context is not None else 1)
+            try:
+                yield self._screen(context.cpus() if context is not None else 1)
+            except Exception as error:
+                _log(f"{type(error).__name__}: {error}")
+                yield TaskScreening(executor_id(), (), (), str(error) or type(error).__name__)
 
     def _screen(self, cores: int) -> TaskScreening:
         from miner.engine.screening import screen
@@ -58,9 +64,14 @@ class ScreenTask:
             if isinstance(event, ScreenStarted):
                 started.append(event)
             for line in event_lines(event):
-                sys.stderr.write(f"{time.strftime('%y/%m/%d %H:%M:%S')} INFO sparkminer: {line}\n")
-            sys.stderr.flush()
+                _log(line)
 
         result = screen(self.algorithms, self.seconds, seed=self.seed, threads=cores, nice=self.nice, on_event=hear,
                         beside=max(0, self.host_cores.get(executor, cores) - cores))
-        return TaskScreening(executor, started[0], result.cpus)
+        return TaskScreening(executor, tuple(started), result.cpus)
+
+
+def _log(line: str) -> None:
+    """Write a line to the executor's log, which Spark's UI shows."""
+    sys.stderr.write(f"{time.strftime('%y/%m/%d %H:%M:%S')} INFO sparkminer: {line}\n")
+    sys.stderr.flush()
