@@ -19,7 +19,8 @@ from miner.hub.events import HubEvent, HubStopped, MinerJoined
 from miner.sources.open import open_source
 from miner.spark.application import Application
 from miner.spark.driver import hub_config, lease, prepared, require_pyspark, spark_settings
-from miner.spark.leases import Leases, TaskFailure
+from miner.spark.failures import TaskFailure
+from miner.spark.leases import Leases
 from miner.spark.obstacles import refuse_obstacles
 from miner.spark.settings import JobSettings, parser, read_settings, script
 from miner.spark.ship import ship

@@ -3,30 +3,22 @@
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from miner.core.errors import MinerError
+from miner.spark.failures import TaskFailure, failed_tasks, stages
 from miner.spark.partition import Lease
-from miner.spark.words import exception_words, task_failure
+from miner.spark.words import exception_words
 
 if TYPE_CHECKING:
-    from pyspark import SparkContext, SparkStageInfo
+    from pyspark import SparkContext
 
 GROUP = "sparkminer"
 _WATCH_SECONDS = 1.0
 _LEAST_WAITING = 8  # tasks that wait for room: what a cluster that grows by demand is asked for at first
 _HOPELESS = 6  # failed tasks after which, with all executors among theirs and no miner yet, the job is given up
 _STOP_SECONDS = 0.7
-
-
-@dataclass(frozen=True, slots=True)
-class TaskFailure:
-    """A task that failed: the executor's host ("" where Spark doesn't say it), and the reason in a line."""
-
-    host: str
-    reason: str
 
 
 class Leases:
@@ -88,11 +80,11 @@ class Leases:
     def _keep_waiting(self) -> None:
         self._jobs = [job for job in self._jobs if job.is_alive()]
         ours, active = self._known_jobs()
-        stages = list(self._stages(ours & active))
-        if len(stages) < len(self._jobs):
+        running_stages = list(stages(self._context, ours & active))
+        if len(running_stages) < len(self._jobs):
             return  # Spark hasn't taken up the last job yet
-        running = sum(stage.numActiveTasks for stage in stages)
-        waiting = sum(stage.numTasks - stage.numActiveTasks - stage.numCompletedTasks for stage in stages)
+        running = sum(stage.numActiveTasks for stage in running_stages)
+        waiting = sum(stage.numTasks - stage.numActiveTasks - stage.numCompletedTasks for stage in running_stages)
         if waiting < max(_LEAST_WAITING, running) // 2:
             job = threading.Thread(target=self._run, args=(max(_LEAST_WAITING, 2 * running),),
                                    name="miner-spark-job", daemon=True)
@@ -123,14 +115,6 @@ class Leases:
         tracker = self._context.statusTracker()
         return set(tracker.getJobIdsForGroup(GROUP)), set(tracker.getActiveJobsIds())
 
-    def _stages(self, jobs: Iterable[int]) -> Iterator["SparkStageInfo"]:
-        tracker = self._context.statusTracker()
-        for job in jobs:
-            info = tracker.getJobInfo(job)
-            for stage in info.stageIds if info else ():
-                if (details := tracker.getStageInfo(stage)) is not None:
-                    yield details
-
     def _executors(self) -> set[str]:
         """The ids of the executors that are there now."""
         store: Any = self._context._jsc.sc().statusStore()
@@ -139,22 +123,12 @@ class Leases:
 
     def _new_failures(self) -> Iterator[TaskFailure]:
         ours, active = self._known_jobs()
-        for stage in self._stages(ours - self._over):
+        for stage in stages(self._context, ours - self._over):
             told = self._told.get(stage.stageId, 0)
             if stage.numFailedTasks > told:
                 self._told[stage.stageId] = stage.numFailedTasks
-                yield from self._reasons(stage.stageId, stage.currentAttemptId, told, stage.numFailedTasks - told)
+                for executor, failure in failed_tasks(self._context, stage.stageId, stage.currentAttemptId, told,
+                                                      stage.numFailedTasks - told):
+                    self._failed_on.add(executor)
+                    yield failure
         self._over |= ours - active
-
-    def _reasons(self, stage: int, attempt: int, offset: int, count: int) -> Iterator[TaskFailure]:
-        """A stage's failed tasks, oldest first, without the first `offset`."""
-        jvm: Any = self._context._jvm
-        kinds = jvm.org.apache.spark.status.api.v1
-        failed = jvm.java.util.ArrayList()
-        failed.add(kinds.TaskStatus.FAILED)
-        store: Any = self._context._jsc.sc().statusStore()
-        tasks = store.taskList(stage, attempt, offset, count, kinds.TaskSorting.ID, failed)
-        for task in map(tasks.apply, range(tasks.size())):
-            message = task.errorMessage()
-            self._failed_on.add(task.executorId())
-            yield TaskFailure(task.host() or "", task_failure(message.get() if message.isDefined() else ""))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from miner.core.errors import MinerError
 from miner.core.screening import ClusterScreenStarted, CpuScreening, Mismatch, ScreenEvent, Screening, ScreenProgress
+from miner.spark.failures import failed_tasks, stages
 from miner.spark.screen_task import ScreenTask, TaskScreening
 from miner.spark.words import exception_words, task_failure
 
@@ -21,6 +22,7 @@ _POLL_SECONDS = 0.1
 _REGISTERING_SECONDS = 60.0  # at most, until executors are there,
 _SETTLED_SECONDS = 3.0  # and no more of them have come for this time
 _CANCEL_SECONDS = 3.0
+_FAILURES_READ = 1000  # of each wave
 _FAILED_WAVES = 3  # in a row, after which the rest is given up
 
 
@@ -60,6 +62,7 @@ class ScreenedCluster:
         self._seen: dict[str, Executor] = {}
         self._screened: set[str] = set()  # ids of executors
         self._errors: dict[str, str] = {}  # by executor's id
+        self._over: set[int] = set()  # ids of Spark jobs whose failures are known
 
     def run(self) -> ClusterResult:
         """Screen until the time is up or `stop` is set. Spark jobs that fail are passed over, unless several do so in a
@@ -79,10 +82,12 @@ class ScreenedCluster:
             else:
                 failed, error = 0, ""
                 self._take(rows, time.monotonic() - started)
+            with contextlib.suppress(Exception):  # a context that is going away
+                self._note_failures()
         if error and not self._cpus:
             raise MinerError(error)
         cpus = tuple(self._cpus[key] for key in sorted(self._cpus))
-        missed = tuple((executor, self._errors.get(executor.id, "its task failed, or had no room"))
+        missed = tuple((executor, self._errors.get(executor.id, "no task found room there"))
                        for executor in self._seen.values() if executor.id not in self._screened)
         return ClusterResult(Screening(self._seed, time.monotonic() - started, cpus), missed, error)
 
@@ -156,6 +161,15 @@ class ScreenedCluster:
         most = conf.get("spark.dynamicAllocation.maxExecutors") or ""
         each = int(conf.get("spark.executor.cores") or 1) // int(conf.get("spark.task.cpus") or 1)
         return int(most) * max(1, each) if most.isdigit() else self._context.defaultParallelism
+
+    def _note_failures(self) -> None:
+        """Keep why tasks failed, by executor."""
+        ours = set(self._context.statusTracker().getJobIdsForGroup(GROUP))
+        for stage in stages(self._context, ours - self._over):
+            for executor, failure in failed_tasks(self._context, stage.stageId, stage.currentAttemptId, 0,
+                                                  min(stage.numFailedTasks, _FAILURES_READ)):
+                self._errors[executor] = failure.reason
+        self._over |= ours
 
     def _cancel(self) -> None:
         with contextlib.suppress(Exception):  # a context that is going away

@@ -1,0 +1,43 @@
+"""What Spark knows of tasks that failed: it starts them again, and tells only its log."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from miner.spark.words import task_failure
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext, SparkStageInfo
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailure:
+    """A task that failed: the executor's host ("" where Spark doesn't say it), and the reason in a line."""
+
+    host: str
+    reason: str
+
+
+def stages(context: "SparkContext", jobs: Iterable[int]) -> Iterator["SparkStageInfo"]:
+    """The stages of these Spark jobs, as far as Spark still knows them."""
+    tracker = context.statusTracker()
+    for job in jobs:
+        info = tracker.getJobInfo(job)
+        for stage in info.stageIds if info else ():
+            if (details := tracker.getStageInfo(stage)) is not None:
+                yield details
+
+
+def failed_tasks(context: "SparkContext", stage: int, attempt: int, offset: int,
+                 count: int) -> Iterator[tuple[str, TaskFailure]]:
+    """A stage's failed tasks, oldest first, without the first `offset`: the id of each one's executor, and why."""
+    jvm: Any = context._jvm
+    kinds = jvm.org.apache.spark.status.api.v1
+    failed = jvm.java.util.ArrayList()
+    failed.add(kinds.TaskStatus.FAILED)
+    store: Any = context._jsc.sc().statusStore()
+    tasks = store.taskList(stage, attempt, offset, count, kinds.TaskSorting.ID, failed)
+    for task in map(tasks.apply, range(tasks.size())):
+        message = task.errorMessage()
+        yield task.executorId(), TaskFailure(task.host() or "",
+                                             task_failure(message.get() if message.isDefined() else ""))
