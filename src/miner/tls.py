@@ -41,6 +41,7 @@ class ServerTls:
 
     context: ssl.SSLContext
     fingerprint: str
+    files: TlsFiles | None = None
 
     @classmethod
     def open(cls, files: TlsFiles | None, names: Sequence[str] = ()) -> Self:
@@ -54,7 +55,18 @@ class ServerTls:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(key + cert)
-            return cls._of(TlsFiles(str(path)))
+            made = cls._of(TlsFiles(str(path)))
+            return cls(made.context, made.fingerprint)
+
+    def reload(self) -> Self:
+        """The certificate as it is in its files now, for connections that are made from now on; those that are there
+        stay. One that was made for this run stays too. Raises UsageError, and changes nothing then, where the files
+        won't do."""
+        if self.files is None:
+            return self
+        now = self._of(self.files)
+        self.context.load_cert_chain(self.files.cert, self.files.key or None, _no_password)
+        return type(self)(self.context, now.fingerprint, self.files)
 
     @classmethod
     def _of(cls, files: TlsFiles) -> Self:
@@ -76,7 +88,7 @@ class ServerTls:
             why = ("the key is not the certificate's" if reason == "KEY_VALUES_MISMATCH"
                    else "they hold no certificate and key in PEM form")
             raise UsageError(f"TLS: {files.cert!r} and {files.key or files.cert!r}: {why}") from None
-        return cls(context, hashlib.sha256(der).hexdigest())
+        return cls(context, hashlib.sha256(der).hexdigest(), files)
 
 
 def self_signed(names: Sequence[str]) -> tuple[bytes, bytes]:

@@ -4,14 +4,17 @@ import argparse
 import contextlib
 import threading
 import time
+from collections.abc import Callable
 
 from miner.collector import rare_collections
 from miner.config import SourceConfig
+from miner.core.errors import MinerError
 from miner.front.argparser import Parser
 from miner.front.check import NOTHING_DONE, run_lines, source_lines
 from miner.front.console import Console, ExitStatus
+from miner.front.daemon import Systemd, add_daemon_options, settle
 from miner.front.faces import open_faces
-from miner.front.hub_options import add_hub_options, hub_config, hub_notices, joining_lines
+from miner.front.hub_options import add_hub_options, hub_config, hub_notices, joining_lines, tokens_again
 from miner.front.hub_report import miner_table
 from miner.front.options import RUN_STATUSES, add_face_options, add_run_options, add_source_options
 from miner.front.report import work_line
@@ -37,14 +40,18 @@ def hub(args: list[str], console: Console) -> int:
     settings = source_config(options, console.environ, for_hub=True)
     source = open_source(settings)
     config, made_up = hub_config(options, console.environ)
-    console.messages([*notices(options), *hub_notices(options)])
     report = hub_reporter(source.label, source.kind, quiet=options.quiet, longpoll=options.longpoll,
                           brief=not options.debug)
-    stop = threading.Event()
+    stop, reload = threading.Event(), threading.Event()
     if options.check:
+        console.messages([*notices(options), *hub_notices(options)])
         return _check(settings, options, config, made_up=made_up, console=console)
+    if not settle(options, console):
+        return ExitStatus.OK
+    console.messages([*notices(options), *hub_notices(options)])
+    systemd = Systemd(console.environ)
     with (rare_collections(), small_buffers() if config.tls else contextlib.nullcontext(),
-          console.stopping(stop.set),
+          console.stopping(stop.set, reload.set),
           open_faces(face_settings(options), "hub", console, seconds=options.seconds) as faces,
           HubThread(source, config, faces.tap(report.wants)) as running):
         faces.follow(running)
@@ -53,12 +60,31 @@ def hub(args: list[str], console: Console) -> int:
         for line in lines:
             console.result(line)
         faces.invite(lines[-1])
-        _follow(running, report, stop, options.seconds, console)
+        systemd.ready()
+
+        def take_up() -> None:
+            if reload.is_set():
+                reload.clear()
+                systemd.reloading()
+                console.message(_reload(running, options, config))
+                systemd.ready()
+
+        _follow(running, report, stop, options.seconds, console, take_up)
+        systemd.stopping()
         for line in miner_table(running.snapshot().miners):
             console.result(line)
     if running.error is not None:
         raise running.error
     return ExitStatus.OK
+
+
+def _reload(running: HubThread, options: argparse.Namespace, config: HubConfig) -> str:
+    """Take tokens and certificate from their files again. Returns the line that tells of it."""
+    try:
+        running.reload(tokens_again(options, config))
+    except MinerError as error:
+        return f"SIGHUP: nothing is changed: {error}"
+    return "SIGHUP: tokens and certificate are read again; the miners that are here stay"
 
 
 def _check(source: SourceConfig, options: argparse.Namespace, config: HubConfig, *, made_up: bool,
@@ -82,16 +108,19 @@ def parser() -> Parser:
     add_hub_options(parser)
     add_source_options(parser)
     add_run_options(parser)
+    add_daemon_options(parser)
     add_face_options(parser)
     return parser
 
 
 def _follow(running: HubThread, report: Reporter[HubEvent], stop: threading.Event, seconds: float,
-            console: Console) -> None:
-    """Tell what happens, until it is over or time to stop; then send the miners home."""
+            console: Console, meanwhile: Callable[[], None]) -> None:
+    """Tell what happens, and do what is due `meanwhile`, until it is over or time to stop; then send the miners
+    home."""
     end = time.monotonic() + seconds if seconds else float("inf")
     event: HubEvent | None = None
     while not isinstance(event, HubStopped) and not stop.is_set() and time.monotonic() < end:
+        meanwhile()
         event = running.next_event(_POLL_SECONDS)
         console.messages(report.lines(event) if event else ())
     running.stop_miners("the hub was stopped", _FAREWELL_SECONDS)

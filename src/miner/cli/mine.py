@@ -9,6 +9,7 @@ from miner import __version__
 from miner.core.errors import MinerError, UsageError
 from miner.front.argparser import Parser
 from miner.front.console import Console, ExitStatus
+from miner.front.daemon import settle
 from miner.front.options import RUN_STATUSES, add_engine_options, add_face_options, add_run_options, add_source_options
 from miner.front.settings import engine_config, face_settings, notices, source_config
 
@@ -161,12 +162,8 @@ def run_benchmark(options: argparse.Namespace, console: Console) -> int:
 
 
 def _settle(options: argparse.Namespace, console: Console) -> bool:
-    """Go where -S and -B say. False in the process that is left behind by -B."""
-    child = console.go_to_background() if options.background else 0
-    if options.syslog:
-        console.use_syslog()
-    if child:
-        console.message(f"Running in the background as process {child}")
+    """Go where -S and -B say, and tell notices. False in the process that is left behind by -B."""
+    if not settle(options, console):
         return False
     console.messages(notices(options))
     return True

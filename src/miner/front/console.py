@@ -18,7 +18,14 @@ from miner.core.errors import MinerError, UsageError
 from miner.core.text import one_line
 from miner.front.minerd import full_name
 from miner.front.naming import in_options
-from miner.front.process import file_behind, go_to_background, is_journal, reopen_file, stopping_on_signals
+from miner.front.process import (
+    file_behind,
+    go_to_background,
+    has_terminal,
+    is_journal,
+    reopen_file,
+    stopping_on_signals,
+)
 from miner.front.writer import MAX_WAITING, LineStream, StreamFile, TerminalFile, Writer
 
 _IN_ORDER_SECONDS = 0.2  # how long a line for one stream waits for those before it on the other
@@ -54,8 +61,10 @@ class Console:
     syslog_address: str = "/dev/log"
     _results: Writer = field(init=False)
     _lines: Writer = field(init=False)  # to stderr
-    _syslog: Writer | None = None
-    _log_files: dict[int, str] | None = None  # in the background: descriptors and the files that they were opened on
+    _apart: Writer | None = None  # where messages go in place of stderr
+    _stamps: bool = False  # each behind its time
+    _background: bool = False
+    _log_files: dict[int, str] = field(default_factory=dict)  # descriptors and the files that they were opened on
     _stop: Callable[[], None] | None = None
     _told_to_end: bool = False
     _reader_gone: bool = False
@@ -79,14 +88,25 @@ class Console:
             self.message(f"-S/--syslog: no system log at {self.syslog_address}, so messages go to stderr: "
                          f"{error.strerror or error}")
             return
-        self._syslog = Writer(log, limit=MAX_WAITING, missing=_missing_words)
+        self._stamps = False
+        self._apart = Writer(log, limit=MAX_WAITING, missing=_missing_words)
+
+    def use_log_file(self, path: str) -> None:
+        """Append messages to this file from now on. Raises UsageError where it can't be opened."""
+        try:
+            file = Path(path).open("a", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+        except OSError as error:
+            raise UsageError(f"--log-file: can't write to {path!r}: {error.strerror}") from None
+        self._apart = Writer(StreamFile(file).write, limit=MAX_WAITING, missing=self._missing)
+        self._stamps = True
+        self.reopens(file.fileno(), str(Path(path).absolute()))
 
     def go_to_background(self) -> int:
         """Go on in a child process that no terminal controls. Returns 0 there, and the child's process id in the
         parent. To be called before the first line. Raises MinerError where the system can't or won't."""
         child = go_to_background()
         if not child:
-            self._log_files = {}
+            self._background = True
             for stream in (self.out, self.err):
                 if stream is not None and (path := file_behind(stream)):
                     self._log_files[stream.fileno()] = path
@@ -101,8 +121,7 @@ class Console:
 
     def reopens(self, descriptor: int, path: str) -> None:
         """Open a log file anew on SIGHUP, as those of messages, where that is what SIGHUP does."""
-        if self._log_files is not None:
-            self._log_files[descriptor] = path
+        self._log_files[descriptor] = path
 
     @property
     def told_to_end(self) -> bool:
@@ -149,12 +168,12 @@ class Console:
         self._results.put(f"{text}\n")
 
     def message(self, text: str) -> None:
-        """Print a line about what is going on, to stderr with the time, or to the system log."""
+        """Print a line about what is going on, to stderr or a log file with the time, or to the system log."""
         for tell in self._told:
             tell(text)
         self._results.drain(_IN_ORDER_SECONDS)
-        if self._syslog is not None:
-            self._syslog.put(text)
+        if self._apart is not None:
+            self._apart.put(self._stamped(text) if self._stamps else text)
         else:
             self._put_line(self._stamped(text))
 
@@ -164,18 +183,19 @@ class Console:
             self.message(line)
 
     def error(self, text: str) -> None:
-        """Print why the command ends, to stderr and the system log: without the time, for a person who has just typed
-        the command. A setting that the line names is shown as its option."""
+        """Print why the command ends, to stderr without the time, for a person who has just typed the command, and to
+        the system log or log file. A setting that the line names is shown as its option."""
         text = in_options(text)
         self._results.drain(_IN_ORDER_SECONDS)
-        if self._syslog is not None:
-            self._syslog.put(text)
+        if self._apart is not None:
+            self._apart.put(self._stamped(text) if self._stamps else text)
         self._lines.put(f"{text}\n")
 
     @contextlib.contextmanager
-    def stopping(self, stop: Callable[[], None]) -> Iterator[None]:
+    def stopping(self, stop: Callable[[], None], reload: Callable[[], None] | None = None) -> Iterator[None]:
         """Meanwhile, call `stop` when the process is to end: on SIGINT, SIGTERM or SIGHUP, or when the reader of its
-        lines has gone. In the background SIGHUP opens the log files anew instead."""
+        lines has gone. In the background SIGHUP opens the log files anew instead. With `reload` it does so in the
+        foreground, too, and `reload` is called then; only where it means that the terminal has gone it still ends."""
         def end() -> None:
             self._told_to_end = True
             stop()
@@ -184,10 +204,24 @@ class Console:
         if self._reader_gone:
             end()
         try:
-            with stopping_on_signals(end, self._reopen_logs if self._log_files is not None else None):
+            with stopping_on_signals(end, self._hang_up(end, reload) if self._background or reload else None):
                 yield
         finally:
             self._stop = None
+
+    def _hang_up(self, end: Callable[[], None], reload: Callable[[], None] | None) -> Callable[[], None]:
+        """What SIGHUP does."""
+        had_terminal = not self._background and has_terminal()
+
+        def hang_up() -> None:
+            if had_terminal and not has_terminal():
+                end()
+                return
+            if self._log_files or reload is None:
+                self._reopen_logs()
+            if reload is not None:
+                reload()
+        return hang_up
 
     @contextlib.contextmanager
     def taking_streams(self) -> Iterator[None]:
@@ -213,8 +247,8 @@ class Console:
             if not isinstance(error, BrokenPipeError):  # whose reader wanted no more
                 self.error(f"{name}: can't write to standard output: {error.strerror or error}")
             status = status or ExitStatus.FAILED
-        if self._syslog is not None:
-            self._syslog.drain(_LAST_WORDS_SECONDS)
+        if self._apart is not None:
+            self._apart.drain(_LAST_WORDS_SECONDS)
         self._lines.drain(_LAST_WORDS_SECONDS)
         return ExitStatus.FAILED if self._reader_gone and not status else status
 
@@ -226,14 +260,14 @@ class Console:
         return self._stamped(_missing_words(count))
 
     def _on_gone(self, stream: TextIO | None) -> None:
-        if self._told_to_end or self._log_files is not None or stream is None or is_journal(stream):
+        if self._told_to_end or self._background or stream is None or is_journal(stream):
             return  # told to end: Ctrl-C ends the other commands of a pipeline too, so that no reader is left
         self._reader_gone = True
         if self._stop is not None:
             self._stop()
 
     def _reopen_logs(self) -> None:
-        for descriptor, path in (self._log_files or {}).items():
+        for descriptor, path in self._log_files.items():
             try:
                 reopen_file(descriptor, path)
             except OSError as error:

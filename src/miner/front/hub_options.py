@@ -12,6 +12,7 @@ from miner.front.passwords import from_environment, get_secret, readable_by_othe
 from miner.front.values import integer, network, positive
 from miner.hub import HubConfig, HubThread
 from miner.hub.slices import MAX_SLICES
+from miner.hub.tokens import Tokens
 from miner.tls import TlsFiles
 
 MAX_USERS_FILE = 1 << 20  # characters
@@ -83,6 +84,14 @@ def hub_notices(options: argparse.Namespace) -> list[str]:
     return [f"{path} holds {what} and can be read by other users: chmod 600 it"
             for path, what in ((options.users_file, "tokens"), (options.tls_key or options.tls_cert, "a key"))
             if path and readable_by_others(path) and (what == "tokens" or _holds_key(path))]
+
+
+def tokens_again(options: argparse.Namespace, config: HubConfig) -> Tokens:
+    """The tokens as they are in their files now; one that was given otherwise, or was made up, stays. Raises
+    UsageError."""
+    secret = options.given.secrets.get("token")
+    return Tokens(get_secret(secret) if secret and secret.file else config.token,
+                  read_users(options.users_file) if options.users_file else {})
 
 
 def token_of(options: argparse.Namespace, environ: Mapping[str, str]) -> str:

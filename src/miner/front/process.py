@@ -203,6 +203,15 @@ def go_to_background() -> int:
     return child
 
 
+def has_terminal() -> bool:
+    """Whether a terminal controls this process, and is still there."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
+
+
 def file_behind(stream: TextIO) -> str:
     """The path of the regular file behind a stream; "" where there is none, or the system doesn't tell."""
     try:

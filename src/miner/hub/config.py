@@ -64,7 +64,7 @@ class HubConfig:
     def __post_init__(self) -> None:
         if not self.token and not self.users:
             object.__setattr__(self, "token", secrets.token_urlsafe(24))
-        Tokens(self.token, self.users).check(public=not _is_loopback(self.host))
+        Tokens(self.token, self.users).check(public=not is_loopback(self.host))
         if not self.host:
             raise UsageError("the hub's host is empty: name the address to listen on, e.g. 127.0.0.1")
         if not 0 <= self.port <= 65535:
@@ -86,7 +86,7 @@ class HubConfig:
                 raise UsageError(f"hub setting {name} must be a number from 0, not {getattr(self, name)!r}")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Whether only this machine can reach what listens there."""
     try:
         return ipaddress.ip_address(host).is_loopback

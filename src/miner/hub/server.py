@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import ssl
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -12,12 +11,13 @@ from typing import Any, Self
 
 from miner.core.model import Job
 from miner.core.source import Disconnected, Finished, MovedTo, Notice, WorkSource
-from miner.hub.config import HubConfig
+from miner.hub.config import HubConfig, is_loopback
 from miner.hub.connection import Connection
 from miner.hub.events import HubEvent, HubSnapshot, HubStopped, HubSummary, MinerStats
 from miner.hub.floor import Floor
 from miner.hub.judge import Judge
 from miner.hub.listener import Listener, room_for
+from miner.hub.tokens import Tokens
 from miner.tls import ServerTls
 from miner.wrong_door import Speech
 
@@ -56,7 +56,7 @@ class Hub:
         self._ended: asyncio.Future[str] | None = None  # why; or the error
         self._lost_at: float | None = None  # when the source was lost, where it is away (time.monotonic)
         self._closed = False
-        self.fingerprint = ""  # of the certificate that is shown, once started: its SHA-256 in hex
+        self._tls: ServerTls | None = None
         self._most = self.config.max_miners  # connections, as far as there are file descriptors for them
         self._job_came = asyncio.Event()
         self._clean = self._anew = False  # whether the job that is handed out voids those before; slices were cut anew
@@ -68,21 +68,34 @@ class Hub:
         self._most, remark = room_for(self.config.max_miners)
         if remark:
             self._emit(Notice(remark))
-        tls = self._open_tls()
+        self._tls = self._open_tls()
         self._listener = await Listener.open(self.config.host, self.config.port, self, self._emit,
-                                             lambda: self._floor.door.open, tls)
+                                             lambda: self._floor.door.open,
+                                             self._tls.context if self._tls else None)
         self._tasks = [asyncio.create_task(self._supervise(work))
                        for work in (self._read_source(), self._hand_out(), self._tick())]
         return self._listener.address
 
-    def _open_tls(self) -> ssl.SSLContext | None:
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256, in hex, of the certificate that miners are shown; "" without TLS, or before the start."""
+        return self._tls.fingerprint if self._tls else ""
+
+    def reload(self, tokens: Tokens) -> None:
+        """Let miners in by these tokens from now on, and show them the certificate that is in its files now. Those that
+        are here stay. May be called from any thread. Raises UsageError, and changes nothing then, where tokens or files
+        won't do."""
+        tokens.check(public=not is_loopback(self.config.host))
+        if self._tls is not None:
+            self._tls = self._tls.reload()
+        self._floor.tokens = tokens
+
+    def _open_tls(self) -> ServerTls | None:
         tls = self.config.tls
         if not tls:
             return None
         names = [self.config.host, socket.gethostname(), "localhost", "127.0.0.1", "::1"]
-        opened = ServerTls.open(None if tls is True else tls, names)
-        self.fingerprint = opened.fingerprint
-        return opened.context
+        return ServerTls.open(None if tls is True else tls, names)
 
     async def finished(self) -> str:
         """Wait until the source has ended, and say why. Raises SourceError when it gave up."""

@@ -13,6 +13,7 @@ from miner.event_queue import EventQueue
 from miner.hub.config import HubConfig
 from miner.hub.events import HubEvent, HubSnapshot, HubStopped, HubSummary, MinerStats
 from miner.hub.server import Hub
+from miner.hub.tokens import Tokens
 from miner.loop import run_loop
 
 EVENTS_KEPT = 4096  # that nobody has fetched; beyond them reports are dropped
@@ -57,6 +58,11 @@ class HubThread:
     def fingerprint(self) -> str:
         """The SHA-256, in hex, of the certificate that miners are shown; "" without TLS, or before the start."""
         return self._hub.fingerprint
+
+    def reload(self, tokens: Tokens) -> None:
+        """Let miners in by these tokens from now on, and show them the certificate that is in its files now: see
+        Hub.reload."""
+        self._hub.reload(tokens)
 
     def next_event(self, timeout: float | None = None) -> HubEvent | None:
         """The next event; None when none came within `timeout` seconds. The last one is HubStopped."""
