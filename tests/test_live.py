@@ -94,6 +94,16 @@ def test_a_signal_leaves_the_terminal_clean(number: signal.Signals) -> None:
         assert shows(screen, r"\] Done: ")
 
 
+def test_a_terminal_that_was_stopped_by_ctrl_s_is_left_clean_too() -> None:
+    with terminal(100, 60, *miner(*SANDBOX)) as screen:
+        before = screen.settings()
+        screen.read_until(lambda: not screen.clean and shows(screen, "accepted,"))
+        screen.type(b"\x13")
+        screen.process.send_signal(signal.SIGTERM)
+        assert screen.read_to_end() == 0
+        assert screen.clean and screen.settings() == before and shows(screen, r"\] Done: ")
+
+
 def test_what_fails_is_told_in_the_terminal_that_is_left() -> None:
     with terminal(80, 24, *miner("-a", "sha256d", "-o", "stratum+tcp://127.0.0.1:1", "-u", "x", "-r", "1", "-R", "1",
                                  "-t", "1")) as screen:

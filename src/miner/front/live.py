@@ -6,7 +6,6 @@ import importlib.util
 import itertools
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -61,8 +60,8 @@ class LiveScreen:
         if self._before is not None:
             signal.signal(signal.SIGTSTP, self._before)
         self._thread.join(_END_SECONDS)
-        if self._thread.is_alive():
-            _let_output_go_on()
+        if self._thread.is_alive() and self._console.err is not None:
+            _let_output_go_on(self._console.err.fileno())
             self._thread.join(_END_SECONDS)
 
     def _note_suspend(self) -> None:
@@ -148,9 +147,12 @@ def _size(file: Any) -> os.terminal_size:
     return size if size.columns and size.lines else os.terminal_size((80, 24))
 
 
-def _let_output_go_on() -> None:
-    """Undo Ctrl-S, so that the terminal's screen can be put back."""
+def _let_output_go_on(descriptor: int) -> None:
+    """Undo Ctrl-S at this terminal, so that its screen can be put back: output goes on when IXON is switched off."""
     with contextlib.suppress(ImportError, OSError):
         import termios
 
-        termios.tcflow(sys.__stderr__.fileno() if sys.__stderr__ else 2, termios.TCOON)
+        settings = termios.tcgetattr(descriptor)
+        without = [settings[0] & ~termios.IXON, *settings[1:]]
+        for each in (without, settings):
+            termios.tcsetattr(descriptor, termios.TCSANOW, each)
