@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from hub_players import SHA256D, TOKEN, RawMiner, ScriptedSource, Watched, make_job, solve, with_hub
 from miner.core.model import MinerReport, ShareStatus
 from miner.hub.events import HubShare, MinerJoined, MinerLeft
@@ -123,6 +125,17 @@ def test_several_workers_on_a_connection_are_several_rows() -> None:
         assert watched.hub.summary().connected == 0
 
     with_hub(lambda: ScriptedSource(EASY), play, start_difficulty=1e-9)
+
+
+@pytest.mark.parametrize(("name", "worker"), [("alice.rig1", "rig1"), ("rig1", "rig1"), ("a.b.c d/e", "b-c-d-e"),
+                                              ("a." + "x" * 90, "x" * 32)])
+def test_workers_are_passed_on(name: str, worker: str) -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        player = watched.player(name)
+        assert (await player.source.submit(solve(await player.job()))).status is ACCEPTED
+        assert source.submitted[0].worker == worker
+
+    with_hub(lambda: ScriptedSource(make_job()), play, pass_workers=True)
 
 
 def test_sessions_end_with_their_time_and_are_bounded() -> None:

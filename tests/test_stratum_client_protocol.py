@@ -503,6 +503,27 @@ def test_only_whole_messages_count_as_heard() -> None:
     assert protocol.heard == heard + 1
 
 
+# Workers behind the user's name
+
+
+@pytest.mark.parametrize(("reply", "after"), [(True, "slush.rig1"), (False, "slush.miner1"), (None, "slush.miner1")])
+def test_a_worker_is_logged_in_with_its_first_share(reply: bool | None, after: str) -> None:
+    protocol = ready()
+    [job] = jobs(protocol, JOB)
+
+    def names(nonce: int) -> dict[str, str]:
+        share = dataclasses.replace(job.work(bytes(job.extranonce2_size)).share(nonce), worker="rig1")
+        protocol.submit(share)
+        return {message["method"]: message["params"][0] for message in sent(protocol.data_to_send())}
+
+    assert names(1) == {"mining.authorize": "slush.rig1", "mining.submit": "slush.miner1"}
+    assert names(2) == {"mining.submit": "slush.miner1"}, "not let in yet"
+    number = protocol._calls._number - 2  # of the login, which went out before the two shares
+    events = receive(protocol, answer(number, reply))
+    assert [isinstance(event, Ignored) for event in events] == ([] if reply else [True])
+    assert names(3) == {"mining.submit": after}
+
+
 # The hub's extension
 
 

@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from miner.core.algorithm import Algorithm, sha256d
 from miner.core.errors import ProtocolError
@@ -111,10 +111,12 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A nonce that is to be submitted with its job id, extranonce2, ntime and version."""
+    """A nonce that is to be submitted with its job id, extranonce2, ntime and version. `worker`: under what name behind
+    the user's a pool is to count it; "": under the user's own."""
 
     work: Work
     nonce: int
+    worker: str = field(default="", compare=False)
 
     @property
     def job(self) -> Job:

@@ -51,6 +51,9 @@ def add_hub_options(parser: Parser) -> None:
              "miners pin it with --tls-fingerprint (pip install 'sparkminer[hub]')")
     add("--tls-cert", default="", metavar="FILE", help="serve TLS with the certificate in this PEM file")
     add("--tls-key", default="", metavar="FILE", help="its key, where that is not in the same file")
+    add("--pass-workers", action="store_true",
+        help="have the pool count each miner's shares by themselves, under -u's user with the miner's name behind a "
+             "dot: what stands behind the first dot of it, or all of it")
     _add_limits(parser)
 
 
@@ -75,6 +78,7 @@ def hub_config(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple
     tls = TlsFiles(options.tls_cert, options.tls_key) if options.tls_cert else options.tls
     token, users = token_of(options, environ), read_users(options.users_file) if options.users_file else {}
     config = HubConfig(host=host, port=port, token=token, tls=tls, users=users, exempt_networks=options.exempt_networks,
+                       pass_workers=options.pass_workers,
                        **{name: getattr(options, name) for name in _LIMITS})
     return config, not (token or users)
 

@@ -23,6 +23,7 @@ class HubConfig:
     users                 tokens of single users, by user name; repr leaves them out
     tls                   serve TLS: with the certificate in these files, or (True) with one that is made for this run;
                           False: plain
+    pass_workers          the pool is to count each miner's shares under the pool user's name with the miner's behind it
     max_miners            connections at a time, logged in or not
     login_seconds         a connection that has not logged in by then is closed
     idle_seconds          a connection that sent nothing for so long is closed (a slow miner may need long for a share)
@@ -46,6 +47,7 @@ class HubConfig:
     token: str = field(default="", repr=False)
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
     tls: TlsFiles | bool = False
+    pass_workers: bool = False
     max_miners: int = 4096
     login_seconds: float = 10.0
     idle_seconds: float = 600.0

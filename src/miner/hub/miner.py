@@ -1,5 +1,6 @@
 """One miner at the hub: its slice, its difficulty, the jobs that it has and the shares that it brings. No sockets."""
 
+import re
 import secrets
 import time
 from collections.abc import Coroutine
@@ -8,7 +9,7 @@ from typing import Any
 
 from miner.core.algorithm import sha256d
 from miner.core.header import display_hash
-from miner.core.model import Job, MinerReport, ShareResult, ShareStatus
+from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
 from miner.core.target import expected_hashes
 from miner.core.text import one_line
 from miner.hub.events import HubBlock, HubShare, MinerJoined, MinerLeft, MinerReported
@@ -22,6 +23,7 @@ from miner.stratum.server_events import Authorizing, Submitting, Subscribing
 from miner.stratum.server_protocol import ServerProtocol
 
 NAME_LENGTH = 64
+WORKER_LENGTH = 32  # characters of it that a pool is told
 JOBS_KEPT = 16  # jobs of one miner whose shares are still told apart from nonsense
 BAD_SHARES = 50  # that the hub itself refuses, without a good one between, are too many: no working miner does that
 UNKNOWN_SECONDS = 10.0  # after a new job a miner may still bring shares on one from an earlier connection
@@ -309,7 +311,8 @@ class HubMiner:
         if bits & ~mask:
             return refused(Reject.OTHER, "version bits outside the mask")
         version = given.job.version if asking.version_bits is None else given.job.version & ~mask | bits
-        share = given.job.work(extranonce2, asking.ntime, version).share(asking.nonce)
+        worker = _worker_name(asking.username) if self._floor.config.pass_workers else ""
+        share = Share(given.job.work(extranonce2, asking.ntime, version), asking.nonce, worker)
         return self._floor.judge.check(share, given.target.target)
 
     async def _await(self, asking: Submitting, target: int, verdict: Coroutine[Any, Any, Verdict],
@@ -356,3 +359,10 @@ class HubMiner:
         self._bad_shares += bad
         if self._bad_shares >= BAD_SHARES:
             raise JunkError(f"{BAD_SHARES} bad shares and no good one")
+
+
+def _worker_name(username: str) -> str:
+    """What a pool is told of a miner's name: what stands behind its first dot, or all of it where there is none, in
+    letters that every pool takes."""
+    user, _, worker = username.partition(".")
+    return re.sub(r"[^A-Za-z0-9_-]", "-", worker or user)[:WORKER_LENGTH]

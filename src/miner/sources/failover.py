@@ -69,7 +69,7 @@ class FailoverSource(WorkSource):
             return ShareResult(share, ShareStatus.STALE, "its source is not in use any more")
         job = dataclasses.replace(share.job, job_id=job_id)
         with feed.busy():
-            result = await feed.source.submit(Share(dataclasses.replace(share.work, job=job), share.nonce))
+            result = await feed.source.submit(dataclasses.replace(share, work=dataclasses.replace(share.work, job=job)))
         return dataclasses.replace(result, share=share)
 
     def used_up(self) -> bool:

@@ -40,6 +40,7 @@ from miner.wrong_door import Speech, WrongDoorError, speech_of
 
 MAX_LINE = 512 << 10  # bytes; a notify with a coinbase that pays thousands has some 100 kB
 MAX_UNANSWERED = 512  # shares without a verdict
+MAX_WORKERS = 1024  # that are logged in besides the user
 PATIENCE = 32  # senseless messages in a row before the connection is given up
 UNKNOWN_SHARES = 3  # in a row, refused because the pool doesn't know the worker, before we log in again
 
@@ -66,6 +67,9 @@ class ClientProtocol:
         self._requests = PoolRequests(self.jobs, self._calls, user_agent, difficulty_scale)
         self._handshake = Handshake()
         self._login = messages.Authorize(username, password)
+        self._password = password
+        self._nonce = b""  # a hub's, to log in with
+        self._workers: dict[str, bool] = {}  # user names with a worker behind them: whether the pool has let it in
         self._user_agent = user_agent
         self._hub = hub
         self._rolls_versions = algorithm.rolls_version
@@ -151,11 +155,33 @@ class ClientProtocol:
         that its Answered will have."""
         if self.state is not State.READY:
             raise ProtocolError("not logged in at the pool")
-        message = self.jobs.submission(share, self._login.username)
+        message = self.jobs.submission(share, self._username_for(share.worker))
         if self._shares >= MAX_UNANSWERED:
             raise ProtocolError(f"{MAX_UNANSWERED} shares are without an answer")
         self._shares += 1
         return self._calls.call(messages.Submit.METHOD, message.params, self._on_submitted)
+
+    def _username_for(self, worker: str) -> str:
+        """The user name for a worker's share. A worker is logged in with its first one; until the pool has let it in,
+        and where it doesn't, its shares are the user's own."""
+        if not worker:
+            return self._login.username
+        name = f"{self._login.username.partition('.')[0]}.{worker}"
+        if name not in self._workers and len(self._workers) < MAX_WORKERS and name != self._login.username:
+            self._workers[name] = False
+            login = messages.Authorize(name, self._password_of(name))
+            self._calls.call(login.METHOD, login.params, lambda response: self._on_worker(name, response))
+        return name if self._workers.get(name) else self._login.username
+
+    def _on_worker(self, name: str, response: Response) -> Iterator[ClientEvent]:
+        if response.result is True:
+            self._workers[name] = True
+        else:
+            yield Ignored(f"no login for worker {one_line(name, 64)}: its shares count for {self._login.username}")
+
+    def _password_of(self, username: str) -> str:
+        """What the other end wants to be shown with this user name."""
+        return messages.login_proof(self._password, self._nonce, username) if self._nonce else self._password
 
     def forget(self, request_id: int) -> None:
         """Wait no longer for this share's answer; one that still comes is dropped."""
@@ -175,6 +201,7 @@ class ClientProtocol:
 
     def _authorize(self) -> None:
         self._handshake.take(Step.AUTHORIZE)
+        self._workers.clear()
         self._login_number = self._calls.call(messages.Authorize.METHOD, self._login.params, self._on_authorized)
 
     # Answers to our requests
@@ -194,8 +221,8 @@ class ClientProtocol:
             yield NoHub()
             return
         self._requests.extension = True
-        self._login = messages.Authorize(self._login.username,
-                                         messages.login_proof(self._login.password, nonce, self._login.username))
+        self._nonce = nonce
+        self._login = messages.Authorize(self._login.username, self._password_of(self._login.username))
         self._subscribe()
         self.jobs.version_mask = messages.granted_version_mask(response.result)
 
