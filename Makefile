@@ -25,7 +25,7 @@ help:
 	@echo "make demo          mine the sandbox chain on a Spark cluster on this machine ($(SECONDS) seconds)"
 	@echo "make test          lint, types and tests; tests whose counterpart is missing are skipped"
 	@echo "make build         compile what has changed"
-	@echo "make quick         the tests that start no Spark, node or compiler, and build no packages"
+	@echo "make quick         the tests that start no Spark, node, browser or compiler, and build no packages"
 	@echo "make loop          how long it takes from a changed C file to a test"
 	@echo "make check         lint and types alone"
 	@echo "make coverage      the tests, and which lines of the package they never reach"
@@ -37,7 +37,7 @@ help:
 	@echo "make wheels        build the Linux wheels into dist/ and try them"
 	@echo "make pythons       get more Pythons to try them on: newer, without the GIL, on musl, on aarch64"
 	@echo "make compilers     what the wheel hashes beside what pip's build from source does, kernel by kernel"
-	@echo "make counterparts  get the counterparts: litecoind (apt), a stratum pool (npm)"
+	@echo "make counterparts  get the counterparts: litecoind, a browser (apt), a stratum pool (npm)"
 	@echo "make clean         remove .venv and what was built"
 
 demo: .venv/.demo build
@@ -50,7 +50,7 @@ build: .venv/.build
 	@$(BIN)/python setup.py -q build_ext --inplace
 
 quick: .venv/.test build
-	$(PYTEST) -m "not (spark or nodes or packaging or compilers)" $(TESTS)
+	$(PYTEST) -m "not (spark or nodes or packaging or compilers or browser)" $(TESTS)
 
 loop: .venv/.test build
 	$(BIN)/python tests/loop.py

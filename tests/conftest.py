@@ -24,6 +24,7 @@ STARTS = {
     "spark": ("spark", "test_readme.py"),
     "compilers": ("test_csrc.py", "test_fuzz.py", "test_toy.py", "test_screen_faults.py"),
     "packaging": ("test_packaging.py",),
+    "browser": ("browser",),
     "nodes": ("node", "test_pool.py", "test_hub_node.py"),
 }
 # A cluster takes memory and CPUs for its own: never two at once. Else what is in one file stays together, since much of

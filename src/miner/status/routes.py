@@ -23,7 +23,7 @@ LOGIN_SECONDS = 5.0  # for the body of a login
 MAX_LOGIN = 4096 + 64  # bytes
 MAX_ROWS = 100_000
 _PIECE = 1 << 16  # bytes of an answer that are handed to the system at a time
-_OPEN = ("/healthz", "/login", "/static/page.css")  # paths that need no token
+_OPEN = ("/healthz", "/login", "/static/page.css", "/static/icon.svg")  # paths that need no token
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "json": "application/json",
           "svg": "image/svg+xml"}
 _FILES = {"/": "index.html", "/static/page.css": "page.css", "/static/icon.svg": "icon.svg",
@@ -31,7 +31,7 @@ _FILES = {"/": "index.html", "/static/page.css": "page.css", "/static/icon.svg":
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
                                "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "X-Frame-Options": "DENY",
     "Cross-Origin-Resource-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()", "Cache-Control": "no-store",
     "Server": "sparkminer",
