@@ -18,7 +18,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --no-loadscope-reorder
 INSTALL := $(BIN)/python -m pip install --quiet --no-build-isolation --editable
 
-.PHONY: help demo test build quick loop check coverage fuzz exhaustive speed counts load wheels pythons compilers \
+.PHONY: help demo test build quick loop check coverage fuzz exhaustive speed race counts load wheels pythons compilers \
 	counterparts clean
 
 help:
@@ -32,6 +32,7 @@ help:
 	@echo "make fuzz          fuzz what reads bytes from the network, and the kernels ($(SECONDS) seconds for each target)"
 	@echo "make exhaustive    every kernel against the portable one, long ranges and N up to 2^20, also under sanitizers"
 	@echo "make speed         what Python costs beside the C core alone, and what a second thread brings"
+	@echo "make race          each kernel beside MINERD=… and CPUMINER_OPT=…, by CPU time"
 	@echo "make counts        instructions a hash of each kernel for aarch64 and x86-64, on emulated CPUs"
 	@echo "make load          how many miners and shares one hub holds ($(ROUNDS) rounds of ten minutes)"
 	@echo "make wheels        build the Linux wheels into dist/ and try them"
@@ -72,6 +73,10 @@ exhaustive: .venv/.test build
 
 speed: .venv/.test build
 	cd tests && ../$(BIN)/python speed.py
+
+race: .venv/.test build
+	cd tests && ../$(BIN)/python race.py $(if $(MINERD),--minerd $(abspath $(MINERD))) \
+	  $(if $(CPUMINER_OPT),--cpuminer-opt $(abspath $(CPUMINER_OPT)))
 
 counts: .venv/.test build
 	cd tests && ../$(BIN)/python counts.py
