@@ -8,6 +8,7 @@ import pytest
 from miner import _native
 from miner.core.algorithm import Algorithm
 from miner.core.errors import EngineError, UsageError
+from miner.engine import kernels
 from miner.engine.kernels import first_within, usable_kernels
 from miner.engine.memory import MemoryLeft
 
@@ -81,3 +82,23 @@ def test_under_a_limited_address_space_a_kernel_is_chosen_that_fits() -> None:
                "    print(engine.kernel)")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "portable", done.stderr
+
+
+def test_a_kernel_without_hope_gets_one_turn_of_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = {"one": 90.0, "two": 100.0, "three": 30.0}
+    turns = list[str]()
+
+    class Searcher:
+        def __init__(self, algorithm: str, parameters: tuple[int, ...], kernel: str) -> None:
+            self.kernel = kernel
+
+    def trial(searcher: Searcher) -> float:
+        turns.append(searcher.kernel)
+        return rates[searcher.kernel]
+
+    monkeypatch.setattr(_native, "kernels", lambda algorithm: (*rates, "portable"))
+    monkeypatch.setattr(_native, "Searcher", Searcher)
+    monkeypatch.setattr(kernels, "_sound", lambda algorithm, kernel: True)
+    monkeypatch.setattr(kernels, "_trial", trial)
+    assert kernels.ranking.__wrapped__(SHA256D) == ("two", "one", "three", "portable")
+    assert turns == ["one", "two", "three", "one", "two", "one", "two"]

@@ -11,8 +11,9 @@ from miner.core.errors import EngineError, UsageError
 from miner.engine.memory import MemoryLeft, memory_left, size_text
 
 # A trial compares the first KERNELS by the best of ROUNDS turns each, or of fewer once it has taken BUDGET seconds. A
-# turn takes SECONDS, or one batch.
-_TRIAL_KERNELS, _TRIAL_ROUNDS, _TRIAL_SECONDS, _TRIAL_BUDGET = 4, 3, 0.01, 0.1
+# turn takes SECONDS, or one batch. What has reached less than HOPELESS of the best gets no more turns: a neighbour on
+# the core costs less than half.
+_TRIAL_KERNELS, _TRIAL_ROUNDS, _TRIAL_SECONDS, _TRIAL_BUDGET, _TRIAL_HOPELESS = 4, 3, 0.01, 0.1, 0.45
 
 
 def usable_kernels(algorithm: Algorithm, name: str = "") -> tuple[str, ...]:
@@ -71,6 +72,8 @@ def ranking(algorithm: Algorithm) -> tuple[str, ...]:
     started = time.thread_time()
     for _ in range(_TRIAL_ROUNDS if len(tried) > 1 else 0):
         for kernel in tried:  # in turn: the machine may be busy with something else
+            if 0.0 < best[kernel] < _TRIAL_HOPELESS * max(best.values()):
+                continue
             best[kernel] = max(best[kernel], _trial(_native.Searcher(short.name, short.parameters, kernel)))
         if time.thread_time() - started > _TRIAL_BUDGET:
             break
