@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from commands import LIMIT, interrupt, run, running, wait_for
@@ -144,6 +144,7 @@ ANY = st.one_of(
 
 
 @given(event=ANY, time=st.floats(0, 4e9))
+@example(event=Hashrate(0, 1 << 60, 5e-324), time=0.0)
 def test_whatever_peers_say_is_one_line_that_the_schema_knows(event: MinerEvent | HubEvent, time: float) -> None:
     VALIDATOR.validate(json.loads(json.dumps(event_json(event, time), allow_nan=False)))
 

@@ -32,6 +32,7 @@ from miner.hub.events import (
 )
 
 MAX_TRAFFIC = 4096  # characters
+_MAX_RATE = 1e30  # JSON has no infinity, which a quotient by next to nothing may be
 _NAME = 64  # characters of a miner's name, host, kernel
 
 Json = dict[str, Any]
@@ -154,7 +155,7 @@ _FIELDS: dict[type, Callable[[Any], Json]] = {
     NewJob: lambda event: {"job": job_json(event.job), "restart": event.restart,
                            "target": _target(event.target) if event.target else None},
     Hashrate: lambda event: {"thread": event.thread, "hashes": event.hashes, "span_seconds": event.seconds,
-                             "hashrate_hashes_per_second": event.hashrate},
+                             "hashrate_hashes_per_second": min(event.hashrate, _MAX_RATE)},
     ShareDone: _share_done,
     BlockFound: _block_found,
     Trouble: lambda event: {"message": own_words(event.message), "fatal": event.fatal},
