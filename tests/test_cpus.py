@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from miner.engine.cpus import CpuClaims, allowed_cpus, cpu_quota, usable_threads
+from miner.engine.cpus import CpuClaims, allowed_cpus, cores_first, cpu_quota, usable_threads
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="pinning and control groups are Linux's")
 
@@ -137,3 +137,18 @@ def test_files_of_the_system_that_make_no_sense_set_no_limit(tmp_path: Path) -> 
     for text in (b"0::/\n", b"nonsense\n\n::", b"\xff\xfe", b""):
         membership.write_bytes(text)
         assert cpu_quota(tmp_path, membership) is None
+
+
+@pytest.mark.parametrize("name", ["core_cpus_list", "thread_siblings_list"])
+def test_physical_cores_come_before_siblings(tmp_path: Path, name: str) -> None:
+    for cpu, siblings in enumerate(("0,4", "1,5", "2,6", "3,7") * 2):
+        write(tmp_path / f"cpu{cpu}/topology" / name, f"{siblings}\n")
+    assert cores_first(range(8), tmp_path) == (0, 1, 2, 3, 4, 5, 6, 7)
+    assert cores_first((0, 4, 1, 5, 7), tmp_path) == (0, 1, 7, 4, 5)
+    for cpu in range(8):
+        write(tmp_path / f"cpu{cpu}/topology" / name, f"{cpu & ~1}-{cpu | 1}\n")
+    assert cores_first(range(8), tmp_path) == (0, 2, 4, 6, 1, 3, 5, 7)
+
+
+def test_without_a_topology_the_order_stays(tmp_path: Path) -> None:
+    assert cores_first((3, 1, 2), tmp_path) == (3, 1, 2)

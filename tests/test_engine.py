@@ -2,6 +2,7 @@
 
 import os
 import queue
+import re
 import subprocess
 import sys
 import threading
@@ -328,3 +329,34 @@ def test_threads_that_the_system_refuses_cost_only_these(monkeypatch: pytest.Mon
     with pytest.raises(EngineError, match="4 threads: this system starts no more than 2"):
         Engine(SHA256D, settings(4), on_hit=failing)
     assert not any(thread.is_alive() for thread in started)
+
+
+def cpu_seconds(thread: threading.Thread) -> float:
+    """CPU time of a thread so far."""
+    return time.clock_gettime(time.pthread_getcpuclockid(thread.ident or 0))
+
+
+@pytest.mark.skipif(not hasattr(time, "pthread_getcpuclockid"), reason="no clock for each thread here")
+@pytest.mark.parametrize("algorithm", [SCRYPT, SHA256D], ids=str)
+def test_a_limited_thread_takes_no_more_than_its_part_of_a_cpu(algorithm: Algorithm) -> None:
+    """However busy the machine is, and with new work all the time; and it hashes all the same."""
+    with Engine(algorithm, settings(2, cpu_limit=0.2), on_hit=lambda work, nonce, digest: None) as engine:
+        hashing = [thread for thread in threading.enumerate() if re.fullmatch(r"miner-\d+", thread.name)]
+        began, before = time.monotonic(), [cpu_seconds(thread) for thread in hashing]
+        while time.monotonic() - began < 2.5:
+            engine.assign(iter([NonceRange(make_work(algorithm), 0)] * 2))
+            time.sleep(0.3)
+        used = [cpu_seconds(thread) - earlier for thread, earlier in zip(hashing, before, strict=True)]
+        parts = [seconds / (time.monotonic() - began) for seconds in used]
+        assert len(parts) == 2
+        assert all(0 < part < 0.3 for part in parts), parts
+        assert engine.hashes > 0
+
+
+def test_a_limited_thread_takes_new_work_and_ends_at_once() -> None:
+    found = threading.Event()
+    with Engine(SHA256D, settings(cpu_limit=0.01), on_hit=lambda work, nonce, digest: found.set()) as engine:
+        engine.assign(iter([NonceRange(make_work(SHA256D), 0)]))
+        wait_for(lambda: engine.hashes > 0)
+        engine.assign(iter([NonceRange(make_work(SHA256D), MAX_TARGET)]))
+        assert found.wait(20)

@@ -132,3 +132,9 @@ def test_what_an_engine_thread_raises_is_raised_where_the_events_are_read(monkey
     events: list[MinerEvent] = []
     with pytest.raises(OverflowError, match="no such time"):
         events.extend(mining())
+
+
+def test_a_run_ends_with_the_blocks_that_were_wanted() -> None:
+    with miner.mine(sandbox=True, algorithm="scrypt:16", threads=1, pin=False, blocks=2) as mining:
+        totals = [event for event in mining if isinstance(event, Totals)]
+    assert [total.blocks for total in totals] == [2]

@@ -94,6 +94,7 @@ def test_every_option_reaches_the_configuration() -> None:
     assert engine("-t", "5", "--kernel", "portable", "--no-pin", "--nice", "7") == \
         EngineConfig(threads=5, kernel="portable", pin=False, nice=7)
     assert engine("--nice", "0").nice is None
+    assert engine("--cpu-limit", "50%").cpu_limit == engine("--cpu-limit", "50").cpu_limit == 0.5
 
 
 def test_credentials_in_the_url_are_taken_out_of_it_as_they_are() -> None:
@@ -338,6 +339,10 @@ def test_the_password_is_in_no_repr() -> None:
     ([*POOL, "--seconds", "nan"], "--seconds"),
     ([*POOL, "--seconds", "-1"], "--seconds"),
     ([*POOL, "--nice", "20"], "--nice"),
+    ([*POOL, "--cpu-limit", "0%"], "--cpu-limit"),
+    ([*POOL, "--cpu-limit", "101%"], "--cpu-limit"),
+    ([*POOL, "--cpu-limit", "half"], "--cpu-limit"),
+    ([*POOL, "--blocks", "-1"], "--blocks"),
     ([*POOL, "--coinbase-sig", "x" * 81], "80 bytes"),
     ([*POOL, "--worker-id", "a b"], "--worker-id"),
     (["--worker-id", "w", "-o", "http://n:1/", "--coinbase-addr", "x"], "--user"),

@@ -136,15 +136,19 @@ class EngineConfig:
     kernel   "": the fastest that passes its self-test
     pin      bind each thread to a CPU of its own
     nice     None: leave the priority as it is
+    cpu_limit  the part of its CPU's time that each thread takes at most: above 0, 1 for all of it
     """
 
     threads: int = 0
     kernel: str = ""
     pin: bool = True
     nice: int | None = 19
+    cpu_limit: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.threads <= 4096:
             raise UsageError(f"`threads` {self.threads}: must be from 1 to 4096, or 0 for one a CPU")
         if self.nice is not None and not -20 <= self.nice <= 19:
             raise UsageError(f"`nice` {self.nice}: must be from -20 to 19")
+        if not 0 < self.cpu_limit <= 1:
+            raise UsageError(f"`cpu_limit` {self.cpu_limit}: must be above 0, and 1 at most")

@@ -39,8 +39,8 @@ class Mining:
     in the loop, Ctrl-C while it waits), or nobody holds the Mining any more, the run stops.
     """
 
-    def __init__(self, source: WorkSource, engine: EngineConfig, seconds: float) -> None:
-        self._run = _Run(source, engine, seconds)
+    def __init__(self, source: WorkSource, engine: EngineConfig, seconds: float, blocks: int = 0) -> None:
+        self._run = _Run(source, engine, seconds, blocks)
         self._entered = False
         weakref.finalize(self, self._run.stop)
 
@@ -74,8 +74,8 @@ class _Run:
     """A session on an event loop, in a thread. It holds no reference to its Mining, so that a Mining that is dropped is
     collected, which stops the run."""
 
-    def __init__(self, source: WorkSource, engine: EngineConfig, seconds: float) -> None:
-        self._source, self._engine_config, self._seconds = source, engine, seconds
+    def __init__(self, source: WorkSource, engine: EngineConfig, seconds: float, blocks: int) -> None:
+        self._source, self._engine_config, self._seconds, self._blocks = source, engine, seconds, blocks
         self.events: EventQueue[MinerEvent] = EventQueue(_BACKLOG)
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._main, name="miner-session", daemon=True)
@@ -113,15 +113,16 @@ class _Run:
 
     async def _mine(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._session = Session(self._source, self._engine_config, self.events.put, self._seconds)
+        self._session = Session(self._source, self._engine_config, self.events.put, self._seconds, self._blocks)
         if self._stopping:
             self._session.stop()
         await self._session.run()
 
 
 def mine(source: SourceConfig | WorkSource | None = None, engine: EngineConfig | None = None, *,
-         seconds: float = 0.0, **settings: Any) -> Mining:
-    """Mine until stopped, or for `seconds` of wall time.
+         seconds: float = 0.0, blocks: int = 0, **settings: Any) -> Mining:
+    """Mine until stopped, for `seconds` of wall time, or until the source has taken `blocks` blocks, whichever comes
+    first; 0: no limit.
 
     source    a SourceConfig, or a WorkSource of your own; left out, the settings say it
     engine    an EngineConfig; left out, the settings say it
@@ -140,7 +141,7 @@ def mine(source: SourceConfig | WorkSource | None = None, engine: EngineConfig |
         source = SourceConfig(**source_settings)
     if isinstance(source, SourceConfig):
         source = open_source(source)
-    return Mining(source, engine or EngineConfig(**engine_settings), seconds)
+    return Mining(source, engine or EngineConfig(**engine_settings), seconds, blocks)
 
 
 def _pick(config: type[SourceConfig] | type[EngineConfig], settings: dict[str, Any]) -> dict[str, Any]:

@@ -37,15 +37,16 @@ _MAX_NAMED = 3  # blocks without a verdict that are named at the end
 
 
 class Session:
-    """One run of mining, with one source and one engine, until `stop`, the source's end, `seconds` of wall time (0: no
-    limit), or the first error. `emit` is called with each event, on the event loop."""
+    """One run of mining, with one source and one engine, until `stop`, the source's end, `seconds` of wall time or
+    `blocks` that the source has taken (0: no limit), or the first error. `emit` is called with each event, on the event
+    loop."""
 
     def __init__(self, source: WorkSource, engine_config: EngineConfig, emit: Callable[[MinerEvent], None],
-                 seconds: float = 0.0) -> None:
+                 seconds: float = 0.0, blocks: int = 0) -> None:
         self._source = source
         self._engine_config = engine_config
         self._emit = emit
-        self._seconds = seconds
+        self._seconds, self._wanted_blocks = seconds, blocks
         self._job: Job | None = None
         self._extranonce2 = 0  # goes on from job to job, so that a job that is sent twice is not hashed twice
         self._rolls_time = True  # until the source refuses a share for its rolled time
@@ -186,6 +187,9 @@ class Session:
 
     async def _follow_source(self) -> None:
         async for event in self._source.events():
+            if isinstance(event, Job) and self._job is None:
+                # Before anything of it is hashed: a hub then knows a new run under an old name from one that goes on.
+                await self._source.report(self._own_report(self._engine.hashrate))
             self._on_source_event(event)
             if isinstance(event, Finished):
                 break
@@ -315,6 +319,8 @@ class Session:
         if result.block and result.status is ShareStatus.ACCEPTED:
             self._blocks += 1
             self._emit(BlockFound(result, display_hash(sha256d(result.share.header))))
+            if self._blocks == self._wanted_blocks:
+                self._stopped.set()
 
     def _tell_unanswered(self) -> None:
         """Tell of the shares that have no verdict at the end, so that nobody knows whether they were taken."""

@@ -21,7 +21,7 @@ from miner.front.report import work_line
 from miner.front.reporter import Reporter, hub_reporter
 from miner.front.settings import face_settings, notices, source_config
 from miner.hub import HubConfig, HubThread
-from miner.hub.events import HubEvent, HubStopped
+from miner.hub.events import HubBlock, HubEvent, HubStopped
 from miner.sources.open import open_source
 from miner.tls import small_buffers
 
@@ -52,7 +52,7 @@ def hub(args: list[str], console: Console) -> int:
     systemd = Systemd(console.environ)
     with (rare_collections(), small_buffers() if config.tls else contextlib.nullcontext(),
           console.stopping(stop.set, reload.set),
-          open_faces(face_settings(options), "hub", console, seconds=options.seconds) as faces,
+          open_faces(face_settings(options), "hub", console, seconds=options.seconds, blocks=options.blocks) as faces,
           HubThread(source, config, faces.tap(report.wants)) as running):
         faces.follow(running)
         console.message(work_line(source.label, source.payee))
@@ -69,7 +69,7 @@ def hub(args: list[str], console: Console) -> int:
                 console.message(_reload(running, options, config))
                 systemd.ready()
 
-        _follow(running, report, stop, options.seconds, console, take_up)
+        _follow(running, report, stop, options, console, take_up)
         systemd.stopping()
         for line in miner_table(running.snapshot().miners):
             console.result(line)
@@ -95,7 +95,8 @@ def _check(source: SourceConfig, options: argparse.Namespace, config: HubConfig,
     tls = "; TLS" if config.tls else "; not encrypted: who is on the way can read and change all of it"
     port = f"port {config.port}" if config.port else "any free port"
     for line in (f"Serving {options.algorithm} on {config.host}, {port}, to at most {config.max_miners} miners that "
-                 f"show {token}{tls}", *source_lines(source), *run_lines(options.seconds, face_settings(options)),
+                 f"show {token}{tls}", *source_lines(source),
+                 *run_lines(options.seconds, options.blocks, face_settings(options)),
                  NOTHING_DONE):
         console.result(line)
     return ExitStatus.OK
@@ -113,16 +114,19 @@ def parser() -> Parser:
     return parser
 
 
-def _follow(running: HubThread, report: Reporter[HubEvent], stop: threading.Event, seconds: float,
-            console: Console, meanwhile: Callable[[], None]) -> None:
+def _follow(running: HubThread, report: Reporter[HubEvent], stop: threading.Event,
+            options: argparse.Namespace, console: Console, meanwhile: Callable[[], None]) -> None:
     """Tell what happens, and do what is due `meanwhile`, until it is over or time to stop; then send the miners
     home."""
-    end = time.monotonic() + seconds if seconds else float("inf")
+    end, blocks = time.monotonic() + options.seconds if options.seconds else float("inf"), 0
     event: HubEvent | None = None
     while not isinstance(event, HubStopped) and not stop.is_set() and time.monotonic() < end:
         meanwhile()
         event = running.next_event(_POLL_SECONDS)
         console.messages(report.lines(event) if event else ())
+        blocks += isinstance(event, HubBlock)
+        if options.blocks and blocks >= options.blocks:
+            break
     running.stop_miners("the hub was stopped", _FAREWELL_SECONDS)
     running.close()
     while not isinstance(event, HubStopped) and (event := running.next_event(_POLL_SECONDS)) is not None:

@@ -112,9 +112,9 @@ def mine(args: list[str], console: Console) -> int:
     from miner.front.reporter import miner_reporter
     from miner.mining import mine
 
-    mining = mine(source, engine, seconds=options.seconds)
+    mining = mine(source, engine, seconds=options.seconds, blocks=options.blocks)
     with (console.stopping(mining.stop),
-          open_faces(shown, "miner", console, seconds=options.seconds) as faces, mining):
+          open_faces(shown, "miner", console, seconds=options.seconds, blocks=options.blocks) as faces, mining):
         report = miner_reporter(quiet=options.quiet or faces.live, debug=options.debug, longpoll=options.longpoll)
         try:
             for event in mining:
@@ -132,7 +132,7 @@ def check(options: argparse.Namespace, console: Console) -> int:
     engine = engine_config(options, console.environ)
     source = None if options.benchmark else source_config(options, console.environ)
     lines = [engine_line(options.algorithm, engine), *(source_lines(source) if source else ()),
-             *run_lines(options.seconds, face_settings(options)), NOTHING_DONE]
+             *run_lines(options.seconds, options.blocks, face_settings(options)), NOTHING_DONE]
     console.messages(notices(options))
     for line in lines:
         console.result(line)

@@ -4,10 +4,14 @@ import contextlib
 import math
 import os
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from miner.engine.cgroups import CGROUPS, MEMBERSHIP, groups_above
 from miner.engine.hostlock import LOCKS, try_lock
+
+TOPOLOGY = Path("/sys/devices/system/cpu")
 
 
 def allowed_cpus() -> tuple[int, ...]:
@@ -46,6 +50,26 @@ def usable_threads() -> int:
     return allowed if quota is None else max(1, min(allowed, math.ceil(quota)))
 
 
+def cores_first(cpus: Sequence[int], topology: Path = TOPOLOGY) -> tuple[int, ...]:
+    """These CPUs in the order in which they are worth taking: one of each physical core, then the siblings that share a
+    core with one of them. Where the system doesn't tell which CPUs are siblings, their order stays."""
+    taken: Counter[str] = Counter()
+    places = []
+    for cpu in cpus:
+        core = _siblings(topology / f"cpu{cpu}" / "topology") or f"cpu{cpu}"
+        places.append((taken[core], cpu))
+        taken[core] += 1
+    return tuple(cpu for _, cpu in sorted(places, key=lambda place: place[0]))
+
+
+def _siblings(topology: Path) -> str:
+    """The CPUs of one core, as Linux lists them: by the name from version 5.3 on, or the one before; "" for neither."""
+    for name in ("core_cpus_list", "thread_siblings_list"):
+        with contextlib.suppress(OSError, ValueError):
+            return (topology / name).read_text().strip()
+    return ""
+
+
 class CpuClaims:
     """CPUs that this process has taken to pin threads to. Each has a lock, so that two miners of one host (two Spark
     executors, say) take different CPUs."""
@@ -55,9 +79,10 @@ class CpuClaims:
         self._held: list[int] = []
 
     def take(self, count: int) -> tuple[int, ...]:
-        """Take up to `count` free CPUs, and return their numbers: none where quota or system don't allow pinning. Where
-        there is no shared memory for locks, takes the first CPUs, as a miner that is alone on its host would."""
-        allowed = allowed_cpus()
+        """Take up to `count` free CPUs, physical cores before siblings, and return their numbers: none where quota or
+        system don't allow pinning. Where there is no shared memory for locks, takes the first CPUs, as a miner that is
+        alone on its host would."""
+        allowed = cores_first(allowed_cpus())
         quota = cpu_quota()
         if sys.platform != "linux" or (quota is not None and quota < len(allowed)):
             return ()

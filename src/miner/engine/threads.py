@@ -23,6 +23,7 @@ from miner.engine.tryout import TURN_SECONDS, Tryout
 NONCES = 1 << 32
 _CHUNK_SECONDS = 0.25  # how long one native call may take, if no new work interrupts it
 _AHEAD_SECONDS = 0.01  # how long a thread hashes new work, once it has switched to it, before it tells its hits
+_LIMITED_SECONDS = 0.05  # and where threads take only a part of their CPU's time, and rest in between
 _METER_SECONDS = 5.0  # how often a thread tells its hashrate while its work does not change
 _LOCK_SECONDS = 30.0  # how long to wait for another miner that is taking its memory
 _TOUCH_BYTES = 16 << 20  # memory that is taken between two looks at whether to stop
@@ -53,6 +54,8 @@ class _Thread:
     ahead: dict[int, NonceRange] = field(default_factory=dict)
     hashes: int = 0
     rate: float = 0.0
+    used: float = 0.0  # CPU time in seconds, up to its last rest
+    rest: float = 0.0  # seconds that it has yet to rest for
     metered_hashes: int = 0
     metered_since: float = field(default_factory=time.monotonic)
 
@@ -97,7 +100,8 @@ class Engine:
                  stop: threading.Event | None = None) -> None:
         self.algorithm = algorithm
         self.threads = config.threads or usable_threads()
-        self._nice = config.nice
+        self._nice, self._cpu_limit = config.nice, config.cpu_limit
+        self._chunk_seconds = _CHUNK_SECONDS if config.cpu_limit == 1 else _LIMITED_SECONDS
         self._on_hit, self._on_hashes, self._on_exhausted, self._on_failed = on_hit, on_hashes, on_exhausted, on_failed
         self._on_notice = on_notice
         self.error: BaseException | None = None
@@ -170,8 +174,8 @@ class Engine:
 
     @property
     def hashrate(self) -> float:
-        """H/s: the sum of what each thread reached lately."""
-        return sum(state.rate for state in self._state)
+        """H/s: the sum of what each thread reached lately, its rests counted in."""
+        return sum(state.rate for state in self._state) * self._cpu_limit
 
     def assign(self, ranges: Iterator[NonceRange]) -> None:
         """Drop what is being scanned and switch to these ranges at once. They are drawn from the iterator under a lock:
@@ -261,7 +265,8 @@ class Engine:
                 searcher = self._change_over(state, searcher)
             used = tryout.searcher(searcher) if tryout else searcher
             started = time.perf_counter()
-            count = _step(state, used, current, TURN_SECONDS if tryout and tryout.review.looking else _CHUNK_SECONDS)
+            count = _step(state, used, current,
+                          TURN_SECONDS if tryout and tryout.review.looking else self._chunk_seconds)
             hits, done = used.search(current.work.header, current.target.to_bytes(32, "little"), current.first, count,
                                      self._epoch, epoch)
             came = used.switched()
@@ -278,7 +283,19 @@ class Engine:
                 self._tell(current, hits)
                 current = current.rest(done)
             self._meter(state, changed=came is not None or self._epoch.value != epoch)
+            if self._cpu_limit < 1:
+                self._take_rest(state)
         self._meter(state, changed=True)
+
+    def _take_rest(self, state: _Thread) -> None:
+        """Sleep until this thread has had no more than its part of the time since its last rest, by the CPU time that
+        it took. New work ends the rest; what is missing of it is made up for at the next."""
+        used = time.thread_time()
+        state.rest += (used - state.used) * (1 / self._cpu_limit - 1)
+        state.used, began, epoch = used, time.monotonic(), self._epoch.value
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing or self._epoch.value != epoch, state.rest)
+        state.rest -= time.monotonic() - began
 
     def _choose(self, state: _Thread, searcher: _native.Searcher, gain: float) -> _native.Searcher:
         """Have all threads change over to this searcher's kernel, which is `gain` times as fast as the present one."""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from miner.config import NODE_SCHEMES, POOL_SCHEMES, EngineConfig, SourceConfig
 from miner.core.algorithm import Algorithm
 from miner.core.text import one_line
+from miner.front.report import counted
 from miner.front.settings import FaceSettings
 from miner.sources.open import open_source
 
@@ -42,9 +43,11 @@ def engine_line(algorithm: Algorithm, config: EngineConfig) -> str:
     return f"Hashing {algorithm} on {threads} of this machine's CPUs with {choice} {', '.join(kernels)}"
 
 
-def run_lines(seconds: float, faces: FaceSettings) -> Iterator[str]:
+def run_lines(seconds: float, blocks: int, faces: FaceSettings) -> Iterator[str]:
     """How long the run would last, and who else would see it."""
-    yield f"Until {seconds:g} seconds have passed" if seconds else "Until it is stopped"
+    ends = [f"{seconds:g} seconds have passed"] if seconds else []
+    ends += [f"the chain has taken {counted(blocks, 'block')}"] if blocks else []
+    yield f"Until {' or '.join(ends)}" if ends else "Until it is stopped"
     if faces.events:
         yield f"Events go to {'standard output' if faces.events == '-' else one_line(faces.events)}"
     if status := faces.status:

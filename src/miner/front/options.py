@@ -18,6 +18,7 @@ from miner.front.values import (
     integer,
     niceness,
     node_url,
+    percentage,
     positive,
     seconds,
     source_url,
@@ -141,6 +142,8 @@ def add_engine_options(parser: Parser) -> None:
     add("--no-pin", dest="pin", action="store_false", help="don't bind threads to CPUs")
     add("--nice", type=niceness, metavar="N",
         help="how far to step back behind other programs (default: 19, all the way; 0: not at all)")
+    add("--cpu-limit", type=percentage, metavar="N%",
+        help="the part of its CPU's time that each thread takes at most (default: 100%%)")
     parser.take_defaults(EngineConfig)
 
 
@@ -153,6 +156,8 @@ def add_run_options(parser: Parser, seconds_default: float | None = 0.0, default
         help=f"stop after so many seconds; 0: run until stopped (default: {default_text})")
     add("--check", action="store_true",
         help="say what would be done and who would be paid, connect to nothing, and end")
+    add("--blocks", type=integer(0, 1_000_000), default=0, metavar="N",
+        help="stop after so many blocks that the chain has taken; 0: run until stopped (default: 0)")
     add("-q", "--quiet", action="store_true", help="leave out the hashrate of each thread")
     add("-D", "--debug", action="store_true", help="say more")
     add("-c", "--config", action=ConfigFile, metavar="FILE",

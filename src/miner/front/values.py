@@ -32,6 +32,17 @@ def threads(text: str) -> int:
     return integer(1, 4096)(text)
 
 
+def percentage(text: str) -> float:
+    """A part from a percentage above 0, up to 100: 0.5 from "50%" or "50"."""
+    try:
+        number = float(text.strip().removesuffix("%"))
+    except ValueError:
+        number = math.nan
+    if not 0 < number <= 100:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no percentage above 0%, up to 100%")
+    return number / 100
+
+
 def positive(text: str) -> float:
     """A number above 0."""
     try:

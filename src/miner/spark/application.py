@@ -35,6 +35,7 @@ DEFAULTS = {
     # An executor on which tasks fail is left alone for a while. Its host is not: other executors there may do, and a
     # host on which executors were killed is not to blame.
     "spark.excludeOnFailure.enabled": "true",
+    "spark.excludeOnFailure.timeout": "2min",
     "spark.excludeOnFailure.stage.maxFailedExecutorsPerNode": "1000000",
     # Where no resource manager answers, this ends after seconds; Hadoop would go on for a quarter of an hour.
     "spark.hadoop.yarn.resourcemanager.connect.max-wait.ms": "3000",

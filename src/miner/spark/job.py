@@ -15,7 +15,7 @@ from miner.front.naming import own_words
 from miner.front.report import counted, hashrate_text
 from miner.front.reporter import Reporter, hub_reporter
 from miner.hub import HubThread
-from miner.hub.events import HubEvent, HubStopped, MinerJoined
+from miner.hub.events import HubBlock, HubEvent, HubStopped, MinerJoined
 from miner.sources.open import open_source
 from miner.spark.application import Application
 from miner.spark.driver import hub_config, lease, prepared, require_pyspark, spark_settings
@@ -24,7 +24,7 @@ from miner.spark.leases import Leases
 from miner.spark.obstacles import refuse_obstacles
 from miner.spark.settings import JobSettings, parser, read_settings, script
 from miner.spark.ship import ship
-from miner.spark.summary import by_executor
+from miner.spark.summary import MiningTimes, by_executor
 
 _POLL_SECONDS = 0.1
 _FAREWELL_SECONDS = 1.0
@@ -63,7 +63,7 @@ def _check(settings: JobSettings, console: Console) -> int:
     kernel = f"kernel {settings.engine.kernel}" if settings.engine.kernel else "the fastest kernel there"
     for line in (f"Hashing {settings.source.algorithm} on Spark, {where}: each task with {threads}, with {kernel}",
                  *(f"  {key} is set" for key in sorted(settings.spark)), *source_lines(settings.source),
-                 *run_lines(settings.seconds, settings.faces), NOTHING_DONE):
+                 *run_lines(settings.seconds, settings.blocks, settings.faces), NOTHING_DONE):
         console.result(line)
     return ExitStatus.OK
 
@@ -78,7 +78,8 @@ class ClusterRun:
         self._application = Application(spark_settings(settings, directory), directory / "spark.log", settings.debug)
         self._report = self._reporter(settings.quiet)
         self._failures: Counter[TaskFailure] = Counter()
-        self._joined = 0
+        self._joined = self._blocks = 0
+        self._times = MiningTimes()
         self._deadline = float("inf")
 
     def run(self) -> None:
@@ -87,6 +88,7 @@ class ClusterRun:
         tell(f"Work from {one_line(self._source.label)}, paid to {one_line(self._source.payee)}")
         tell(f"Starting Spark{f' on {self._settings.master}' if self._settings.master else ''}")
         with open_faces(self._settings.faces, "spark", self._console, seconds=self._settings.seconds,
+                        blocks=self._settings.blocks,
                         rows=by_executor) as faces:
             try:
                 if self._application.start_unless(self._stop):
@@ -157,6 +159,11 @@ class ClusterRun:
             self._console.message(f"a task failed{where}, Spark starts it again{often}: {own_words(failure.reason)}")
 
     def _note(self, event: HubEvent) -> None:
+        self._times.take(event, time.monotonic())
+        if isinstance(event, HubBlock):
+            self._blocks += 1
+            if self._blocks == self._settings.blocks:
+                self._stop.set()
         if isinstance(event, MinerJoined):
             self._joined += 1
             if self._joined == 1 and self._settings.seconds:
@@ -165,6 +172,7 @@ class ClusterRun:
     def _summarise(self, hub: HubThread) -> None:
         while (event := hub.next_event(0)) is not None:
             self._console.messages(self._report.lines(event))
+            self._note(event)
         if miners := hub.snapshot().miners:
-            for line in miner_table(by_executor(miners), title="executor"):
+            for line in miner_table(self._times.over_all(by_executor(miners), time.monotonic()), title="executor"):
                 self._console.result(line)

@@ -2,18 +2,20 @@
 
 import contextlib
 import os
+import queue
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from miner.core.errors import SourceError
+from miner.engine.cpus import usable_threads
 from miner.spark.processes import executor_id
 
 _WATCH_SECONDS = 1.0
 _ERROR_PAUSE = 5.0  # so that a host where nothing works doesn't fail a thousand tasks a minute
-_HUB_RETRIES = 5
 _HUB_PAUSE = 1.0
 _HUB_SILENCE = 120.0  # seconds; the hub answers every share, so only a slow miner hears little from it
 
@@ -42,7 +44,9 @@ class Lease:
     hub        the hub's stratum URL
     token      the password that the hub wants
     seconds    how long to mine: then the task ends and returns its row, which makes room (decommissioning, other jobs)
-    threads    0: as many as the CPUs that Spark gave the task
+    threads    0: as many as the CPUs that Spark gave the task, or fewer where a quota grants less CPU time
+    cpu_limit  the part of its CPU's time that each thread takes at most
+    orphan_timeout  seconds after which a task that has no connection to the hub ends
     """
 
     algorithm: str
@@ -53,14 +57,17 @@ class Lease:
     kernel: str
     pin: bool
     nice: int | None
+    cpu_limit: float
+    orphan_timeout: float
 
     def __call__(self, partition: int, _: Iterable[object]) -> Iterator[LeaseResult]:
         """The function for mapPartitionsWithIndex: mines, then yields one row. Raises whatever ends the mining
-        early."""
+        early, but for the loss of a hub that has given work: that executor can mine, and is the next task's when the
+        network is whole again."""
         from pyspark import TaskContext
 
         context = TaskContext.get()
-        threads = self.threads or (context.cpus() if context is not None else 1)
+        threads = self.threads or min(context.cpus() if context is not None else 1, usable_threads())
         with watchdog():
             try:
                 yield self._mine(threads)
@@ -72,17 +79,23 @@ class Lease:
     def _mine(self, threads: int) -> LeaseResult:
         import miner
         from miner.core.algorithm import Algorithm
-        from miner.core.events import Started, Totals
+        from miner.core.events import NewJob, Started, Totals
+        from miner.core.source import Disconnected
         from miner.front.report import totals_line
 
         name = miner_name()
         source = miner.SourceConfig(
             algorithm=Algorithm.parse(self.algorithm), url=self.hub, username=name, password=self.token, hub=True,
-            retries=_HUB_RETRIES, retry_pause=_HUB_PAUSE, timeout=_HUB_SILENCE)
-        engine = miner.EngineConfig(threads=threads, kernel=self.kernel, pin=self.pin, nice=self.nice)
-        totals = None
-        with miner.mine(source, engine, seconds=self.seconds) as mining:
+            retry_pause=_HUB_PAUSE, timeout=_HUB_SILENCE)
+        engine = miner.EngineConfig(threads=threads, kernel=self.kernel, pin=self.pin, nice=self.nice,
+                                    cpu_limit=self.cpu_limit)
+        totals, orphan = None, Orphan(self.orphan_timeout)
+        with miner.mine(source, engine, seconds=self.seconds) as mining, orphan.ends(mining.stop):
             for event in mining:
+                if isinstance(event, NewJob):
+                    orphan.found()
+                elif isinstance(event, Disconnected):
+                    orphan.lost(event.reason)
                 if isinstance(event, Started):
                     _log(f"{name} at {self.hub}: {event.algorithm}, kernel '{event.kernel}', {event.threads} threads"
                          + (f" on CPUs {', '.join(map(str, event.cpus))}" if event.cpus else ""))
@@ -90,8 +103,58 @@ class Lease:
                     totals = event
                     _log(f"{name}: {totals_line(event)}")
         assert totals is not None  # mining ends with its totals, or raises
+        if orphan.reason:
+            _log(f"{name}: the hub has been out of reach for too long: {orphan.reason}")
+            if not orphan.had_work:
+                raise SourceError(f"{self.hub}: {orphan.reason}")
         return LeaseResult(name, socket.gethostname(), threads, totals.hashes, totals.seconds, totals.accepted,
                            totals.rejected, totals.stale, totals.blocks)
+
+
+class Orphan:
+    """Notices that the hub stays away: calls what `ends` was given once `seconds` have passed since `lost` without a
+    `found`. `reason` then says why it was lost, and `had_work` whether it ever gave work."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._heard: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # why the hub is lost; "": it is there
+        self.reason = ""
+        self.had_work = False
+
+    def lost(self, reason: str) -> None:
+        """The hub is out of reach."""
+        self._heard.put(reason or "no reason known")
+
+    def found(self) -> None:
+        """The hub gave work."""
+        self.had_work = True
+        self._heard.put("")
+
+    @contextlib.contextmanager
+    def ends(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Meanwhile, wait for the hub to be lost for good, and call `stop` then."""
+        waiting = threading.Thread(target=self._wait, args=(stop,), name="miner-orphan", daemon=True)
+        waiting.start()
+        try:
+            yield
+        finally:
+            self._heard.put(None)
+            waiting.join()
+
+    def _wait(self, stop: Callable[[], None]) -> None:
+        reason, deadline = "", 0.0
+        while True:
+            try:
+                heard = self._heard.get(timeout=max(0.0, deadline - time.monotonic()) if reason else None)
+            except queue.Empty:
+                self.reason = reason
+                stop()
+                return
+            if heard is None:
+                return
+            if heard and not reason:
+                deadline = time.monotonic() + self._seconds
+            reason = heard
 
 
 def _log(text: str) -> None:

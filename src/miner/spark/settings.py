@@ -12,7 +12,7 @@ from miner.front.argparser import Parser
 from miner.front.console import Console
 from miner.front.options import RUN_STATUSES, add_engine_options, add_face_options, add_run_options, add_source_options
 from miner.front.settings import FaceSettings, engine_config, face_settings, notices, source_config
-from miner.front.values import integer, seconds
+from miner.front.values import integer, seconds, some_seconds
 from miner.spark.application import under_spark_submit
 from miner.spark.masters import check_master, is_local
 
@@ -44,6 +44,8 @@ class JobSettings:
     hub_host: str
     hub_port: int
     lease_seconds: float
+    orphan_timeout: float
+    blocks: int
     compare: bool
     quiet: bool
     debug: bool
@@ -70,6 +72,8 @@ def parser() -> Parser:
     add("--hub-port", type=integer(0, 65535), default=0, metavar="PORT", help="(default: any free one)")
     add("--lease-seconds", type=seconds, default=300.0, metavar="N",
         help="how long a task mines before its executor is free for other tasks (default: 300)")
+    add("--orphan-timeout", type=some_seconds, default=60.0, metavar="N",
+        help="a task ends once its hub has been out of reach for so long (default: 60)")
     add("--compare", action="store_true",
         help="compare the executors' hashrate with that of as many threads without Spark, taking turns, and end")
     add("--script", action="store_true", help="print the path of the script for spark-submit, and end")
@@ -115,6 +119,7 @@ def read_settings(options: argparse.Namespace, console: Console) -> JobSettings:
     return JobSettings(
         source=source, engine=engine, seconds=wanted, master=cluster.master, spark=cluster.spark,
         hub_host=options.hub_host, hub_port=options.hub_port, lease_seconds=options.lease_seconds,
+        orphan_timeout=options.orphan_timeout, blocks=options.blocks,
         compare=options.compare, quiet=options.quiet, debug=options.debug, faces=_faces(options),
         notices=tuple(told))
 

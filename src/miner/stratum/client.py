@@ -1,8 +1,10 @@
 """A stratum pool, or a hub, as a source of work: one TCP connection at a time, and a new one when it breaks."""
 
 import asyncio
+import contextlib
 import dataclasses
 import random
+import socket
 from collections.abc import AsyncIterator, Callable
 
 from miner import __version__
@@ -24,6 +26,7 @@ from miner.stratum.pool_jobs import PoolJobs
 from miner.stratum.reject import STRANGER
 
 USER_AGENT = f"sparkminer/{__version__}"
+CUT_SECONDS = 30.0  # a hub's host is out of reach if it has acknowledged nothing of what it was sent for so long
 MAX_PAUSE = 300.0  # between two tries, unless the configured pause is longer
 MIN_PAUSE = 0.1
 
@@ -136,6 +139,8 @@ class StratumSource(WorkSource):
         other end raises LostError, or SourceError where there is no use in coming back."""
         reader, writer = await connect(self._route, self._place, tls=self._address.tls,
                                        timeout=min(CONNECT_SECONDS, self._config.timeout))
+        if self._config.hub:
+            _notice_a_cut(writer)
         protocol = ClientProtocol(self.algorithm, self._address.username, self._address.password,
                                   user_agent=self._config.user_agent or USER_AGENT, hub=self._config.hub,
                                   session=self._session, earlier=self._jobs, unwelcome=self._unwelcome,
@@ -219,3 +224,12 @@ class StratumSource(WorkSource):
 
     def _on_traffic(self, traffic: Traffic) -> None:
         self._events.put(dataclasses.replace(traffic, text=self._address.masked(traffic.text)))
+
+
+def _notice_a_cut(writer: asyncio.StreamWriter) -> None:
+    """Have Linux end a connection to a hub over which nothing gets through any more (TCP_USER_TIMEOUT, tcp(7)). A hub
+    may have nothing to say for long, but it is sent a report each second."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        with contextlib.suppress(OSError):
+            writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT,
+                                                       int(1000 * CUT_SECONDS))
