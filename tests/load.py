@@ -116,7 +116,21 @@ class SwarmProcess:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "miner", "swarm", "-o", url, "-u", "w%d", "--miners", str(miners), "--shares",
              f"{shares:g}", "--ramp", f"{ramp:g}", "--seconds", f"{seconds:g}", "--json", *options],
-            env=os.environ | {"MINER_PASSWORD": TOKEN}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            env=os.environ | {"MINER_PASSWORD": TOKEN}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self._all_here = f"{miners} of {miners} miners"
+        self._ready = threading.Event()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            if self._all_here in line:
+                self._ready.set()
+        self._ready.set()
+
+    def wait_for_all(self) -> None:
+        """Until all miners have a job, or the swarm has ended."""
+        self._ready.wait(LIMIT)
 
     def stop(self) -> None:
         """End it early."""
@@ -124,8 +138,9 @@ class SwarmProcess:
 
     def figures(self) -> Figures:
         """What it tells at its end."""
-        out = self._process.communicate(timeout=LIMIT)[0]
-        found: Figures = json.loads(out)
+        assert self._process.stdout is not None
+        found: Figures = json.loads(self._process.stdout.read())
+        self._process.wait(LIMIT)
         return found
 
 
@@ -138,9 +153,10 @@ def steady(hub: HubProcess, miners: int, shares: float, seconds: float, *options
     """A load after its ramp: the swarm's figures, with the hub's CPU seconds a second of load, and its memory."""
     before, ramp = hub.memory, ramp_of(miners)
     swarm = SwarmProcess(hub.url, miners, shares, ramp, seconds, *options)
-    time.sleep(ramp + seconds * 0.2)
+    swarm.wait_for_all()
+    time.sleep(seconds * 0.2)
     cpu, began, memory = hub.cpu, time.monotonic(), hub.memory
-    time.sleep(seconds * 0.6)
+    time.sleep(seconds * 0.5)
     used, grown = (hub.cpu - cpu) / (time.monotonic() - began), hub.memory / memory
     return swarm.figures() | {"hub_cpu": used, "memory": (memory - before) / miners, "grown": grown}
 
@@ -214,7 +230,7 @@ def storm(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
 
 @contextlib.contextmanager
 def pinging(url: str) -> Iterator[None]:
-    """A stranger without the token who sends mining.ping as fast as it goes, and comes back when thrown out."""
+    """A stranger without the token who sends mining.ping without a pause, and comes back 0.2 s after each throw-out."""
     host, _, port = url.rpartition("/")[2].rpartition(":")
     over = threading.Event()
 
@@ -223,6 +239,7 @@ def pinging(url: str) -> Iterator[None]:
             with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 10) as stranger:
                 while not over.is_set():
                     stranger.sendall(b'{"id": 1, "method": "mining.ping", "params": []}\n' * 20)
+            over.wait(0.2)
 
     thread = threading.Thread(target=flood, daemon=True)
     thread.start()

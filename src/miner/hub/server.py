@@ -24,6 +24,8 @@ from miner.wrong_door import Speech
 RETUNE_SECONDS = 1.0
 SUMMARY_SECONDS = 60.0  # from one line on the whole hub to the next
 AWAY_SECONDS = 2.0  # that the source may be away before miners which can't be told to rest are sent off
+RETUNE_ROUNDS = 4  # in which all miners have their turn, and
+RETUNED_LEAST = 100  # miners at least in each; and at most
 RETUNED_AT_ONCE = 1000  # miners: what that takes is bounded, however many there are
 STEP_SECONDS = 0.002  # for which miners are served before the loop is free for others, or, where that is longer,
 STEP_SHARE = 2.0  # so many times as long as it was busy with others in between
@@ -230,7 +232,8 @@ class Hub:
                     with connection.acting():
                         connection.miner.send_off()
             due = due or deque(self._connections)
-            for _ in range(min(len(due), RETUNED_AT_ONCE)):
+            for _ in range(min(len(due), max(RETUNED_LEAST, min(len(self._connections) // RETUNE_ROUNDS,
+                                                                 RETUNED_AT_ONCE)))):
                 connection = due.popleft()
                 if not connection.ended:
                     connection.end_if_silent(now)
