@@ -54,14 +54,15 @@ def wait_until(path: Path, words: str, count: int = 1) -> str:
 
 def test_tokens_are_read_again_and_log_files_opened_anew_without_a_miner_lost(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    users, log = tmp_path / "users", tmp_path / "hub.log"
+    users, log, config = tmp_path / "users", tmp_path / "hub.log", tmp_path / "hub.json"
+    config.write_text('{"sandbox": true}')
     users.write_text("alice token-of-alice\n")
     users.chmod(0o600)
     told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     told.bind(str(tmp_path / "notify"))
     told.settimeout(LIMIT)
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-    with running(*HUB, "--users-file", str(users), "--log-file", str(log)) as hub:
+    with running("hub", "-a", "sha256d", "-c", str(config), "--users-file", str(users), "--log-file", str(log)) as hub:
         assert hub.stdout is not None
         address = hub.stdout.readline()
         assert told.recv(4096) == b"READY=1"
@@ -82,12 +83,17 @@ def test_tokens_are_read_again_and_log_files_opened_anew_without_a_miner_lost(
         hub.send_signal(signal.SIGHUP)
         wait_until(log, "nothing is changed: --users-file:")
         assert bob.call("mining.ping") == "pong"
+        users.write_text("bob token-of-bob\n")
+        config.write_text('{"url": "stratum+tcp://127.0.0.1:1", "user": "x"}')
+        hub.send_signal(signal.SIGHUP)
+        wait_until(log, "stratum+tcp://127.0.0.1:1 takes the source's place when it has work")
+        assert bob.call("mining.ping") == "pong"
         done = interrupt(hub, signal.SIGTERM)
         for guest in (alice, bob, mallory):
             guest.close()
     assert done.status == 0 and done.err == [], "all messages are in the file"
     assert "alice left" in log.read_text() and "alice left" not in (tmp_path / "old.log").read_text()
-    lines = [told.recv(4096) for _ in range(3)]
+    lines = [told.recv(4096) for _ in range(5)]
     assert lines[-1] == b"STOPPING=1"
     told.close()
 

@@ -5,10 +5,12 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from miner.collector import rare_collections
 from miner.config import SourceConfig
-from miner.core.errors import MinerError
+from miner.core.errors import MinerError, UsageError
+from miner.core.text import one_line
 from miner.front.argparser import Parser
 from miner.front.check import NOTHING_DONE, run_lines, source_lines
 from miner.front.console import Console, ExitStatus
@@ -16,6 +18,7 @@ from miner.front.daemon import Systemd, add_daemon_options, settle
 from miner.front.faces import open_faces
 from miner.front.hub_options import add_hub_options, hub_config, hub_notices, joining_lines, tokens_again
 from miner.front.hub_report import miner_table
+from miner.front.naming import in_options
 from miner.front.options import RUN_STATUSES, add_face_options, add_run_options, add_source_options
 from miner.front.report import work_line
 from miner.front.reporter import Reporter, hub_reporter
@@ -23,6 +26,7 @@ from miner.front.settings import face_settings, notices, source_config
 from miner.hub import HubConfig, HubThread
 from miner.hub.events import HubBlock, HubEvent, HubStopped
 from miner.sources.open import open_source
+from miner.sources.replaceable import ReplaceableSource
 from miner.tls import small_buffers
 
 _FAREWELL_SECONDS = 2.0  # for our own miners to report a last time
@@ -38,7 +42,7 @@ def hub(args: list[str], console: Console) -> int:
     sums."""
     options = parser().parse_args(args)
     settings = source_config(options, console.environ, for_hub=True)
-    source = open_source(settings)
+    source = ReplaceableSource(open_source(settings))
     config, made_up = hub_config(options, console.environ)
     report = hub_reporter(source.label, source.kind, quiet=options.quiet, longpoll=options.longpoll,
                           brief=not options.debug)
@@ -50,6 +54,7 @@ def hub(args: list[str], console: Console) -> int:
         return ExitStatus.OK
     console.messages([*notices(options), *hub_notices(options)])
     systemd = Systemd(console.environ)
+    reloading = _Reloading(args, console, settings, config, source)
     with (rare_collections(), small_buffers() if config.tls else contextlib.nullcontext(),
           console.stopping(stop.set, reload.set),
           open_faces(face_settings(options), "hub", console, seconds=options.seconds, blocks=options.blocks) as faces,
@@ -66,7 +71,7 @@ def hub(args: list[str], console: Console) -> int:
             if reload.is_set():
                 reload.clear()
                 systemd.reloading()
-                console.message(_reload(running, options, config))
+                console.message(reloading.take_up(running))
                 systemd.ready()
 
         _follow(running, report, stop, options, console, take_up)
@@ -78,13 +83,37 @@ def hub(args: list[str], console: Console) -> int:
     return ExitStatus.OK
 
 
-def _reload(running: HubThread, options: argparse.Namespace, config: HubConfig) -> str:
-    """Take tokens and certificate from their files again. Returns the line that tells of it."""
-    try:
-        running.reload(tokens_again(options, config))
-    except MinerError as error:
-        return f"SIGHUP: nothing is changed: {error}"
-    return "SIGHUP: tokens and certificate are read again; the miners that are here stay"
+@dataclass(slots=True)
+class _Reloading:
+    """Reads the command line and its files again, as SIGHUP wants it. `settings` are the source's, as they are."""
+
+    args: list[str]
+    console: Console
+    settings: SourceConfig
+    config: HubConfig
+    source: ReplaceableSource
+
+    def take_up(self, running: HubThread) -> str:
+        """Use tokens, certificate and source as they are now. Returns the line that tells of it."""
+        try:
+            options = parser().parse_args(self.args)
+            settings = source_config(options, self.console.environ, _ask_nobody, for_hub=True)
+            if settings.algorithm != self.settings.algorithm:
+                raise UsageError(f"--algo {settings.algorithm} needs a restart: miners hash {self.settings.algorithm}")
+            replacement = open_source(settings) if settings != self.settings else None
+            running.reload(tokens_again(options, self.config))
+        except MinerError as error:
+            return f"SIGHUP: nothing is changed: {in_options(str(error))}"
+        if replacement is None:
+            return "SIGHUP: tokens and certificate are read again; the miners that are here stay"
+        self.settings = settings
+        self.source.replace(replacement)
+        return (f"SIGHUP: tokens and certificate are read again; {one_line(replacement.label)} takes the source's "
+                "place when it has work; the miners that are here stay")
+
+
+def _ask_nobody(prompt: str) -> str:
+    raise UsageError("nobody can be asked for a password now: take --password-file")
 
 
 def _check(source: SourceConfig, options: argparse.Namespace, config: HubConfig, *, made_up: bool,
