@@ -144,6 +144,17 @@ def mine(source: SourceConfig | WorkSource | None = None, engine: EngineConfig |
     return Mining(source, engine or EngineConfig(**engine_settings), seconds, blocks)
 
 
+def split_settings(settings: dict[str, Any]) -> tuple[SourceConfig, EngineConfig]:
+    """The two configs from their fields by name, as `mine` takes them. Raises UsageError for what is neither's field,
+    and for what makes no sense."""
+    if isinstance(settings.get("algorithm"), str):
+        settings["algorithm"] = Algorithm.parse(settings["algorithm"])
+    source, engine = _pick(SourceConfig, settings), _pick(EngineConfig, settings)
+    if settings:
+        raise UsageError(f"no setting is called {', '.join(sorted(settings))}")
+    return SourceConfig(**source), EngineConfig(**engine)
+
+
 def _pick(config: type[SourceConfig] | type[EngineConfig], settings: dict[str, Any]) -> dict[str, Any]:
     names = {field.name for field in dataclasses.fields(config)}
     return {name: settings.pop(name) for name in list(settings) if name in names}

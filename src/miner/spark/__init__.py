@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from miner.front.console import Console
+    from miner.spark.miner import SparkMiner as SparkMiner
     from miner.spark.screen_job import screen as screen
 
 
@@ -34,9 +35,13 @@ def _screen_command(args: list[str], console: "Console") -> int:
 
 
 def __getattr__(name: str) -> Any:
-    """`screen`, loaded at first use: executors import this package, and have no use for it."""
+    """`SparkMiner` and `screen`, loaded at first use: executors import this package, and have no use for them."""
     if name == "screen":
         from miner.spark.screen_job import screen
 
         return screen
+    if name == "SparkMiner":
+        from miner.spark.miner import SparkMiner
+
+        return SparkMiner
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,8 +14,9 @@ from miner.front.report import hashrate_text
 from miner.hub import HubThread
 from miner.sources.open import open_source
 from miner.spark.application import Application
-from miner.spark.driver import hub_config, lease, spark_settings
+from miner.spark.driver import spark_settings
 from miner.spark.partition import Lease, LeaseResult
+from miner.spark.run import hub_config, lease
 from miner.spark.settings import JobSettings
 from miner.spark.ship import ship
 from miner.spark.words import exception_words

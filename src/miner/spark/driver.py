@@ -1,22 +1,16 @@
-"""What the driver sets up around a run: the environment, Spark's settings, the hub's address."""
+"""What the driver sets up around a run: the environment, and Spark's settings."""
 
 import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from miner.core.errors import MinerError
-from miner.hub import HubConfig, HubThread
 from miner.spark.application import under_spark_submit
 from miner.spark.java import prepare_java
 from miner.spark.masters import is_local, is_local_cluster
-from miner.spark.partition import Lease
 from miner.spark.settings import ClusterSettings, JobSettings
 from miner.spark.workspace import bare_python, environment, spark_home, workspace
-
-if TYPE_CHECKING:
-    from pyspark import SparkContext
 
 _LOOPBACK = "127.0.0.1"
 # For JVMs that have hardly anything to do and share this machine's CPUs with the miners.
@@ -64,27 +58,3 @@ def spark_settings(settings: JobSettings | ClusterSettings, directory: Path) -> 
         for role in ("driver", "executor"):
             spark.setdefault(f"spark.{role}.extraJavaOptions", _LIGHT_JAVA)
     return spark
-
-
-def hub_config(settings: JobSettings, context: "SparkContext") -> HubConfig:
-    """The hub's settings: it listens on the address that the driver itself has for its executors, unless `--hub-host`
-    says otherwise, and has a new random token."""
-    conf = context.getConf()
-    host = settings.hub_host or _LOOPBACK
-    if not settings.hub_host and not is_local(conf.get("spark.master") or ""):
-        host = conf.get("spark.driver.bindAddress") or conf.get("spark.driver.host") or _LOOPBACK
-    return HubConfig(host=host, port=settings.hub_port)
-
-
-def lease(settings: JobSettings, context: "SparkContext", hub: HubThread, seconds: float) -> Lease:
-    """The lease that each task runs: how long to mine, with what, and where the hub is."""
-    conf = context.getConf()
-    host, port = hub.address
-    if not settings.hub_host and not is_local(conf.get("spark.master") or ""):
-        host = conf.get("spark.driver.host") or host  # behind an address translation it is not the bound one
-    engine = settings.engine
-    return Lease(
-        algorithm=str(settings.source.algorithm),
-        hub=f"stratum+tcp://{f'[{host}]' if ':' in host else host}:{port}",
-        token=hub.config.token, seconds=seconds, threads=engine.threads, kernel=engine.kernel, pin=engine.pin,
-        nice=engine.nice, cpu_limit=engine.cpu_limit, orphan_timeout=settings.orphan_timeout)

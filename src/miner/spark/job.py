@@ -12,23 +12,18 @@ from miner.front.console import Console, ExitStatus
 from miner.front.faces import Faces, open_faces
 from miner.front.hub_report import miner_table
 from miner.front.naming import own_words
-from miner.front.report import counted, hashrate_text
+from miner.front.report import counted
 from miner.front.reporter import Reporter, hub_reporter
-from miner.hub import HubThread
-from miner.hub.events import HubBlock, HubEvent, HubStopped, MinerJoined
+from miner.hub.events import HubEvent
 from miner.sources.open import open_source
 from miner.spark.application import Application
-from miner.spark.driver import hub_config, lease, prepared, require_pyspark, spark_settings
+from miner.spark.driver import prepared, require_pyspark, spark_settings
 from miner.spark.failures import TaskFailure
-from miner.spark.leases import Leases
 from miner.spark.obstacles import refuse_obstacles
+from miner.spark.run import ClusterRun, JobEvent, NobodyJoined
 from miner.spark.settings import JobSettings, parser, read_settings, script
 from miner.spark.ship import ship
 from miner.spark.summary import MiningTimes, by_executor
-
-_POLL_SECONDS = 0.1
-_FAREWELL_SECONDS = 1.0
-_LONELY_SECONDS = 20.0
 
 
 def spark(args: list[str], console: Console) -> int:
@@ -51,7 +46,7 @@ def spark(args: list[str], console: Console) -> int:
             from miner.spark.compare import compare
 
             return compare(settings, directory, stop, console)
-        ClusterRun(settings, source, directory, stop, console).run()
+        ClusterJob(settings, source, directory, stop, console).run()
     return ExitStatus.OK
 
 
@@ -68,8 +63,8 @@ def _check(settings: JobSettings, console: Console) -> int:
     return ExitStatus.OK
 
 
-class ClusterRun:
-    """One run of the cluster job, from the start of Spark to its end."""
+class ClusterJob:
+    """The command's run of the cluster job, from the start of Spark to its end."""
 
     def __init__(self, settings: JobSettings, source: WorkSource, directory: Path, stop: threading.Event,
                  console: Console) -> None:
@@ -78,9 +73,7 @@ class ClusterRun:
         self._application = Application(spark_settings(settings, directory), directory / "spark.log", settings.debug)
         self._report = self._reporter(settings.quiet)
         self._failures: Counter[TaskFailure] = Counter()
-        self._joined = self._blocks = 0
         self._times = MiningTimes()
-        self._deadline = float("inf")
 
     def run(self) -> None:
         """Mine until the time is up, the source ends, or `stop` is set. Raises MinerError when the job can't go on."""
@@ -107,46 +100,26 @@ class ClusterRun:
         if context.uiWebUrl:
             self._console.message(f"Spark's UI: {context.uiWebUrl}")
         ship(context, self._directory)
-        with HubThread(self._source, hub_config(self._settings, context), faces.tap()) as hub:
-            faces.follow(hub)
-            leases = Leases(context, lease(self._settings, context, hub, self._settings.lease_seconds),
-                            lambda: self._description(hub))
-            leases.start()
-            try:
-                self._follow(hub, leases)
-            finally:
-                leases.stop_scheduling()  # first, or the next task would follow each that ends
-                hub.stop_miners("the cluster job ended", _FAREWELL_SECONDS)
-                self._summarise(hub)
-        if hub.error is not None:
-            raise hub.error
+        run = ClusterRun(context, self._source, self._settings, self._hear, faces.tap())
+        faces.follow(run.hub)
+        try:
+            run.run(self._stop)
+        finally:
+            if miners := run.hub.snapshot().miners:
+                rows = self._times.over_all(by_executor(miners), time.monotonic())
+                for line in miner_table(rows, title="executor"):
+                    self._console.result(line)
 
-    def _follow(self, hub: HubThread, leases: Leases) -> None:
-        """Print what happens until the end. The run's seconds count from the first miner on."""
-        started = time.monotonic()
-        while not self._stop.is_set() and time.monotonic() < self._deadline:
-            event = hub.next_event(_POLL_SECONDS)
-            if event is not None:
-                self._console.messages(self._report.lines(event))
-                self._note(event)
-            for failure in leases.failures():
-                self._tell_failure(failure)
-                leases.check(nobody_joined=not self._joined)
-            if isinstance(event, HubStopped):
-                return
-            leases.check()
-            if not self._joined and time.monotonic() - started > _LONELY_SECONDS:
-                started = time.monotonic()
+    def _hear(self, event: JobEvent) -> None:
+        match event:
+            case TaskFailure():
+                self._tell_failure(event)
+            case NobodyJoined((host, port)):
                 self._console.message("No executor has joined yet: has the cluster free cores, and can it reach "
-                                      f"{hub.address[0]} port {hub.address[1]}?")
-
-    def _description(self, hub: HubThread) -> str:
-        """The description of a Spark job, which Spark's UI shows."""
-        now = hub.snapshot()
-        kernels = ", ".join(sorted({miner.kernel for miner in now.miners if miner.connected and miner.kernel}))
-        doing = (f"; {counted(now.connected, 'miner')}, {kernels or 'no kernel yet'}, {hashrate_text(now.hashrate)}"
-                 if now.connected else "")
-        return f"mining {self._settings.source.algorithm} on {one_line(self._source.label)}{doing}"
+                                      f"{host} port {port}?")
+            case _:
+                self._console.messages(self._report.lines(event))
+                self._times.take(event, time.monotonic())
 
     def _tell_failure(self, failure: TaskFailure) -> None:
         """Print that a task failed: the first time for a host and reason, the tenth, the hundredth and so on, since on
@@ -157,22 +130,3 @@ class ClusterRun:
             often = f" ({times} times by now)" if times > 1 else ""
             where = f" on {one_line(failure.host, 64)}" if failure.host else ""
             self._console.message(f"a task failed{where}, Spark starts it again{often}: {own_words(failure.reason)}")
-
-    def _note(self, event: HubEvent) -> None:
-        self._times.take(event, time.monotonic())
-        if isinstance(event, HubBlock):
-            self._blocks += 1
-            if self._blocks == self._settings.blocks:
-                self._stop.set()
-        if isinstance(event, MinerJoined):
-            self._joined += 1
-            if self._joined == 1 and self._settings.seconds:
-                self._deadline = time.monotonic() + self._settings.seconds
-
-    def _summarise(self, hub: HubThread) -> None:
-        while (event := hub.next_event(0)) is not None:
-            self._console.messages(self._report.lines(event))
-            self._note(event)
-        if miners := hub.snapshot().miners:
-            for line in miner_table(self._times.over_all(by_executor(miners), time.monotonic()), title="executor"):
-                self._console.result(line)

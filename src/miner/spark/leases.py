@@ -2,6 +2,8 @@
 
 import contextlib
 import queue
+import re
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ from miner.spark.words import exception_words
 if TYPE_CHECKING:
     from pyspark import SparkContext
 
-GROUP = "sparkminer"
+_GAVE_UP = re.compile(r"excludeOnFailure|failed \d+ times")  # said of a Spark job whose tasks failed too often
 _WATCH_SECONDS = 1.0
 _LEAST_WAITING = 8  # tasks that wait for room: what a cluster that grows by demand is asked for at first
 _HOPELESS = 6  # failed tasks after which, with all executors among theirs and no miner yet, the job is given up
@@ -30,6 +32,7 @@ class Leases:
 
     def __init__(self, context: "SparkContext", lease: Lease, describe: Callable[[], str]) -> None:
         self._context, self._lease, self._describe = context, lease, describe
+        self._group = f"sparkminer-{secrets.token_hex(4)}"
         self._cancelled = threading.Event()
         self._error: BaseException | None = None
         self._jobs: list[threading.Thread] = []
@@ -95,25 +98,27 @@ class Leases:
         """Run one Spark job with this number of tasks, to its end."""
         try:
             # Not interrupted: a task that is cancelled has time to say what it did.
-            self._context.setJobGroup(GROUP, self._describe(), interruptOnCancel=False)
+            self._context.setJobGroup(self._group, self._describe(), interruptOnCancel=False)
+            self._context.setLocalProperty("spark.scheduler.pool", "sparkminer")  # of a fair scheduler, if there is one
             self._context.setLocalProperty("callSite.short", "mining")
             leases = self._context.parallelize(range(tasks), tasks).mapPartitionsWithIndex(self._lease)
             self._context.runJob(leases, list)  # collect() would set another name
         except Exception as error:
-            # Where tasks have failed on every executor, Spark gives the job up; other executors may be there by now.
-            if not self._cancelled.is_set() and "excludeOnFailure" not in str(error):
+            # Where tasks have failed on every executor, or too often for a session that isn't ours, Spark gives the
+            # job up; other executors may be there by now.
+            if not self._cancelled.is_set() and not _GAVE_UP.search(str(error)):
                 self._error = error
 
     def _cancel(self) -> None:
         with contextlib.suppress(Exception):
-            self._context.cancelJobGroup(GROUP)
+            self._context.cancelJobGroup(self._group)
 
     # What Spark knows
 
     def _known_jobs(self) -> tuple[set[int], set[int]]:
         """The ids of this object's Spark jobs, and of all Spark jobs that are under way."""
         tracker = self._context.statusTracker()
-        return set(tracker.getJobIdsForGroup(GROUP)), set(tracker.getActiveJobsIds())
+        return set(tracker.getJobIdsForGroup(self._group)), set(tracker.getActiveJobsIds())
 
     def _executors(self) -> set[str]:
         """The ids of the executors that are there now."""

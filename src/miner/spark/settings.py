@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from miner import _native
-from miner.config import EngineConfig, SourceConfig
 from miner.core.errors import UsageError
 from miner.front.argparser import Parser
 from miner.front.console import Console
@@ -15,6 +14,7 @@ from miner.front.settings import FaceSettings, engine_config, face_settings, not
 from miner.front.values import integer, seconds, some_seconds
 from miner.spark.application import under_spark_submit
 from miner.spark.masters import check_master, is_local
+from miner.spark.run import RunSettings
 
 DEMO_SECONDS = 30.0
 _DESCRIPTION = """\
@@ -32,20 +32,12 @@ examples:
 
 
 @dataclass(frozen=True, slots=True)
-class JobSettings:
+class JobSettings(RunSettings):
     """All that a cluster job is told by its options. `master` is "" under spark-submit, which keeps it to itself;
     `spark` are Spark's settings by name; `seconds` is 0 for a run until stopped."""
 
-    source: SourceConfig
-    engine: EngineConfig
-    seconds: float
     master: str
     spark: dict[str, str]
-    hub_host: str
-    hub_port: int
-    lease_seconds: float
-    orphan_timeout: float
-    blocks: int
     compare: bool
     quiet: bool
     debug: bool

@@ -1,0 +1,92 @@
+"""Mining from a program that has a Spark session, which stays as it was."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from miner.core.errors import UsageError
+from miner.spark import SparkMiner
+from spark.cluster import LIGHT_JAVA, java_environment
+
+PROGRAM = """
+import json, threading
+from pyspark.sql import SparkSession
+from miner.hub.events import HubBlock, MinerLeft
+from miner.spark import SparkMiner
+
+spark = SparkSession.builder.master("local[2]").appName("theirs").config("spark.ui.enabled", "false").getOrCreate()
+before = dict(spark.sparkContext.getConf().getAll())
+with SparkMiner(spark, sandbox=True, algorithm="scrypt:16", pin=False, lease_seconds=1) as job:
+    seen = set()
+    for event in job.events():
+        seen.add(type(event))
+        if {HubBlock, MinerLeft} <= seen and job.status().hashes > 0:
+            break
+    live = job.status()
+    shown = job.executors().collect()
+    table, page = str(live), live._repr_html_()
+    threading.Timer(0.1, job.stop).start()
+    assert job.wait(60)
+left = [row for row in job.leases().collect()]
+shares = job.shares().collect()
+after = dict(spark.sparkContext.getConf().getAll())
+again = SparkMiner(spark, sandbox=True, algorithm="scrypt:16", pin=False, blocks=1)
+with again:
+    assert again.wait(120)
+print(json.dumps({
+    "running": live.running, "executors": [row.name for row in shown], "executor_hashes": sum(r.hashes for r in shown),
+    "table": table, "page": page, "status": job.status().hashes, "leases": sum(row.hashes for row in left),
+    "lease_count": len(left), "ended": all(row.ended for row in left),
+    "headers": [[row.job, row.extranonce2, row.nonce, row.miner] for row in shares if row.nonce >= 0],
+    "unit": job.hashrates().schema["hashrate"].metadata, "rates": len(job.hashrates().collect()),
+    "unchanged": before == after, "count": spark.range(5).count(),
+    "pool": spark.sparkContext.getLocalProperty("spark.scheduler.pool"),
+    "again": again.status().blocks >= 1}))
+"""
+
+
+def test_a_session_mines_in_the_background_and_stays_as_it_was(tmp_path: Path) -> None:
+    environ = java_environment(tmp_path) | {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable,
+                                            "JDK_JAVA_OPTIONS": LIGHT_JAVA}
+    ran = subprocess.run([sys.executable, "-c", PROGRAM], env=environ, cwd=tmp_path, text=True, capture_output=True,
+                         timeout=280, check=False)
+    assert ran.returncode == 0, ran.stderr
+    said = json.loads(ran.stdout.splitlines()[-1])
+    assert said["running"]
+    assert said["executors"] == ["worker"]
+    assert said["executor_hashes"] > 0
+    assert "worker" in said["table"]
+    assert said["table"].splitlines()[0] in said["page"]
+    assert said["leases"] == said["status"] > 0, "the sum of the leases' hashes is the hub's"
+    assert said["ended"]
+    assert said["lease_count"] >= 2
+    headers = [tuple(header[:3]) for header in said["headers"]]
+    assert len(headers) == len(set(headers)) > 0, "no header was hashed twice"
+    assert said["unit"] == {"unit": "hash per second"}
+    assert said["rates"] > 0
+    assert said["unchanged"]
+    assert said["count"] == 5
+    assert said["pool"] is None
+    assert said["again"]
+
+
+@pytest.mark.parametrize(("settings", "words"), [
+    ({}, "no pool or node given"), ({"sandbox": True, "colour": 1}, "no setting is called colour"),
+    ({"sandbox": True, "lease_seconds": 0}, "`lease_seconds`"),
+    ({"url": "stratum+tcp://pool.example:1", "username": "a", "password_file": "/nonexistent"}, "`password_file`"),
+])
+def test_settings_that_make_no_sense(settings: dict[str, object], words: str) -> None:
+    class Session:
+        _jsc = None
+
+    with pytest.raises(UsageError, match=words):
+        SparkMiner(Session(), **settings)  # type: ignore[arg-type]
+
+
+def test_spark_connect_is_refused_in_one_line() -> None:
+    with pytest.raises(UsageError, match="Spark Connect has no driver here .*: use one that has") as caught:
+        SparkMiner(object(), sandbox=True)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
