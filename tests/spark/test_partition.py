@@ -9,13 +9,13 @@ import pytest
 import miner
 from miner.core.errors import SourceError
 from miner.hub import HubConfig, HubThread
-from miner.hub.events import HubBlock, HubEvent, MinerJoined, MinerLeft, MinerReported, MinerStats
+from miner.hub.events import HubEvent, HubShare, MinerJoined, MinerLeft, MinerReported, MinerStats
 from miner.sources.open import open_source
 from miner.spark import partition
 from miner.spark.partition import Lease, LeaseResult
 from miner.spark.summary import MiningTimes, by_executor
 
-ALGORITHM = "scrypt:16"
+ALGORITHM = "scrypt:1024"
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_lost_hub_ends_a_lease_in_order(hub: HubThread) -> None:
     rows: list[LeaseResult] = []
     mining = threading.Thread(target=lambda: rows.extend(lease(hub, 600.0, orphan_timeout=0.5)(0, ())))
     mining.start()
-    wait_for(hub, HubBlock)
+    wait_for(hub, HubShare)
     hub.close()
     mining.join(60)
     assert not mining.is_alive()
