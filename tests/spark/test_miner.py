@@ -76,7 +76,7 @@ def test_a_session_mines_in_the_background_and_stays_as_it_was(tmp_path: Path) -
 
 @pytest.mark.parametrize(("settings", "words"), [
     ({}, "no pool or node given"), ({"sandbox": True, "colour": 1}, "no setting is called colour"),
-    ({"sandbox": True, "lease_seconds": 0}, "`lease_seconds`"),
+    ({"sandbox": True, "lease_seconds": 0}, "lease_seconds must be"),
     ({"url": "stratum+tcp://pool.example:1", "username": "a", "password_file": "/nonexistent"}, "`password_file`"),
 ])
 def test_settings_that_make_no_sense(settings: dict[str, object], words: str) -> None:
