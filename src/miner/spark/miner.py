@@ -82,7 +82,8 @@ class SparkMiner:
             settings["password"] = read_secret("`password_file`", password_file)
         source, engine = split_settings(settings)
         if lease_seconds < 1 or orphan_timeout <= 0 or seconds < 0 or blocks < 0:
-            raise UsageError("lease_seconds must be at least 1, orphan_timeout above 0, seconds and blocks not negative")
+            raise UsageError("lease_seconds must be at least 1, orphan_timeout above 0, seconds and blocks at "
+                             "least 0")
         self._spark, self._source = spark, open_source(source)
         self._settings = RunSettings(source, engine, seconds, blocks, hub_host, hub_port, lease_seconds, orphan_timeout)
         self._stop, self._records, self._times = threading.Event(), Records(), MiningTimes()
