@@ -6,8 +6,9 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from miner.cli import main
 from miner.front.console import Console
@@ -41,6 +42,18 @@ def run(*args: str) -> Done:
     done = subprocess.run([sys.executable, "-m", "miner", *args], capture_output=True, text=True, timeout=LIMIT,
                           stdin=subprocess.DEVNULL, check=False)
     return Done(done.returncode, done.stdout.splitlines(), done.stderr.splitlines())
+
+
+@contextlib.contextmanager
+def child(command: Sequence[str], **options: Any) -> Iterator["subprocess.Popen[Any]"]:
+    """A process, started as subprocess.Popen would. It is killed where the block fails: Popen's own block would wait
+    for its end, however long it goes on."""
+    with subprocess.Popen(command, **options) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
 @contextlib.contextmanager

@@ -44,6 +44,9 @@ GRACE = 30.0  # seconds for processes that are already on their way out
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Ignored in a shell's background and under nohup, and so they would be in all that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if not of_a_worker(config):     # pytest-xdist's workers inherit it
         os.environ[MARK] = uuid.uuid4().hex
     for name in STARTS:

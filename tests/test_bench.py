@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import run_here
+from commands import child, run_here
 from miner import _native
 from miner.cli.machine import least_cycles, machine
 from miner.cli.switches import percentile_99
@@ -103,9 +103,9 @@ def test_switches_are_drawn_too(tmp_path: Path) -> None:
 
 def test_a_machine_that_is_throttled_is_said_to_be() -> None:
     """The process stands still for nine tenths of the time, as a quota has it."""
-    with subprocess.Popen([sys.executable, "-m", "miner", "bench", "-a", "scrypt:16", "--kernel", "portable", "-t", "1",
-                           "--seconds", "0.5", "--rounds", "3"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True) as process:
+    with child([sys.executable, "-m", "miner", "bench", "-a", "scrypt:16", "--kernel", "portable", "-t", "1",
+                "--seconds", "0.5", "--rounds", "3"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+               text=True) as process:
         while process.poll() is None:
             process.send_signal(signal.SIGSTOP)
             time.sleep(0.09)

@@ -214,7 +214,7 @@ def test_every_option_of_minerd_is_known() -> None:
 def test_the_benchmarks_lines_are_minerds() -> None:
     program = require("minerd", minerd(), MINERD)
     args = ("-a", "sha256d", "-t", "1", "--benchmark")
-    with subprocess.Popen([program, *args], stderr=subprocess.PIPE, text=True) as process:
+    with commands.child([program, *args], stderr=subprocess.PIPE, text=True) as process:
         theirs = wait_for(process, "Total:")
         process.terminate()
         process.communicate(timeout=commands.LIMIT)

@@ -123,9 +123,9 @@ class TestStopped:
 
     def test_a_reader_that_has_stopped_stops_nobody(self, full_pipe: tuple[int, int]) -> None:
         reader, writer = full_pipe
-        with subprocess.Popen(["cat"], stdin=reader, stdout=subprocess.PIPE) as cat:
+        with commands.child(["cat"], stdin=reader, stdout=subprocess.PIPE) as cat:
             cat.send_signal(signal.SIGSTOP)
-            with subprocess.Popen([*SANDBOX], stderr=writer) as process:
+            with commands.child([*SANDBOX], stderr=writer) as process:
                 await_mining(process.pid)
                 cat.send_signal(signal.SIGCONT)
                 assert cat.stdout is not None
@@ -144,7 +144,7 @@ class TestStopped:
                               check=False).returncode == 0
 
     def test_a_hub_ends_when_told_to_though_nobody_reads(self, full_pipe: tuple[int, int], tmp_path: Path) -> None:
-        with (tmp_path / "log").open("w") as log, subprocess.Popen(
+        with (tmp_path / "log").open("w") as log, commands.child(
                 [*MINER, "hub", "--sandbox", "-a", "scrypt:16"], stdout=full_pipe[1], stderr=log) as process:
             await_line(tmp_path / "log", "New work")
             process.terminate()
@@ -176,8 +176,8 @@ class TestStopped:
     def test_ctrl_s_stops_the_terminal_only(self) -> None:
         master, slave = os.openpty()
         try:
-            with subprocess.Popen([*SANDBOX], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-                                  preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) as process:
+            with commands.child([*SANDBOX], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+                                preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) as process:
                 said = b""
                 while b"accepted: " not in said:
                     said += os.read(master, 4096)
@@ -217,7 +217,7 @@ class TestStopped:
         """Whoever shares a terminal or pipe with us may do so, and a full one then is an error to Python."""
         reader, writer = full_pipe
         os.set_blocking(writer, False)
-        with subprocess.Popen([*SANDBOX, "-D", "--seconds", "2"], stderr=writer) as process:
+        with commands.child([*SANDBOX, "-D", "--seconds", "2"], stderr=writer) as process:
             said = b""
             while b"Done: " not in said:
                 said += os.read(reader, 256)
@@ -458,8 +458,8 @@ class TestCharactersThatTheOutputLacks:
 
     def test_a_miner_of_any_name_at_a_hub(self) -> None:
         environ = {**os.environ, "PYTHONIOENCODING": "cp1252", "MINER_TOKEN": "token"}
-        with subprocess.Popen([*MINER, "hub", "--sandbox", "-a", "scrypt:16", "-D"], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, env=environ) as hub:
+        with commands.child([*MINER, "hub", "--sandbox", "-a", "scrypt:16", "-D"], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, env=environ) as hub:
             assert hub.stdout is not None and hub.stderr is not None
             url = hub.stdout.readline().split()[-1].decode()
             with commands.running("-a", "scrypt:16", "-t", "1", "-o", url, "-u", "☃", "-p", "token"):

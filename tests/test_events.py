@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from commands import LIMIT, interrupt, run, running, wait_for
+from commands import LIMIT, child, interrupt, run, running, wait_for
 from hub_players import make_job
 from miner.core.events import BlockFound, Hashrate, MinerEvent, NewJob, ShareDone, Started, Totals, Trouble
 from miner.core.model import ShareResult, ShareStatus
@@ -169,7 +169,7 @@ def test_a_place_that_cant_be_written_is_a_usage_error(tmp_path: Path) -> None:
 
 def test_a_reader_that_goes_away_ends_the_run_in_order() -> None:
     command = [sys.executable, "-m", "miner", *SANDBOX, "--events", "-"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         checked(process.stdout.readline())
         process.stdout.close()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import interrupt, wait_for
+from commands import child, interrupt, wait_for
 from miner.front.process import ONE_WISH_SECONDS, hide_secrets, secret_spans, stopping_on_signals
 from stratum_pool import Miner, Pool, within_limit
 from stratum_samples import REGTEST_JOB
@@ -54,7 +54,7 @@ def test_ps_shows_no_password() -> None:
             "sys.stdin.read()")
     args = ["-u", "alice", "-p", SECRET, "--userpass=älice:" + SECRET, "-q"]
     command = [sys.executable, "-c", code, *args]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with child(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"True\n"
         shown = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode()
@@ -151,8 +151,8 @@ def test_timeout_signals_twice_and_the_end_is_in_order(args: tuple[str, ...], wo
     program = shutil.which("timeout")
     if program is None:
         pytest.skip("needs the program timeout (coreutils)")
-    with subprocess.Popen([program, "600", sys.executable, "-m", "miner", *args], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as process:
+    with child([program, "600", sys.executable, "-m", "miner", *args], stdout=subprocess.PIPE,
+               stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as process:
         wait_for(process, words)
         done = interrupt(process, signal.Signals[number])
     assert done.status == (130 if "--switches" in args else 0)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ccore import ROOT
-from commands import LIMIT
+from commands import LIMIT, child
 from miner.engine.cpus import allowed_cpus
 from outside import built_with
 
@@ -32,8 +32,8 @@ def top(header: bytes) -> int:
 def test_a_kernel_that_errs_once_in_a_million_hashes_is_found_on_the_right_cpu(package: Path) -> None:
     told: list[dict[str, Any]] = []
     environ = os.environ | {"PYTHONPATH": str(package), "MINER_FAULTY_CPU": str(FAULTY_CPU)}
-    with subprocess.Popen([sys.executable, "-m", "miner", "screen", "-a", "sha256d", "--seconds", "600", "--json",
-                           "--nice", "0"], env=environ, stdout=subprocess.PIPE, text=True) as process:
+    with child([sys.executable, "-m", "miner", "screen", "-a", "sha256d", "--seconds", "600", "--json",
+                "--nice", "0"], env=environ, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             told.append(json.loads(line))
@@ -65,9 +65,9 @@ def test_a_sound_kernel_of_that_package_is_found_sound(package: Path) -> None:
     """The planted fault is what was found: without it there is none."""
     environ = os.environ | {"PYTHONPATH": str(package)}
     environ.pop("MINER_FAULTY_CPU", None)
-    with subprocess.Popen([sys.executable, "-m", "miner", "screen", "-a", "sha256d", "--cpu", str(FAULTY_CPU), "--nice",
-                           "0", "--seconds", "600", "--json"], env=environ, stdout=subprocess.PIPE,
-                          text=True) as process:
+    with child([sys.executable, "-m", "miner", "screen", "-a", "sha256d", "--cpu", str(FAULTY_CPU), "--nice",
+                "0", "--seconds", "600", "--json"], env=environ, stdout=subprocess.PIPE,
+               text=True) as process:
         assert process.stdout is not None
         told = []
         for line in process.stdout:

@@ -9,7 +9,7 @@ from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
-MAX_WHEEL_BYTES = 400_000
+MAX_WHEEL_BYTES = 700_000
 GLIBC = (2, 17)
 LIBRARIES = {
     "manylinux": re.compile(r"libc\.so\.6|libpthread\.so\.0|libm\.so\.6|ld-linux-[a-z0-9-]+\.so\.[12]"),
