@@ -42,7 +42,7 @@ def matching(pattern: str, lines: list[str]) -> list[str]:
 
 
 def test_a_run_on_the_sandbox_tells_everything_in_minerds_words() -> None:
-    done = run_here(*SANDBOX, "--seconds", "1")
+    done = run_here(*SANDBOX, "--blocks", "5")
     assert done.status == 0
     assert done.out == []
     assert all(STAMP.match(line) for line in done.err)
@@ -55,13 +55,13 @@ def test_a_run_on_the_sandbox_tells_everything_in_minerds_words() -> None:
 
 
 def test_quiet_leaves_out_threads() -> None:
-    lines = run_here(*SANDBOX, "--seconds", "0.5", "-q").lines
+    lines = run_here(*SANDBOX, "--blocks", "5", "-q").lines
     assert not [line for line in lines if line.startswith("thread 0:")]
     assert [line for line in lines if line.startswith("accepted:")]
 
 
 def test_debug_tells_jobs() -> None:
-    assert [line for line in run_here(*SANDBOX, "--seconds", "0.5", "-D").lines if line.startswith("DEBUG: job")]
+    assert [line for line in run_here(*SANDBOX, "--blocks", "5", "-D").lines if line.startswith("DEBUG: job")]
 
 
 @pytest.mark.parametrize("args", [

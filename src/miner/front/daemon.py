@@ -3,7 +3,6 @@ told."""
 
 import argparse
 import os
-import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -60,7 +59,11 @@ class Systemd:
         self._send("STOPPING=1")
 
     def _send(self, *lines: str) -> None:
-        if not self._address.startswith(("/", "@")) or not hasattr(socket, "AF_UNIX"):
+        if not self._address.startswith(("/", "@")):
+            return
+        import socket  # which a miner without systemd doesn't load
+
+        if not hasattr(socket, "AF_UNIX"):
             return
         address = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
