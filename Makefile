@@ -15,7 +15,7 @@ ROUNDS ?= 1
 TESTS ?= tests
 BIN := .venv/bin
 # On all CPUs; what is in one file, or starts a cluster, one after the other (tests/conftest.py).
-PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --no-loadscope-reorder --durations=30
 INSTALL := $(BIN)/python -m pip install --quiet --no-build-isolation --editable
 
 .PHONY: help demo test build quick loop check coverage fuzz exhaustive speed race counts load wheels pythons compilers \

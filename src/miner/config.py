@@ -36,7 +36,7 @@ class AuxConfig:
 class SourceConfig:
     """Where work comes from. There is no default pool, user or address: without `url`, only `sandbox` will do.
 
-    url             stratum+tcp://host:port (pool or hub), stratum+tcps:// or stratum+ssl:// (the same over TLS),
+    url             stratum+tcp://host:port (pool or hub), stratum+tcps:// or stratum+ssl:// (stratum over TLS),
                     http(s)://host:port/ (node)
     username        pool user, or RPC user
     password        never shown: repr leaves it out

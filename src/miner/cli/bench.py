@@ -128,7 +128,7 @@ def parser() -> Parser:
         help=f"{forms()}; may be given more than once (default: each of them)")
     add("--kernel", default="", metavar="NAME", help="only this kernel")
     add("-t", "--threads", type=threads, default=0, metavar="N",
-        help="only with so many threads (default: with one, and with one for each CPU)")
+        help="only with N threads (default: with one, and with one for each CPU)")
     add("--no-pin", dest="pin", action="store_false", help="don't bind threads to CPUs")
     add("--seconds", type=some_seconds, default=0.5, metavar="N", help="length of each measurement (default: 0.5)")
     add("--rounds", type=integer(1, 1000), default=5, metavar="N", help="number of rounds (default: 5)")

@@ -64,7 +64,7 @@ output:
 
 environment:
   MINER_PASSWORD      the password for the pool or node, unless an option gives one
-  MINER_AUX_PASSWORD  the same for the node of --aux
+  MINER_AUX_PASSWORD  the password for the node of --aux
   MINER_KERNEL        a kernel's name, as --kernel takes it
   One that is set, but empty, is an error, as is an option; -u '' and -p '' mean no user and an empty password.
 

@@ -153,11 +153,11 @@ def add_run_options(parser: Parser, seconds_default: float | None = 0.0, default
     group = parser.add_argument_group("run")
     add = group.add_argument
     add("--seconds", type=seconds, default=seconds_default, metavar="N",
-        help=f"stop after so many seconds; 0: run until stopped (default: {default_text})")
+        help=f"stop after N seconds; 0: run until stopped (default: {default_text})")
     add("--check", action="store_true",
         help="say what would be done and who would be paid, connect to nothing, and end")
     add("--blocks", type=integer(0, 1_000_000), default=0, metavar="N",
-        help="stop after so many blocks that the chain has taken; 0: run until stopped (default: 0)")
+        help="stop after N blocks that the chain has taken; 0: run until stopped (default: 0)")
     add("-q", "--quiet", action="store_true", help="leave out the hashrate of each thread")
     add("-D", "--debug", action="store_true", help="say more")
     add("-c", "--config", action=ConfigFile, metavar="FILE",

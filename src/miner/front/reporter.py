@@ -19,7 +19,7 @@ class Reporter(Protocol[Event]):
 
 
 class HubReporter(Reporter[HubEvent], Protocol):
-    """A Reporter for a hub, with so many events that those without a line are better not kept."""
+    """A Reporter for a hub, whose events are so many that those without a line are better not kept."""
 
     def wants(self, event: HubEvent, /) -> bool:
         """Whether there may be lines for an event. May be asked in any thread."""

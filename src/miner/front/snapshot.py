@@ -80,7 +80,7 @@ class Snapshot:
                         yet, as while a miner starts
     trouble             why there is no contact with the source, "" where there is
     share_difficulty    of the newest job, in the algorithm's own scale; 0: there was none yet
-    network_difficulty  likewise of a block
+    network_difficulty  of a block on it, in the same scale
     share_seconds       how long a share takes on average at this hashrate, None where that isn't known; of the source,
     block_seconds       not of a hub's miner; and a block
     height              of the block that is mined, None where the source doesn't say it

@@ -14,7 +14,7 @@ from miner.hub.connection import GOODBYE_SECONDS, Connection
 from miner.loop import files_for
 from miner.wrong_door import Speech
 
-BACKLOG = 4096  # connections that wait in the system, as far as it lets so many (net.core.somaxconn)
+BACKLOG = 4096  # connections that wait in the system, as far as it allows (net.core.somaxconn)
 AT_ONCE = 64  # that are taken in before the loop is free for others
 BUSY_SECONDS = 0.05  # from one look to the next whether there is room
 PAUSE_SECONDS = 1.0  # after the system has refused one
@@ -26,8 +26,8 @@ _NO_TLS = {"WRONG_VERSION_NUMBER": Speech.STRATUM, "HTTP_REQUEST": Speech.HTTP} 
 
 
 def room_for(miners: int) -> tuple[int, str]:
-    """How many of so many connections this process may have open, and a line where that is less. Raises the process's
-    soft limit of file descriptors as far as that takes and the hard limit allows."""
+    """How many of the wanted connections this process may have open, and a line where it is less than all. Raises the
+    process's soft limit of file descriptors as far as that takes and the hard limit allows."""
     limit = files_for(miners + RESERVED)
     if limit >= miners + RESERVED:
         return miners, ""

@@ -28,7 +28,7 @@ RETUNE_ROUNDS = 4  # in which all miners have their turn, and
 RETUNED_LEAST = 100  # miners at least in each; and at most
 RETUNED_AT_ONCE = 1000  # miners: what that takes is bounded, however many there are
 STEP_SECONDS = 0.002  # for which miners are served before the loop is free for others, or, where that is longer,
-STEP_SHARE = 2.0  # so many times as long as it was busy with others in between
+STEP_SHARE = 2.0  # how many times as long as it was busy with others in between
 VERDICT_SECONDS = 2.0  # at the end, for verdicts that are still out
 
 
@@ -117,8 +117,8 @@ class Hub:
         return self._floor.summary()
 
     async def stop_miners(self, reason: str, wait: float = 5.0) -> None:
-        """Send the miners home: ours are told and have so many seconds to report a last time, others are hung up on.
-        Whoever comes later is sent away likewise."""
+        """Send the miners home: ours are told, and have `wait` seconds to report a last time; others are hung up on.
+        Whoever comes later is sent away, too."""
         self._floor.stopping = reason
         async for connection in self._each():
             with connection.acting():

@@ -36,8 +36,8 @@ class Layout:
 
     @classmethod
     def of(cls, extranonce2_size: int, miners: int = 1) -> "Layout":
-        """The cut for a source's extranonce2 of so many bytes, with slices for so many miners where it can be. Raises
-        SourceError where it is too small to share."""
+        """The cut for a source's extranonce2 of this size in bytes, with slices for this number of miners where it
+        can be. Raises SourceError where it is too small to share."""
         if extranonce2_size < MIN_EXTRANONCE2_SIZE:
             raise SourceError(f"the source's extranonce2_size is {extranonce2_size}: a hub needs at least "
                               f"{MIN_EXTRANONCE2_SIZE} to give each miner its own slice; mine there without a hub")

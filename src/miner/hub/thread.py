@@ -90,7 +90,7 @@ class HubThread:
         return self._hub.summary()
 
     def stop_miners(self, reason: str, wait: float = 5.0) -> None:
-        """Send the miners home: ours are told and have so many seconds to report a last time, others are hung up on.
+        """Send the miners home: ours are told, and have `wait` seconds to report a last time; others are hung up on.
         Returns when all have left."""
         if self._loop is None or not self._thread.is_alive():
             return

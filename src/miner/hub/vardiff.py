@@ -16,9 +16,9 @@ from miner.core.model import Job
 from miner.core.target import MAX_TARGET, difficulty_to_target, expected_hashes, target_to_difficulty
 
 EASIEST_TARGET = MAX_TARGET >> 1  # every other hash: an easier one would tell nothing
-QUICK_SHARES = 8  # so many much faster than wanted are reason enough for a harder target
-WINDOW_SHARES = 16  # else this many intervals are waited for: fewer are mostly luck
-REPORT_SECONDS = 60.0  # a reported hashrate counts for so long
+QUICK_SHARES = 8  # shares that come much faster than wanted: reason enough for a harder target
+WINDOW_SHARES = 16  # intervals that are waited for otherwise: fewer are mostly luck
+REPORT_SECONDS = 60.0  # how long a reported hashrate counts
 TOLERANCE = 1.5  # a change smaller than this factor isn't worth a message
 MAX_RAISE, MAX_EASE = 16.0, 8.0
 
@@ -38,7 +38,8 @@ def hashes_at(difficulty: float, algorithm: Algorithm) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ShareTarget:
-    """What a miner is told (`difficulty`) and what its shares are judged by (`target`): exactly the same thing."""
+    """A share target in both its forms, which say exactly the same: the difficulty that a miner hears, and the target
+    that its shares are judged by."""
 
     difficulty: float
     target: int

@@ -14,7 +14,7 @@ from miner.status.body import Body
 
 STEP = 50  # rows without a pause: one or two milliseconds
 PAUSE_SHARE = 1.5  # how long the pause is, by what the step took
-AGE_SHARE = 20.0  # rows are made anew after so many times as long as making them took
+AGE_SHARE = 20.0  # rows are made anew when this many times as long has passed as making them took
 LEAST_AGE = 2.0  # seconds
 SERIES = 200  # miners that metrics have series of their own for
 
