@@ -2,7 +2,9 @@
 whatever a test wants to have said."""
 
 import asyncio
+import hashlib
 import json
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any, ClassVar
@@ -73,6 +75,18 @@ def solve(job: Job, extranonce2: int = 0, most: int | None = None, above: int = 
         if above < hash_value(job.algorithm.hash(share.header)) <= (job.share_target if most is None else most):
             return share
     raise AssertionError("nothing found")
+
+
+def proof(share: Share) -> bytes:
+    """A share's hash, worked out from what the source issued and the share brought, with hashlib alone."""
+    def sha256d(data: bytes) -> bytes:
+        return hashlib.sha256(hashlib.sha256(data).digest()).digest()
+
+    job, work = share.job, share.work
+    root = sha256d(job.coinbase1 + job.extranonce1 + work.extranonce2 + job.coinbase2)
+    for node in job.merkle_branch:
+        root = sha256d(root + node)
+    return sha256d(struct.pack("<I32s32sIII", work.version, job.prev_hash, root, work.ntime, job.nbits, share.nonce))
 
 
 class RawMiner:

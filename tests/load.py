@@ -9,13 +9,11 @@ CPUs or more; CPU time for a share does on a busy one as well."""
 import argparse
 import asyncio
 import contextlib
-import hashlib
 import json
 import os
 import signal
 import socket
 import statistics
-import struct
 import subprocess
 import sys
 import threading
@@ -25,8 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hub_players import SHA256D, TOKEN, ScriptedSource, make_job
-from miner.core.model import Share
+from hub_players import SHA256D, TOKEN, ScriptedSource, make_job, proof
 from miner.core.target import difficulty_to_target
 from miner.hub import Hub, HubConfig
 
@@ -276,18 +273,6 @@ def term(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
         time.sleep(8)
         yield "term/seconds", hub.end()
         swarm.figures()
-
-
-def proof(share: Share) -> bytes:
-    """A share's hash by hashlib alone, from what the source issued and the share brought."""
-    def sha256d(data: bytes) -> bytes:
-        return hashlib.sha256(hashlib.sha256(data).digest()).digest()
-
-    job, work = share.job, share.work
-    root = sha256d(job.coinbase1 + job.extranonce1 + work.extranonce2 + job.coinbase2)
-    for node in job.merkle_branch:
-        root = sha256d(root + node)
-    return sha256d(struct.pack("<I32s32sIII", work.version, job.prev_hash, root, work.ntime, job.nbits, share.nonce))
 
 
 def up(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:

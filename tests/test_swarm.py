@@ -3,12 +3,10 @@
 Its servers are hubs of this package and, in test_pool.py, a pool of somebody else's."""
 
 import asyncio
-import hashlib
 import json
 import random
 import resource
 import socket
-import struct
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +15,9 @@ from typing import Any
 import pytest
 
 from commands import run, run_here, running
-from hub_players import SHA256D, TOKEN, ScriptedSource, Watched, make_job, with_hub
+from hub_players import SHA256D, TOKEN, ScriptedSource, Watched, make_job, proof, with_hub
 from miner.config import SourceConfig
 from miner.core.errors import UsageError
-from miner.core.model import Share
 from miner.core.target import MAX_TARGET
 from miner.hub.events import HubSnapshot
 from miner.swarm.book import MAX_KINDS, MAX_POINTS, Book
@@ -42,18 +39,6 @@ def against_hub(play: Callable[[Watched, ScriptedSource], Any], *, miners: int =
     with_hub(lambda: ScriptedSource(make_job(hashes=1 << 40, share_hashes=64)), play, start_difficulty=EASY,
              least_difficulty=EASY, max_shares_per_second=1e6, seconds_per_share=miners / shares,
              messages_per_second=1e4)
-
-
-def proof(share: Share) -> bytes:
-    """A share's hash, worked out from what the source issued and the share brought, with hashlib alone."""
-    def sha256d(data: bytes) -> bytes:
-        return hashlib.sha256(hashlib.sha256(data).digest()).digest()
-
-    job, work = share.job, share.work
-    root = sha256d(job.coinbase1 + job.extranonce1 + work.extranonce2 + job.coinbase2)
-    for node in job.merkle_branch:
-        root = sha256d(root + node)
-    return sha256d(struct.pack("<I32s32sIII", work.version, job.prev_hash, root, work.ntime, job.nbits, share.nonce))
 
 
 async def until(wanted: Callable[[], bool]) -> None:

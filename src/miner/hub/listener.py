@@ -11,6 +11,7 @@ from miner.core.errors import UsageError
 from miner.core.source import Notice
 from miner.core.text import one_line
 from miner.hub.connection import GOODBYE_SECONDS, Connection
+from miner.listening import listening_sockets
 from miner.loop import files_for
 from miner.wrong_door import Speech
 
@@ -66,18 +67,9 @@ class Listener:
     async def open(cls, name: str, port: int, host: Host, tell: Callable[[Notice], None], ready: Callable[[], bool],
                    tls: ssl.SSLContext | None = None) -> "Listener":
         """Listen on all addresses of a host's `name`. Raises UsageError where that can't be done."""
-        sockets: list[socket.socket] = []
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM,
-                                                                 flags=socket.AI_PASSIVE)
-            for family, *_, address in dict.fromkeys(found):
-                listening = socket.create_server((address[0], port, *address[2:]), family=family, backlog=BACKLOG)
-                listening.setblocking(False)
-                sockets.append(listening)
-                port = listening.getsockname()[1]
+            sockets = await listening_sockets(name, port, BACKLOG)
         except OSError as error:
-            for listening in sockets:
-                listening.close()
             reason = one_line(error.strerror or str(error))
             raise UsageError(f"the hub can't listen on {name} port {port}: {reason}") from None
         return cls(sockets, host, tell, ready, tls)

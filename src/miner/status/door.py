@@ -18,8 +18,8 @@ IDLE_SECONDS = 10.0  # for a whole request, from its first byte or the last answ
 HANDSHAKE_SECONDS = 10.0
 CONNECTIONS_PER_SECOND, CONNECTIONS_AT_ONCE = 50.0, 100.0
 _REFUSED_SECONDS = 1.0  # pause after the system has refused a connection
+BACKLOG = 128  # connections that wait in the system
 _FULL_SECONDS = 0.05  # from one look to the next whether there is room
-_BACKLOG = 128
 
 
 class Pace:
@@ -117,20 +117,3 @@ class Door:
                 lambda: Guest(self, self._server()), connection, ssl=self._context, ssl_handshake_timeout=seconds)
         except OSError:  # no TLS, too slow, gone
             connection.close()
-
-
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Sockets that listen on all of a host's addresses, on one port. Raises OSError."""
-    sockets: list[socket.socket] = []
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, *_, address in dict.fromkeys(found):
-            listening = socket.create_server((address[0], port, *address[2:]), family=family, backlog=_BACKLOG)
-            listening.setblocking(False)
-            sockets.append(listening)
-            port = listening.getsockname()[1]
-    except OSError:
-        for listening in sockets:
-            listening.close()
-        raise
-    return sockets

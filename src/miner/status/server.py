@@ -14,9 +14,10 @@ from aiohttp import web
 from miner.core.errors import UsageError
 from miner.front.facts import Facts
 from miner.front.settings import StatusSettings
+from miner.listening import listening_sockets
 from miner.loop import run_loop
 from miner.status.access import Gate, Hosts
-from miner.status.door import Door, listen
+from miner.status.door import BACKLOG, Door
 from miner.status.feed import Feed
 from miner.status.routes import Routes
 from miner.tls import ServerTls, TlsFiles
@@ -68,7 +69,7 @@ class StatusServer:
         settings = self._settings
         context = _context(settings.tls) if settings.tls else None
         try:
-            sockets = listen(settings.host, settings.port)
+            sockets = await listening_sockets(settings.host, settings.port, BACKLOG)
         except OSError as error:
             raise UsageError(f"--status: can't listen on {settings.host} port {settings.port}: "
                              f"{error.strerror or error}") from None
