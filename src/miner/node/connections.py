@@ -86,6 +86,7 @@ class Connections:
             for start in range(0, len(request), _CHUNK):
                 connection.writer.write(request[start:start + _CHUNK])
                 await connection.writer.drain()
+                await asyncio.sleep(0)  # drain goes straight on while the kernel takes what it is given
             while answer is None:
                 data = await connection.reader.read(_CHUNK)
                 answer = parser.feed(data) if data else parser.end()

@@ -4,7 +4,7 @@ Source: RFC 9112 (HTTP/1.1: status line, header fields, chunked coding, persiste
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from miner.core.errors import ProtocolError
@@ -14,6 +14,7 @@ MAX_ANSWER_SIZE = 64 << 20  # a full 4 MB block is 8 MB of hexadecimal digits in
 
 _MAX_HEAD_SIZE = 1 << 16
 _MAX_LINE_SIZE = 1 << 10  # of a chunk's size
+_PIECE = 1 << 16  # bytes from which on a piece of a body is left as it is: one that grows is copied again and again
 _START = b"HTTP/1."
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) (\d{3})(?: (.*))?")
@@ -22,13 +23,24 @@ _STATUS_LINE = re.compile(r"HTTP/1\.([01]) (\d{3})(?: (.*))?")
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One HTTP answer. `headers` has its fields with names in lower case; `kept`: the server leaves the connection
-    open for another request."""
+    open for another request. The body comes in `pieces`: to join megabytes takes time that an event loop hasn't."""
 
     status: int
     reason: str
     headers: Mapping[str, str]
-    body: bytes | bytearray
+    pieces: Sequence[bytes | bytearray]
     kept: bool
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body."""
+        return sum(map(len, self.pieces))
+
+    def body(self, most: int | None = None) -> bytes:
+        """The whole body, or its first `most` bytes."""
+        if most is None:
+            return b"".join(self.pieces)
+        return b"".join(self.pieces[:-(-most // _PIECE)])[:most]  # each piece but the last has _PIECE bytes or more
 
 
 class AnswerParser:
@@ -36,7 +48,8 @@ class AnswerParser:
 
     def __init__(self) -> None:
         self._buffer = bytearray()  # received, and not yet part of the body
-        self._body = bytearray()
+        self._pieces: list[bytearray] = []  # of the body
+        self._size = 0  # bytes of the body
         self._head: tuple[int, int, str, dict[str, str]] | None = None  # HTTP/1's minor version, status, reason, fields
         self._left: int | None = None  # bytes until the end of the body, or of its chunk; None: not known
         self._chunked = self._trailer = False
@@ -47,7 +60,7 @@ class AnswerParser:
         WrongDoorError where it is stratum or TLS."""
         self.begun = True
         self._buffer += data
-        _check_size(len(self._body) + len(self._buffer))
+        _check_size(self._size + len(self._buffer))
         if self._head is None and not self._read_head():
             return None
         return self._answer() if (self._read_chunks() if self._chunked else self._read_body()) else None
@@ -101,12 +114,18 @@ class AnswerParser:
 
     def _read_body(self) -> bool:
         taken = len(self._buffer) if self._left is None else min(self._left, len(self._buffer))
-        self._body += self._buffer[:taken]
-        del self._buffer[:taken]
+        self._take_body(taken)
         if self._left is None:
             return False
         self._left -= taken
         return not self._left
+
+    def _take_body(self, size: int) -> None:
+        if not self._pieces or len(self._pieces[-1]) >= _PIECE:
+            self._pieces.append(bytearray())
+        self._pieces[-1] += self._buffer[:size]
+        self._size += size
+        del self._buffer[:size]
 
     def _read_chunks(self) -> bool:
         """Each chunk is a line with its size, that many bytes, and an empty line; the last has none, and fields may
@@ -114,8 +133,7 @@ class AnswerParser:
         while True:
             if self._left:
                 taken = min(self._left, len(self._buffer))
-                self._body += self._buffer[:taken]
-                del self._buffer[:taken]
+                self._take_body(taken)
                 self._left -= taken
                 if self._left:
                     return False
@@ -144,7 +162,7 @@ class AnswerParser:
         wish = fields.get("connection", "").lower()
         ends_itself = self._chunked or self._left is not None
         kept = ends_itself and not self._buffer and ("close" not in wish if minor else "keep-alive" in wish)
-        return Answer(status, reason, fields, self._body, kept)
+        return Answer(status, reason, fields, self._pieces, kept)
 
 
 def _check_size(size: int) -> None:

@@ -90,17 +90,18 @@ def decode_answer(answer: Answer, request_id: int, again: bool = False,
     for HTTP, ProtocolError for anything else, and what `parse` does."""
     if answer.status in (401, 403):  # whatever the body says
         raise HttpError(answer.status, one_line(answer.reason))
+    body = answer.body()
     try:
-        decoded = json.loads(answer.body, parse_constant=_refuse_constant, object_hook=_let_others_run)
+        decoded = json.loads(body, parse_constant=_refuse_constant, object_hook=_let_others_run)
     except (ValueError, RecursionError):
-        if speech := speech_in_page(answer.body[:_MAX_TEXT]):
+        if speech := speech_in_page(body[:_MAX_TEXT]):
             raise WrongDoorError(speech) from None
-        if speech_of(answer.body[:_MAX_TEXT]) is Speech.HTTP and _is_web_page(answer.status):
-            page = HttpError(answer.status, one_line(answer.reason), _words(answer.body))
+        if speech_of(body[:_MAX_TEXT]) is Speech.HTTP and _is_web_page(answer.status):
+            page = HttpError(answer.status, one_line(answer.reason), _words(body))
             raise ProtocolError(f"a web page ({page}) and no answer of a node: is this really a node's RPC port, "
                                 "and its path?") from None
         if answer.status != 200:
-            raise HttpError(answer.status, one_line(answer.reason), _words(answer.body)) from None
+            raise HttpError(answer.status, one_line(answer.reason), _words(body)) from None
         raise ProtocolError("the answer is no JSON: is this really a node's RPC port?") from None
     result = _result(decoded, request_id, answer.status)
     return Reply(parse(result) if parse else result, answer.headers, again)

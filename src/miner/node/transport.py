@@ -117,8 +117,8 @@ class NodeRpc:
         if self._on_traffic:
             self._tell(True, request[request.index(b"\r\n\r\n") + 4:][:_MAX_TOLD])  # the head holds credentials
         answer, again = await self._connections.ask(request)
-        self._tell(False, answer.body[:_MAX_TOLD])
-        return await _aside(len(answer.body), decode_answer, answer, request_id, again, parse)
+        self._tell(False, answer.body(_MAX_TOLD))
+        return await _aside(answer.size, decode_answer, answer, request_id, again, parse)
 
     def _tell(self, sent: bool, body: bytes | bytearray) -> None:
         if self._on_traffic:
