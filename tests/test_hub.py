@@ -376,6 +376,24 @@ def test_no_share_that_the_source_pays_for_is_asked_to_be_harder() -> None:
     scripted(play, make_job(hashes=1 << 40, share_hashes=500))
 
 
+def test_while_there_is_no_work_shares_become_no_easier() -> None:
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        player = watched.player("p")
+        await player.job()
+        await player.source.report(MinerReport("test", 1, 1000, 5000.0))
+        before = await player.job(lambda job: job.share_target < MAX_TARGET // 9000)
+        source.push(Disconnected("gone", 1.0))
+        await watched.heard(Disconnected)
+        for number in range(3):  # a miner at rest: what it reports sinks
+            await player.source.report(MinerReport("test", 1, 1000, 5.0 / (number + 1)))
+        await watched.heard(MinerReported, lambda event: event.miner.hashrate == 5.0 / 3)
+        source.push(make_job("b", 2, hashes=1 << 40))
+        after = await player.job(lambda job: job.prev_hash != before.prev_hash)
+        assert after.share_target == before.share_target
+
+    scripted(play, make_job(hashes=1 << 40))
+
+
 def test_one_block_on_a_previous_hash_is_enough() -> None:
     """On a chain where every hash is nearly a block: the source sees one candidate, the rest is stale at once."""
     async def play(watched: Watched, source: ScriptedSource) -> None:

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from hub_players import make_job
 from miner.core.algorithm import Algorithm
 from miner.core.target import MAX_TARGET, difficulty_to_target, expected_hashes, target_to_nbits
-from miner.hub.vardiff import EASIEST_TARGET, MAX_EASE, MAX_RAISE, Vardiff, share_target, start_hashes
+from miner.hub.vardiff import (
+    EASIEST_TARGET,
+    MAX_EASE,
+    MAX_RAISE,
+    QUICK_SHARES,
+    Vardiff,
+    share_target,
+    start_hashes,
+)
 
 SHA256D, SCRYPT = Algorithm.parse("sha256d"), Algorithm.parse("scrypt")
 
@@ -95,11 +103,35 @@ def test_a_report_sets_it_at_once() -> None:
 
 def test_steps_are_bounded() -> None:
     vardiff = Vardiff(start_hashes(SCRYPT), 0.0)
-    for reported, bound in ((1e15, MAX_RAISE), (0.0, 1 / MAX_EASE)):
+    for reported, bound in ((1e15, MAX_RAISE), (1e-3, 1 / MAX_EASE)):
         before = vardiff.hashes_per_share
         vardiff.report(reported, 1.0)
         assert vardiff.retune(1.0, 2.0)
         assert vardiff.hashes_per_share == pytest.approx(before * bound)
+
+
+def test_a_miner_that_reports_nothing_yet_is_given_no_easier_shares() -> None:
+    """Miners of ours report once before they hash anything. Their first shares come fast all the same."""
+    vardiff = Vardiff(start_hashes(SCRYPT), 0.0)
+    vardiff.report(0.0, 0.0)
+    assert not vardiff.retune(0.0, 2.0)
+    for number in range(1, 40):
+        before = vardiff.hashes_per_share
+        vardiff.submitted(int(MAX_TARGET / before))
+        vardiff.retune(number / 100, 2.0)
+        assert vardiff.hashes_per_share >= before
+    assert vardiff.hashes_per_share > 4 * start_hashes(SCRYPT)
+
+
+def test_shares_that_come_fast_are_not_made_easier_by_a_low_report() -> None:
+    vardiff = Vardiff(start_hashes(SCRYPT), 0.0)
+    vardiff.report(1.0, 0.0)
+    for _ in range(QUICK_SHARES):
+        vardiff.submitted(MAX_TARGET // 4096)
+    assert vardiff.in_a_hurry(0.1, 2.0)
+    before = vardiff.hashes_per_share
+    assert vardiff.retune(0.1, 2.0)
+    assert vardiff.hashes_per_share > before
 
 
 def test_an_old_report_counts_no_more() -> None:

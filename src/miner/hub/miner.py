@@ -248,7 +248,7 @@ class HubMiner:
         if self._row is not None and not self._left:
             self._floor.roster.report(self._row, report)
             self._floor.emit(MinerReported(self._row.stats()))
-            if self._vardiff is not None:
+            if self._vardiff is not None and self._floor.job is not None:
                 self._vardiff.report(report.hashrate, time.monotonic())
                 self.retune()
 
@@ -258,10 +258,13 @@ class HubMiner:
         job, layout, now = self._floor.job, self._floor.layout, time.monotonic()
         if self._vardiff is None or self._row is None or self._left or layout is None:
             return
+        if job is None:
+            self._vardiff.resume(now)  # without work it is at rest
+            return
         changed = self._vardiff.retune(now, self._floor.seconds_per_share)
         self._estimate(self._vardiff.hashrate(now))
         changed = changed or self._told_refused != self._floor.judge.offer.refused
-        if not changed or job is None or self._given_again(job) >= layout.editions - 1:
+        if not changed or self._given_again(job) >= layout.editions - 1:
             return
         if self._told is None or not self._floor.target_for(job, self._vardiff, now).allows(self._told):
             self.give(clean=False)

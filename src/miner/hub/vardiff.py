@@ -88,7 +88,7 @@ class Vardiff:
         self._submitted = 0.0  # hashes that all shares would stand for, were they good
 
     def resume(self, now: float) -> None:
-        """The miner is back: the time that it was away says nothing of its speed."""
+        """The miner was away, or had no work until now: that time says nothing of its speed."""
         self._restart(now)
 
     def submitted(self, target: int) -> None:
@@ -101,8 +101,9 @@ class Vardiff:
         self._hashes += expected_hashes(target)
 
     def report(self, hashrate: float, now: float) -> None:
-        """The miner's own word on its speed, H/s."""
-        self._reported = (hashrate, now)
+        """The miner's own word on its speed, H/s. 0 is none: it has only just begun, or rests."""
+        if hashrate > 0:
+            self._reported = (hashrate, now)
 
     def hashrate(self, now: float) -> float:
         """The best guess, H/s; 0 while nothing is known. A report is believed until the shares say at least twice it:
@@ -129,6 +130,8 @@ class Vardiff:
         # A window without a share still says that the miner is slower than this.
         seen = max(self._submitted, self.hashes_per_share / 2) / max(elapsed, 1e-3)
         rate = self.hashrate(now) if told else seen
+        if quick:  # a report that says less is older than these shares
+            rate = max(rate, seen)
         wanted = rate * seconds_per_share
         wanted = min(max(wanted, self.hashes_per_share / MAX_EASE, self._least), self.hashes_per_share * MAX_RAISE)
         if not told or elapsed > WINDOW_SHARES * seconds_per_share:
