@@ -85,11 +85,14 @@ def test_local_mode(environ: dict[str, str], tmp_path: Path) -> None:
     """The same command, Spark in one process: one task with both cores. Its events are what their schema says, and
     count what the table does."""
     path = tmp_path / "events"
-    with job("--sandbox", "--seconds", "8", "--master", "local[2]", "--events", str(path), environ=environ) as running:
+    with job("--sandbox", "--seconds", "8", "--master", "local[2]", "--events", str(path),
+             "--write-to", str(tmp_path / "rows"), environ=environ) as running:
         assert running.wait_for(r"^worker\.\d+ on \S+: (\d) threads, kernel")[1] == "2"
         assert running.finish() == 0, running.lines
     table = summary(running.out)
     assert int(table["worker"][1]) > 0
+    for kind in ("leases", "shares"):
+        assert list((tmp_path / "rows" / kind).glob("run=*/part-00000.parquet"))
     events = list(map(json.loads, path.read_text().splitlines()))
     schema = jsonschema.Draft202012Validator(
         json.loads((files("miner.front") / "events.schema.json").read_text("utf-8")))

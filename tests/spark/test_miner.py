@@ -12,15 +12,17 @@ from miner.spark import SparkMiner
 from spark.cluster import LIGHT_JAVA, java_environment
 
 PROGRAM = """
-import json, threading
+import json, sys, threading
 from pyspark.sql import SparkSession
+from miner.core.errors import UsageError
 from miner.hub.events import HubBlock, MinerLeft
 from miner.spark import SparkMiner
 
 spark = SparkSession.builder.master("local[2]").appName("theirs").config("spark.ui.enabled", "false").getOrCreate()
 spark.range(1).count()  # Spark SQL sets a place for its tables at its first use
 before = dict(spark.sparkContext.getConf().getAll())
-with SparkMiner(spark, sandbox=True, algorithm="scrypt:16", pin=False, lease_seconds=1) as job:
+with SparkMiner(spark, sandbox=True, algorithm="scrypt:16", pin=False, lease_seconds=1,
+                write_to=sys.argv[1]) as job:
     seen = set()
     for event in job.events():
         seen.add(type(event))
@@ -29,14 +31,21 @@ with SparkMiner(spark, sandbox=True, algorithm="scrypt:16", pin=False, lease_sec
     live = job.status()
     shown = job.executors().collect()
     table, page = str(live), live._repr_html_()
+    try:
+        job.screen()
+    except UsageError as error:
+        busy = str(error)
     threading.Timer(0.1, job.stop).start()
     assert job.wait(60)
 left = [row for row in job.leases().collect()]
 shares = job.shares().collect()
 after = dict(spark.sparkContext.getConf().getAll())
-again = SparkMiner(spark, sandbox=True, algorithm="scrypt:16", pin=False, blocks=1)
+again = SparkMiner(spark, sandbox=True, algorithm="scrypt:16", pin=False, blocks=1, write_to=sys.argv[1])
 with again:
     assert again.wait(120)
+screened = again.screen(["sha256d"], 0.5, nice=None)
+kept = {name: spark.read.parquet(f"{sys.argv[1]}/{name}") for name in ("leases", "shares")}
+runs = [job, again]
 print(json.dumps({
     "running": live.running, "executors": [row.name for row in shown], "executor_hashes": sum(r.hashes for r in shown),
     "table": table, "page": page, "status": job.status().hashes, "leases": sum(row.hashes for row in left),
@@ -45,6 +54,12 @@ print(json.dumps({
     "unit": job.hashrates().schema["hashrate"].metadata, "rates": len(job.hashrates().collect()),
     "changed": sorted(dict(before.items() ^ after.items())), "count": spark.range(5).count(),
     "pool": spark.sparkContext.getLocalProperty("spark.scheduler.pool"),
+    "busy": busy, "screened": [row.mismatches for row in screened.collect()],
+    "kept": {name: sorted(row["count"] for row in kept[name].groupBy("run").count().collect()) for name in kept},
+    "told": {"leases": sorted(one.leases().count() for one in runs),
+             "shares": sorted(one.shares().count() for one in runs)},
+    "kept_hashes": kept["leases"].selectExpr("sum(hashes)").first()[0],
+    "hashes": sum(one.status().hashes for one in runs), "kept_unit": kept["leases"].schema["seconds"].metadata,
     "again": again.status().blocks >= 1}))
 """
 
@@ -52,15 +67,15 @@ print(json.dumps({
 def test_a_session_mines_in_the_background_and_stays_as_it_was(tmp_path: Path) -> None:
     environ = java_environment(tmp_path) | {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable,
                                             "JDK_JAVA_OPTIONS": LIGHT_JAVA}
-    ran = subprocess.run([sys.executable, "-c", PROGRAM], env=environ, cwd=tmp_path, text=True, capture_output=True,
-                         timeout=280, check=False)
+    ran = subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path / "rows")], env=environ, cwd=tmp_path, text=True,
+                         capture_output=True, timeout=280, check=False)
     assert ran.returncode == 0, ran.stderr
     said = json.loads(ran.stdout.splitlines()[-1])
     assert said["running"]
     assert said["executors"] == ["worker"]
     assert said["executor_hashes"] > 0
     assert "worker" in said["table"]
-    assert said["table"].splitlines()[0] in said["page"]
+    assert "<td style=\"text-align: left\">worker</td>" in said["page"]
     assert said["leases"] == said["status"] > 0, "the sum of the leases' hashes is the hub's"
     assert said["ended"]
     assert said["lease_count"] >= 2
@@ -72,6 +87,12 @@ def test_a_session_mines_in_the_background_and_stays_as_it_was(tmp_path: Path) -
     assert said["count"] == 5
     assert said["pool"] is None
     assert said["again"]
+    assert said["kept"] == said["told"], "each run has added its rows"
+    assert said["kept_hashes"] == said["hashes"]
+    assert said["kept_unit"] == {"unit": "second"}
+    assert said["busy"].startswith("screen() has the CPUs for itself")
+    assert said["screened"]
+    assert not any(said["screened"])
 
 
 @pytest.mark.parametrize(("settings", "words"), [

@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
 
 _TYPES = {str: "STRING", int: "BIGINT", float: "DOUBLE", bool: "BOOLEAN"}
 _UNITS = {"started": "seconds since 1970", "time": "seconds since 1970", "seconds": "second", "latency": "second",
           "hashrate": "hash per second", "hashes": "hash"}
+
+
+def record_type(kind: type) -> "StructType":
+    """The schema of records, dataclasses of this kind: a column for each field, with its unit in the metadata."""
+    from pyspark.sql.types import BooleanType, DataType, DoubleType, LongType, StringType, StructField, StructType
+
+    types: dict[type, type[DataType]] = {str: StringType, int: LongType, float: DoubleType, bool: BooleanType}
+    return StructType([StructField(field.name, types[_type(field)](), metadata=_unit(field.name))
+                       for field in dataclasses.fields(kind)])
 
 
 def frame(spark: "SparkSession", kind: type, rows: Sequence[Any]) -> "DataFrame":
@@ -23,8 +33,11 @@ def frame(spark: "SparkSession", kind: type, rows: Sequence[Any]) -> "DataFrame"
     values = ", ".join(f"({', '.join(_literal(getattr(row, field.name)) for field in fields)})" for row in rows)
     table = spark.sql(f"SELECT * FROM VALUES {values or f'({empty})'} AS rows({names})")
     return (table if rows else table.limit(0)).select(
-        *(col(field.name).alias(field.name, metadata={"unit": _UNITS[field.name]}) if field.name in _UNITS
-          else col(field.name) for field in fields))
+        *(col(field.name).alias(field.name, metadata=_unit(field.name)) for field in fields))
+
+
+def _unit(name: str) -> dict[str, str]:
+    return {"unit": _UNITS[name]} if name in _UNITS else {}
 
 
 def _type(field: "dataclasses.Field[Any]") -> type:

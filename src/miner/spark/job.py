@@ -20,7 +20,7 @@ from miner.spark.application import Application
 from miner.spark.driver import prepared, require_pyspark, spark_settings
 from miner.spark.failures import TaskFailure
 from miner.spark.obstacles import refuse_obstacles
-from miner.spark.run import ClusterRun, JobEvent, NobodyJoined
+from miner.spark.run import ClusterRun, JobEvent, NobodyJoined, RowsWait
 from miner.spark.settings import JobSettings, parser, read_settings, script
 from miner.spark.ship import ship
 from miner.spark.summary import MiningTimes, by_executor
@@ -117,6 +117,8 @@ class ClusterJob:
             case NobodyJoined((host, port)):
                 self._console.message("No executor has joined yet: has the cluster free cores, and can it reach "
                                       f"{host} port {port}?")
+            case RowsWait(reason):
+                self._console.message(f"Rows wait, and are tried again: {reason}")
             case _:
                 self._console.messages(self._report.lines(event))
                 self._times.take(event, time.monotonic())

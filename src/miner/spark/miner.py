@@ -1,27 +1,26 @@
 """Mining on the executors of a Spark session that is there, from a program or a notebook."""
 
-import html
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from miner.core.algorithm import Algorithm
 from miner.core.errors import UsageError
 from miner.engine.threads import start_thread
 from miner.event_queue import EventQueue
-from miner.front.hub_report import miner_table
 from miner.front.passwords import read_secret
 from miner.hub.events import HubSnapshot, MinerStats
 from miner.mining import split_settings
 from miner.sources.open import open_source
 from miner.spark.failures import TaskFailure
 from miner.spark.frames import frame
-from miner.spark.records import HashrateRow, LeaseRow, Records, ShareRow
-from miner.spark.run import ClusterRun, JobEvent, NobodyJoined, RunSettings
-from miner.spark.ship import ship
+from miner.spark.records import KEPT, HashrateRow, LeaseRow, Records, ShareRow
+from miner.spark.run import ClusterRun, JobEvent, NobodyJoined, RowsWait, RunSettings
+from miner.spark.screen_job import screen
+from miner.spark.ship import ship_with
+from miner.spark.status import JobStatus
 from miner.spark.summary import MiningTimes, by_executor
 
 if TYPE_CHECKING:
@@ -29,27 +28,6 @@ if TYPE_CHECKING:
 
 _BACKLOG = 4096
 _LEASE_SECONDS = 60.0  # other Spark jobs of the session find room so soon
-
-
-@dataclass(frozen=True, slots=True)
-class JobStatus:
-    """A moment of a job. `executors` has a row for each, whose hashrate is over its whole time of mining (H/s);
-    `hashrate` is that of the miners that are at work now. It shows itself as a table, in a notebook too."""
-
-    running: bool
-    executors: tuple[MinerStats, ...]
-    hashes: int
-    hashrate: float
-    accepted: int
-    rejected: int
-    stale: int
-    blocks: int
-
-    def __str__(self) -> str:
-        return "\n".join(miner_table(self.executors, title="executor"))
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 class SparkMiner:
@@ -66,6 +44,7 @@ class SparkMiner:
     orphan_timeout  seconds without a connection to the driver after which a task ends
     hub_host, hub_port  the driver's address for executors; "" and 0: the one that Spark uses, and any free port
     password_file   a file with the password in its first line, in place of `password`
+    write_to        a path to which leases and shares are appended as Parquet while the job runs: see `spark.row_files`
     settings        fields of SourceConfig and EngineConfig, as `miner.mine` takes them: url, username, sandbox, …
 
     Raises UsageError at once for settings that don't make sense, and for a session of Spark Connect, which has no
@@ -74,7 +53,7 @@ class SparkMiner:
 
     def __init__(self, spark: "SparkSession", *, seconds: float = 0.0, blocks: int = 0,
                  lease_seconds: float = _LEASE_SECONDS, orphan_timeout: float = 60.0, hub_host: str = "",
-                 hub_port: int = 0, password_file: str = "", **settings: Any) -> None:
+                 hub_port: int = 0, password_file: str = "", write_to: str = "", **settings: Any) -> None:
         if not hasattr(spark, "_jsc"):
             raise UsageError("a session of Spark Connect has no driver here that executors could reach: use one that "
                              "has (SparkSession.builder.master(…)), or run the command: python -m miner spark")
@@ -85,8 +64,9 @@ class SparkMiner:
             raise UsageError("lease_seconds must be at least 1, orphan_timeout above 0, seconds and blocks at "
                              "least 0")
         self._spark, self._source = spark, open_source(source)
-        self._settings = RunSettings(source, engine, seconds, blocks, hub_host, hub_port, lease_seconds, orphan_timeout)
-        self._stop, self._records, self._times = threading.Event(), Records(), MiningTimes()
+        self._settings = RunSettings(source, engine, seconds, blocks, hub_host, hub_port, lease_seconds, orphan_timeout,
+                                     write_to)
+        self._stop, self._times = threading.Event(), MiningTimes()
         self._lock = threading.Lock()
         self._events: EventQueue[Any] = EventQueue(_BACKLOG)
         self._run: ClusterRun | None = None
@@ -94,14 +74,11 @@ class SparkMiner:
         self._error: BaseException | None = None
 
     def start(self) -> Self:
-        """Begin, in the background. Raises MinerError where this process gets no thread."""
-        from pyspark import SparkFiles
-
+        """Begin, in the background. Raises UsageError where `write_to` is no place to write to, and MinerError where
+        this process gets no thread."""
         context = self._spark.sparkContext
-        folder = Path(SparkFiles.getRootDirectory(), "sparkminer")  # as long as Spark may have to send the package
-        folder.mkdir(exist_ok=True)
-        ship(context, folder)
-        self._run = ClusterRun(context, self._source, self._settings, self._hear)
+        ship_with(context)
+        self._run = ClusterRun(context, self._source, self._settings, self._hear, kept=KEPT)
         start_thread(self._thread)
         return self
 
@@ -139,7 +116,7 @@ class SparkMiner:
         with self._lock:
             rows = tuple(self._times.over_all(by_executor(now.miners), time.monotonic()))
         return JobStatus(self._thread.is_alive(), rows, now.hashes, now.hashrate, now.accepted, now.rejected, now.stale,
-                         now.blocks)
+                         now.blocks, self.status)
 
     def executors(self) -> "DataFrame":
         """A row for each executor, as it is now; columns are the fields of MinerStats."""
@@ -147,19 +124,29 @@ class SparkMiner:
 
     def leases(self) -> "DataFrame":
         """A row for each lease, those that go on included; columns are the fields of LeaseRow."""
-        return frame(self._spark, LeaseRow, self._records.leases(time.time()))
+        return frame(self._spark, LeaseRow, self._rows().leases(time.time()))
 
     def shares(self) -> "DataFrame":
         """A row for each share; columns are the fields of ShareRow."""
-        return frame(self._spark, ShareRow, self._records.shares())
+        return frame(self._spark, ShareRow, self._rows().shares())
 
     def hashrates(self) -> "DataFrame":
         """A time series: a row for each report of a miner; columns are the fields of HashrateRow."""
-        return frame(self._spark, HashrateRow, self._records.hashrates())
+        return frame(self._spark, HashrateRow, self._rows().hashrates())
+
+    def screen(self, algorithms: Sequence[Algorithm | str] = (), seconds: float = 60.0, **options: Any) -> "DataFrame":
+        """Screen the CPUs of the session's executors, before the job or after it: arguments and result are those of
+        `miner.spark.screen`. Raises UsageError while the job runs, whose miners would take the time of each CPU."""
+        if self._thread.is_alive():
+            raise UsageError("screen() has the CPUs for itself, and this job mines on them: stop() it, and wait() for "
+                             "its end")
+        return screen(self._spark, algorithms, seconds, **options)
+
+    def _rows(self) -> Records:
+        return self._run.records if self._run else Records()
 
     def _hear(self, event: JobEvent) -> None:
-        if not isinstance(event, TaskFailure | NobodyJoined):
-            self._records.take(event, time.time())
+        if not isinstance(event, TaskFailure | NobodyJoined | RowsWait):
             with self._lock:
                 self._times.take(event, time.monotonic())
         self._events.put(event)

@@ -1,8 +1,8 @@
-"""What a cluster job remembers of its run: its leases, shares and hashrates. Any thread may ask. Bounded: of each kind
-the newest KEPT are there."""
+"""What a cluster job remembers of its run: its leases, shares and hashrates."""
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from miner.hub.events import HubEvent, HubShare, MinerJoined, MinerLeft, MinerReported, MinerStats
@@ -59,14 +59,15 @@ class HashrateRow:
 
 
 class Records:
-    """Takes a hub's events, each at the moment when it comes."""
+    """Takes a hub's events, each at the moment when it comes. Any thread may ask. Of each kind the newest `kept` rows
+    are there; `tell` is called with each lease that is over and each share, when it becomes known."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, kept: int = KEPT, tell: Callable[[LeaseRow | ShareRow], None] = lambda row: None) -> None:
+        self._lock, self._tell = threading.Lock(), tell
         self._open: dict[str, tuple[float, MinerStats, MinerStats]] = {}  # since when, the row then and now
-        self._leases: deque[LeaseRow] = deque(maxlen=KEPT)
-        self._shares: deque[ShareRow] = deque(maxlen=KEPT)
-        self._hashrates: deque[HashrateRow] = deque(maxlen=KEPT)
+        self._leases: deque[LeaseRow] = deque(maxlen=kept)
+        self._shares: deque[ShareRow] = deque(maxlen=kept)
+        self._hashrates: deque[HashrateRow] = deque(maxlen=kept)
 
     def take(self, event: HubEvent, now: float) -> None:
         """Take an event. `now`: seconds since 1970."""
@@ -81,9 +82,13 @@ class Records:
                         self._open[miner.name] = *found[:2], miner
                 case MinerLeft(miner, reason):
                     if found := self._open.pop(miner.name, None):
-                        self._leases.append(_lease(*found[:2], miner, now, reason))
+                        lease = _lease(*found[:2], miner, now, reason)
+                        self._leases.append(lease)
+                        self._tell(lease)
                 case HubShare():
-                    self._shares.append(_share(event, now))
+                    share = _share(event, now)
+                    self._shares.append(share)
+                    self._tell(share)
 
     def leases(self, now: float) -> list[LeaseRow]:
         """Those that are over, in the order of their ends, then those that go on."""

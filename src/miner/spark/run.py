@@ -17,6 +17,8 @@ from miner.spark.failures import TaskFailure
 from miner.spark.leases import Leases
 from miner.spark.masters import is_local
 from miner.spark.partition import Lease
+from miner.spark.records import Records
+from miner.spark.row_files import RowFiles
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -30,7 +32,8 @@ _LONELY_SECONDS = 20.0
 @dataclass(frozen=True, slots=True)
 class RunSettings:
     """What a cluster job mines and for how long. `seconds` and `blocks`: 0 for no limit; `hub_host`: "" for the address
-    that Spark's driver uses, `hub_port`: 0 for any free one; the others are those of a Lease."""
+    that Spark's driver uses, `hub_port`: 0 for any free one; `write_to`: where RowFiles writes, "" for nowhere; the
+    others are those of a Lease."""
 
     source: SourceConfig
     engine: EngineConfig
@@ -40,6 +43,7 @@ class RunSettings:
     hub_port: int
     lease_seconds: float
     orphan_timeout: float
+    write_to: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +53,29 @@ class NobodyJoined:
     address: tuple[str, int]
 
 
-JobEvent = HubEvent | TaskFailure | NobodyJoined
+@dataclass(frozen=True, slots=True)
+class RowsWait:
+    """Rows can't be written to their files, and wait: `reason` says why. Told when that begins."""
+
+    reason: str
+
+
+JobEvent = HubEvent | TaskFailure | NobodyJoined | RowsWait
 
 
 class ClusterRun:
     """One run of mining on a context's executors, which must have this package already (`ship`). `hear` is called with
-    each event, in the thread that calls `run`. `wanted` is HubThread's."""
+    each event, in the thread that calls `run`, but for RowsWait. `wanted` is HubThread's; `kept` is that of `records`.
+
+    Raises UsageError where the files of rows can't be made.
+    """
 
     def __init__(self, context: "SparkContext", source: WorkSource, settings: RunSettings,
-                 hear: Callable[[JobEvent], None], wanted: Callable[[HubEvent], bool] = lambda event: True) -> None:
+                 hear: Callable[[JobEvent], None], wanted: Callable[[HubEvent], bool] = lambda event: True,
+                 kept: int = 0) -> None:
+        self._files = (RowFiles(context, settings.write_to, lambda reason: hear(RowsWait(reason)))
+                       if settings.write_to else None)
+        self.records = Records(kept, self._files.put if self._files else lambda row: None)
         self.hub = HubThread(source, hub_config(settings, context), wanted)
         self._context, self._source, self._settings, self._hear = context, source, settings, hear
         self._joined = self._blocks = 0
@@ -65,7 +83,14 @@ class ClusterRun:
 
     def run(self, stop: threading.Event) -> None:
         """Mine until the time is up, the wanted blocks are found, the source ends, or `stop` is set. Raises MinerError
-        when the job can't go on."""
+        when the job can't go on, or, at its end, where rows could not be written."""
+        try:
+            self._mine(stop)
+        finally:
+            if self._files is not None:
+                self._files.close()
+
+    def _mine(self, stop: threading.Event) -> None:
         with self.hub:
             leases = Leases(self._context, lease(self._settings, self._context, self.hub, self._settings.lease_seconds),
                             self._description)
@@ -75,8 +100,8 @@ class ClusterRun:
             finally:
                 leases.stop_scheduling()  # first, or the next task would follow each that ends
                 self.hub.stop_miners("the cluster job ended", _FAREWELL_SECONDS)
-                while (event := self.hub.next_event(0)) is not None:
-                    self._take(event)
+                self._take_waiting()
+        self._take_waiting()  # what the hub's own end brought
         if self.hub.error is not None:
             raise self.hub.error
 
@@ -97,12 +122,18 @@ class ClusterRun:
                 started = time.monotonic()
                 self._hear(NobodyJoined(self.hub.address))
 
+    def _take_waiting(self) -> None:
+        while (event := self.hub.next_event(0)) is not None:
+            if not isinstance(event, HubStopped):
+                self._take(event)
+
     def _take(self, event: HubEvent) -> None:
         self._blocks += isinstance(event, HubBlock)
         if isinstance(event, MinerJoined):
             self._joined += 1
             if self._joined == 1 and self._settings.seconds:
                 self._deadline = time.monotonic() + self._settings.seconds
+        self.records.take(event, time.time())
         self._hear(event)
 
     def _has_blocks(self) -> bool:

@@ -18,9 +18,10 @@ from miner.front.screen_report import event_json, event_lines, missed_json, rema
 from miner.spark.application import Application
 from miner.spark.driver import prepared, require_pyspark, spark_settings
 from miner.spark.obstacles import refuse_obstacles
+from miner.spark.parquet import check_place
 from miner.spark.screen_cluster import ClusterResult
 from miner.spark.screen_frame import screening_frame
-from miner.spark.screen_job import append, check_place, screened
+from miner.spark.screen_job import append, screened
 from miner.spark.settings import ClusterSettings, add_cluster_options, read_cluster
 from miner.spark.ship import ship
 
@@ -53,7 +54,7 @@ def screen_command(args: list[str], console: Console) -> int:
             if spark is None:
                 return ExitStatus.INTERRUPTED
             if options.write_to:
-                check_place(spark, options.write_to)
+                check_place(spark.sparkContext, options.write_to)
             result = screened(spark, options.algo or (), seconds, options.seed, options.nice, stop, tell)
             for line in _result_lines(result, options.json):
                 console.result(line)

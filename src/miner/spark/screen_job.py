@@ -4,16 +4,16 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from miner.core.algorithm import Algorithm
 from miner.core.errors import MinerError, UsageError
 from miner.core.screening import ScreenEvent
 from miner.engine.screening import NICE
+from miner.spark.parquet import check_place
 from miner.spark.screen_cluster import ClusterResult, ScreenedCluster
 from miner.spark.screen_frame import screening_frame
-from miner.spark.ship import ship
+from miner.spark.ship import ship_with
 from miner.spark.words import exception_words
 
 if TYPE_CHECKING:
@@ -37,14 +37,10 @@ def screen(spark: "SparkSession", algorithms: Sequence[Algorithm | str] = (), se
     if not hasattr(spark, "_jsc"):
         raise UsageError("a session of Spark Connect can't place a task on each executor: use one that has a driver "
                          "here (SparkSession.builder.master(…))")
-    from pyspark import SparkFiles
-
     chosen = tuple(Algorithm.parse(str(algorithm)) for algorithm in algorithms)
-    folder = Path(SparkFiles.getRootDirectory(), "sparkminer")  # as long as Spark may have to send the package
-    folder.mkdir(exist_ok=True)
-    ship(spark.sparkContext, folder)
+    ship_with(spark.sparkContext)
     if write_to:
-        check_place(spark, write_to)
+        check_place(spark.sparkContext, write_to)
     result = screened(spark, chosen, seconds, seed, nice, stop or threading.Event(), on_event)
     frame = screening_frame(spark, result.screening, time.time())
     if write_to:
@@ -58,19 +54,6 @@ def screened(spark: "SparkSession", algorithms: Sequence[Algorithm], seconds: fl
     names = tuple(map(str, algorithms))
     seed = secrets.randbits(62) if seed is None else seed
     return ScreenedCluster(spark.sparkContext, names, seconds, seed, nice, stop, on_event).run()
-
-
-def check_place(spark: "SparkSession", path: str) -> None:
-    """Make the folder that rows are to be appended to. Raises UsageError where Spark can't."""
-    jvm: Any = spark.sparkContext._jvm
-    try:
-        place = jvm.org.apache.hadoop.fs.Path(path)
-        made = place.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration()).mkdirs(place)
-        reason = "there can be no such folder"
-    except Exception as error:
-        made, reason = False, exception_words(error)
-    if not made:
-        raise UsageError(f"rows can't be written to {path!r}: {reason}")
 
 
 def append(frame: "DataFrame", path: str) -> None:

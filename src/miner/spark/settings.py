@@ -66,6 +66,8 @@ def parser() -> Parser:
         help="how long a task mines before its executor is free for other tasks (default: 300)")
     add("--orphan-timeout", type=some_seconds, default=60.0, metavar="N",
         help="a task ends once its hub has been out of reach for so long (default: 60)")
+    add("--write-to", default="", metavar="PATH",
+        help="also append leases and shares there as Parquet, while the job runs")
     add("--compare", action="store_true",
         help="compare the executors' hashrate with that of as many threads without Spark, taking turns, and end")
     add("--script", action="store_true", help="print the path of the script for spark-submit, and end")
@@ -111,7 +113,7 @@ def read_settings(options: argparse.Namespace, console: Console) -> JobSettings:
     return JobSettings(
         source=source, engine=engine, seconds=wanted, master=cluster.master, spark=cluster.spark,
         hub_host=options.hub_host, hub_port=options.hub_port, lease_seconds=options.lease_seconds,
-        orphan_timeout=options.orphan_timeout, blocks=options.blocks,
+        orphan_timeout=options.orphan_timeout, write_to=options.write_to, blocks=options.blocks,
         compare=options.compare, quiet=options.quiet, debug=options.debug, faces=_faces(options),
         notices=tuple(told))
 

@@ -46,6 +46,15 @@ def ship(context: "SparkContext", directory: Path) -> None:
         context.addPyFile(str(bundle(directory)))
 
 
+def ship_with(context: "SparkContext") -> None:
+    """`ship`, with the bundle in a folder that is there for as long as Spark may have to send it: the context's own."""
+    from pyspark import SparkFiles
+
+    folder = Path(SparkFiles.getRootDirectory(), "sparkminer")
+    folder.mkdir(exist_ok=True)
+    ship(context, folder)
+
+
 def _holds_package(file: str) -> bool:
     """Whether Spark's copy of a file, named as SparkContext.listFiles names it, is a zip that holds this package."""
     from pyspark import SparkFiles
