@@ -190,6 +190,22 @@ def test_folder_of_another_user_is_refused(bundle: Path, home: Path) -> None:
     assert "belongs to user 12345" in refusal(bundle, home)
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_below_folders_of_the_user_who_starts_containers(bundle: Path, tmp_path: Path) -> None:
+    """A secure YARN: usercache belongs to yarn, the container's folder below it to the user, who has no home. Whoever
+    could exchange the zip may own what is above the unpacked module, and nobody else."""
+    container = tmp_path / "usercache" / "alice" / "container"
+    container.mkdir(parents=True)
+    os.chown(container.parents[1], 12345, -1)
+    (tmp_path / "home").write_text("")
+    shutil.copy(bundle, container / "miner.zip")
+    settings = {"HOME": str(tmp_path / "home")}
+    report = run(container / "miner.zip", container, SPARK_LOCAL_DIRS="/x", **settings)
+    assert report["native"].startswith(str(container / "sparkminer-"))
+    error = refusal(bundle, container, MINER_CACHE_DIR=str(container), **settings)
+    assert f"{container}: {container.parents[1]} belongs to user 12345" in error
+
+
 def test_folder_below_one_that_others_can_change_is_refused(bundle: Path, home: Path, tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
