@@ -9,6 +9,7 @@ from miner.core.errors import ProtocolError
 from miner.core.model import MinerReport
 from miner.core.text import one_line
 from miner.stratum.fields import hex_bytes, hex_u32, integer, number, text, u32_hex, want
+from miner.stratum.message import Message
 
 EXTENSION = "sparkminer"  # ours: reports up to a hub; down, that it pauses, or that its job has ended
 NONCE = f"{EXTENSION}.nonce"  # beside its being granted: what a login proves the token with, see `login_proof`
@@ -19,7 +20,7 @@ VERSION_MASK = 0x1FFFE000  # the bits of a version that BIP 320 leaves to miners
 
 
 @dataclass(frozen=True, slots=True)
-class Configure:
+class Configure(Message):
     """mining.configure (BIP 310): the extensions that a miner asks for, before anything else."""
 
     METHOD: ClassVar[str] = "mining.configure"
@@ -85,7 +86,7 @@ def login_proof(token: str, nonce: bytes, username: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class SetVersionMask:
+class SetVersionMask(Message):
     """mining.set_version_mask (BIP 310): which bits of a block's version the miner may choose, from now on."""
 
     METHOD: ClassVar[str] = "mining.set_version_mask"
@@ -102,7 +103,7 @@ class SetVersionMask:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Report(Message):
     """sparkminer.report, of our extension: how a miner does."""
 
     METHOD: ClassVar[str] = "sparkminer.report"
@@ -128,7 +129,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Message):
     """sparkminer.stop, of our extension: the hub's job has ended, don't come back."""
 
     METHOD: ClassVar[str] = "sparkminer.stop"
@@ -144,7 +145,7 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Message):
     """sparkminer.pause, of our extension: the hub lost its source, which tries again after `seconds`. Jobs so far are
     void; the next one ends the pause."""
 

@@ -1,4 +1,4 @@
-"""What a miner says: `parse` from untrusted parameters, `params` for the wire."""
+"""What a miner says."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,10 +17,11 @@ from miner.stratum.fields import (
     u32_hex,
     want,
 )
+from miner.stratum.message import Message
 
 
 @dataclass(frozen=True, slots=True)
-class Subscribe:
+class Subscribe(Message):
     """mining.subscribe: who the miner is and, where it was here before, the session it would like back."""
 
     METHOD: ClassVar[str] = "mining.subscribe"
@@ -37,7 +38,7 @@ class Subscribe:
 
 
 @dataclass(frozen=True, slots=True)
-class Authorize:
+class Authorize(Message):
     """mining.authorize: a worker's name and password."""
 
     METHOD: ClassVar[str] = "mining.authorize"
@@ -57,7 +58,7 @@ class Authorize:
 
 
 @dataclass(frozen=True, slots=True)
-class Submit:
+class Submit(Message):
     """mining.submit: a share. `raw_job_id` is what the job's id was on the wire: some pools have numbers."""
 
     METHOD: ClassVar[str] = "mining.submit"
@@ -90,7 +91,7 @@ class Submit:
 
 
 @dataclass(frozen=True, slots=True)
-class SuggestDifficulty:
+class SuggestDifficulty(Message):
     """mining.suggest_difficulty: what the miner would like."""
 
     METHOD: ClassVar[str] = "mining.suggest_difficulty"

@@ -1,4 +1,4 @@
-"""What a pool or a hub says: `parse` from untrusted parameters, `params` for the wire."""
+"""What a pool or a hub says."""
 
 import json
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ from miner.stratum.fields import (
     want,
 )
 from miner.stratum.from_miner import Subscribe
+from miner.stratum.message import Message
 from miner.stratum.wire import encode_request
 
 MAX_BRANCH = 64  # a tree of 2^64 transactions
@@ -40,19 +41,22 @@ class Subscription:
 
     @classmethod
     def parse(cls, result: object) -> Self:
+        """From the answer as JSON was decoded: a pool may have made it up. Raises ProtocolError where it has another
+        shape, or an extranonce beyond its bounds."""
         if not isinstance(result, list) or len(result) < 3:
             raise ProtocolError("the answer to mining.subscribe is no list of three")
         return cls(*parse_extranonce(result[1], result[2], Subscribe.METHOD), session=_session(result[0]))
 
     @property
     def result(self) -> list[object]:
+        """The answer as JSON is made from it, extranonce1 in hexadecimal digits."""
         session = self.session or self.extranonce1.hex()
         details = [["mining.set_difficulty", session], ["mining.notify", session]]
         return [details, self.extranonce1.hex(), self.extranonce2_size]
 
 
 @dataclass(frozen=True, slots=True)
-class SetDifficulty:
+class SetDifficulty(Message):
     """mining.set_difficulty: for the jobs that follow it."""
 
     METHOD: ClassVar[str] = "mining.set_difficulty"
@@ -68,7 +72,7 @@ class SetDifficulty:
 
 
 @dataclass(frozen=True, slots=True)
-class SetExtranonce:
+class SetExtranonce(Message):
     """mining.set_extranonce: for the jobs that follow it (NiceHash's extension)."""
 
     METHOD: ClassVar[str] = "mining.set_extranonce"
@@ -86,7 +90,7 @@ class SetExtranonce:
 
 
 @dataclass(frozen=True, slots=True)
-class Notify:
+class Notify(Message):
     """mining.notify: a job, without the extranonces and the share target, which the connection knows.
 
     prev_hash and merkle_branch are in header order. `raw_job_id` is the id as the pool wrote it, if a number."""
@@ -172,7 +176,7 @@ class NotifyLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Reconnect:
+class Reconnect(Message):
     """client.reconnect: connect again, after `wait` seconds. A host of "" and a port of 0 are those of this
     connection."""
 
@@ -196,7 +200,7 @@ class Reconnect:
 
 
 @dataclass(frozen=True, slots=True)
-class ShowMessage:
+class ShowMessage(Message):
     """client.show_message: something for the person who mines; one printable line."""
 
     METHOD: ClassVar[str] = "client.show_message"
