@@ -216,6 +216,21 @@ def test_folder_below_one_that_others_can_change_is_refused(bundle: Path, home: 
     assert run(bundle, home, MINER_CACHE_DIR=str(shared))["native"].startswith(str(shared)), "sticky, like /tmp"
 
 
+def test_beside_a_zip_in_a_volume_that_everybody_can_write_to(bundle: Path, tmp_path: Path) -> None:
+    """A pod with a read-only root file system: its folders are Kubernetes' volumes, with mode 2777 and no sticky bit.
+    Beside the zip, which others could exchange as well, is as good a place as the zip's; in another volume isn't."""
+    work, other = tmp_path / "work", tmp_path / "other"
+    for volume in (work, other):
+        volume.mkdir()
+        volume.chmod(0o2777)
+    (tmp_path / "home").write_text("")
+    shutil.copy(bundle, work / "miner.zip")
+    settings = {"HOME": str(tmp_path / "home"), "TEMPORARY": str(other)}
+    report = run(work / "miner.zip", other, SPARK_LOCAL_DIRS="/x", **settings)
+    assert report["native"].startswith(str(work / "sparkminer-"))
+    assert f"{other}: {other} can be changed by other users" in refusal(work / "miner.zip", other, **settings)
+
+
 def test_home_that_cannot_be_written(bundle: Path, tmp_path: Path) -> None:
     """Files in the way are an obstacle to root as well, which a mode is not."""
     (tmp_path / "home").write_text("")

@@ -106,8 +106,9 @@ def _unpack(parent: Path, data: bytes, suffix: str) -> Path:
 
 def _check_directory(directory: Path) -> None:
     """Raise _Unusable unless the directory is this user's alone, and no other user could rename it away: each directory
-    above it must belong to this user, root or an owner of the package (`_package_owners`), and be writable for others
-    only if it is sticky (as /tmp is)."""
+    above it must belong to this user, root or an owner of a directory above the package, and be writable for others
+    only if it is sticky (as /tmp is). Directories that are above the package itself are not looked at: whoever can
+    change one of them can exchange the package."""
     if os.name != "posix":
         return
     own = directory.lstat()
@@ -115,10 +116,13 @@ def _check_directory(directory: Path) -> None:
         raise _Unusable(f"{directory.name} is a symbolic link or no directory")
     if own.st_uid != os.getuid():
         raise _Unusable(f"{directory.name} belongs to user {own.st_uid}")
-    if stat.S_IMODE(own.st_mode) != 0o700:
+    if stat.S_IMODE(own.st_mode) & ~stat.S_ISGID != 0o700:  # setgid is inherited, in a Kubernetes volume for one
         raise _Unusable(f"{directory.name} has mode {stat.S_IMODE(own.st_mode):04o} instead of 0700")
-    trusted = {0, os.getuid()} | _package_owners()
+    exempt = _above_package()
+    trusted = {0, os.getuid()} | {above.lstat().st_uid for above in exempt}
     for above in directory.parents:
+        if above in exempt:
+            continue
         state = above.lstat()
         if state.st_uid not in trusted:
             raise _Unusable(f"{above} belongs to user {state.st_uid}")
@@ -126,11 +130,11 @@ def _check_directory(directory: Path) -> None:
             raise _Unusable(f"{above} can be changed by other users")
 
 
-def _package_owners() -> set[int]:
-    """The users who own a folder above the zip, or the unpacked bundle, that this package was imported from: they could
-    have put any code in its place. On a secure YARN the one who starts the containers is among them."""
+def _above_package() -> set[Path]:
+    """The directories above the zip, or the unpacked bundle, that this package was imported from. On a secure YARN they
+    belong to the user who starts the containers; on Kubernetes they may be a volume that everybody can write to."""
     folder = Path(__file__).absolute().parent.parent.parent
-    return {above.lstat().st_uid for start in {folder, folder.resolve()} for above in (start, *start.parents)}
+    return {above for start in {folder, folder.resolve()} for above in (start, *start.parents)}
 
 
 def _is_intact(path: Path, data: bytes) -> bool:
