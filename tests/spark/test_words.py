@@ -1,6 +1,6 @@
 """What is told of Spark's errors: the line that matters."""
 
-from miner.spark.words import exception_words, last_log_error, task_failure
+from miner.spark.words import exception_words, last_log_error, task_failure, why_ended
 
 PYTHON = """org.apache.spark.api.python.PythonException: [PYTHON_EXCEPTION] Thrown: Traceback (most recent call last):
   File "worker.py", line 10, in main
@@ -40,3 +40,15 @@ def test_last_log_error() -> None:
     assert last_log_error('Exception in thread "main" java.lang.NumberFormatException: 1q\n\tat x\n') == \
         "java.lang.NumberFormatException: 1q"
     assert last_log_error("all is well") == ""
+
+
+def test_why_a_cluster_ended_the_job() -> None:
+    log = ("26/11/27 21:00:00 ERROR YarnClientSchedulerBackend: YARN application has exited unexpectedly with state "
+           "KILLED! Check the YARN application logs for more details.\n"
+           "26/11/27 21:00:00 ERROR YarnClientSchedulerBackend: Diagnostics message: Application application_1_0001 "
+           "was killed by user alice at 10.0.0.1\n26/11/27 21:00:00 ERROR TransportClient: Failed to send RPC\n")
+    assert why_ended(log) == "Application application_1_0001 was killed by user alice at 10.0.0.1"
+    assert why_ended(log.splitlines()[0]) == "YARN application has exited unexpectedly with state KILLED!"
+    assert why_ended("26/11/27 21:00:00 ERROR StandaloneSchedulerBackend: Application has been killed. Reason: Master "
+                     "removed our application: KILLED\n").endswith("Master removed our application: KILLED")
+    assert why_ended("26/11/27 21:00:00 ERROR TaskSchedulerImpl: Lost executor 1\n") == ""

@@ -1,5 +1,7 @@
-"""The job on YARN: Spark's own client, application master and executors, on a stand-in for the cluster below them."""
+"""The job on a real YARN: its ResourceManager, two NodeManagers, and containers that have nothing of ours. What takes
+longer is in yarn_endings.py, for `make yarn`."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,29 +11,30 @@ from pyspark.find_spark_home import _find_spark_home
 from miner.spark.settings import script
 from miner.spark.ship import write_bundle
 from node.litecoind import Litecoind
-from spark.cluster import LIGHT_JAVA
-from spark.running import job, summary
+from spark.running import job, re_lines, summary
 from spark.yarn_cluster import YarnCluster, yarn_cluster
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
+
+JOINED = r"^(executor-\d+)\.(\d+) joined from "
+TOLD = r"^(executor-\d+)\.\d+ on \S+: 1 thread, kernel '\w+'$"
+LOGGED = r"INFO sparkminer: executor-(\d)\.\d+ at stratum\+tcp://\S+: scrypt, kernel '\w+', 1 threads"
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[YarnCluster]:
-    with yarn_cluster(tmp_path) as cluster:
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[YarnCluster]:
+    with yarn_cluster(tmp_path_factory.mktemp("yarn")) as cluster:
         yield cluster
 
 
+def on(cluster: YarnCluster) -> list[str]:
+    """The options of `python -m miner spark` that lead there."""
+    return ["--master", "yarn", *(f"--conf={name}={value}" for name, value in cluster.settings().items())]
+
+
 def spark_submit(cluster: YarnCluster, mode: str) -> list[str]:
-    home = _find_spark_home()
-    conf = {"spark.pyspark.python": cluster.python, "spark.driver.host": "127.0.0.1",
-            "spark.driver.bindAddress": "127.0.0.1", "spark.ui.enabled": "false",
-            "spark.driver.extraJavaOptions": LIGHT_JAVA, "spark.executor.extraJavaOptions": LIGHT_JAVA,
-            "spark.yarn.am.extraJavaOptions": LIGHT_JAVA, "spark.yarn.jars": f"local:{home}/jars/*",
-            "spark.yarn.stagingDir": cluster.containers.as_uri()}
-    return [f"{home}/bin/spark-submit", "--master", "yarn", "--deploy-mode", mode, "--num-executors", "2",
-            "--executor-memory", "512m", "--driver-memory", "512m",
-            *(word for name, value in conf.items() for word in ("--conf", f"{name}={value}"))]
+    conf = (word for name, value in cluster.settings().items() for word in ("--conf", f"{name}={value}"))
+    return [f"{_find_spark_home()}/bin/spark-submit", "--master", "yarn", "--deploy-mode", mode, *conf]
 
 
 def check_summary(lines: list[str]) -> dict[str, list[str]]:
@@ -44,28 +47,52 @@ def check_summary(lines: list[str]) -> dict[str, list[str]]:
 
 
 def test_client_mode(cluster: YarnCluster) -> None:
-    """The driver here, and two containers on a Python that has nothing of ours."""
-    command = [*spark_submit(cluster, "client"), str(script())]
-    with job("--sandbox", "--seconds", "8", environ=cluster.environment, command=command) as running:
-        assert running.finish(240) == 0, running.lines
-    check_summary(running.out)
+    """The plain command, the driver here. Nothing secret is seen in the cluster, and nothing is left there."""
+    token = "hub-token-93ac"
+    launcher = ("import secrets, sys; secrets.token_urlsafe = lambda *_: sys.argv[1]\n"
+                "from miner.spark import main; sys.exit(main(sys.argv[2:]))")
+    with Litecoind(mweb=False) as node:
+        environ = cluster.environment | {"MINER_PASSWORD": node.password}
+        with job(token, *on(cluster), "--executors", "2", "-o", node.url, "-u", node.username, "--seconds", "8",
+                 "--coinbase-addr", node.new_address(), environ=environ,
+                 command=[sys.executable, "-c", launcher]) as running:
+            told = {running.wait_for(TOLD, 240)[1], running.wait_for(TOLD)[1]}
+            assert told == {"executor-1", "executor-2"}
+            running.wait_for("^BLOCK found")
+            seen = list(cluster.shown())
+            assert any("launch_container.sh" in name for name, _ in seen)
+            assert any(name.startswith("environment") for name, _ in seen)
+            assert running.finish(240) == 0, running.lines
+        assert int(check_summary(running.out)["total"][-1]) == node.height
+    assert cluster.applications()[0]["finalStatus"] == "SUCCEEDED"
+    cluster.wait_until_clean()
+    assert {number for number, in re_lines(LOGGED, cluster.aggregated().splitlines())} == {"1", "2"}
+    for secret in (token, node.password):
+        assert not [name for name, text in (*seen, *cluster.shown()) if secret.encode() in text]
 
 
 def test_cluster_mode(cluster: YarnCluster, tmp_path: Path) -> None:
-    """The driver in a container as well, which gets the package as --py-files and the password as --files."""
+    """The driver in a container as well, which gets the package as --py-files and the password as --files. `yarn logs`
+    shows what it printed."""
     bundle, program, secret = tmp_path / "bundle.zip", tmp_path / "mine.py", tmp_path / "node.txt"
     write_bundle(bundle)
     program.write_bytes(script().read_bytes())
     with Litecoind(mweb=False) as node:
         secret.write_text(node.password)
         secret.chmod(0o600)
-        command = [*spark_submit(cluster, "cluster"), "--py-files", str(bundle), "--files", str(secret), str(program)]
+        command = [*spark_submit(cluster, "cluster"), "--num-executors", "2", "--py-files", str(bundle),
+                   "--files", str(secret), str(program)]
         with job("-o", node.url, "-u", node.username, "--password-file", secret.name, "--seconds", "8",
                  "--coinbase-addr", node.new_address(), environ=cluster.environment, command=command) as running:
-            assert running.finish(240) == 0, running.lines
-        said = next(text for path in cluster.containers.glob("*/stdout") if "accepted" in (text := path.read_text()))
+            assert running.finish(400) == 0, running.lines
+        cluster.wait_until_clean()
+        application = cluster.applications()[0]
+        assert application["finalStatus"] == "SUCCEEDED"
+        said = cluster.client("LogsCLI", "-applicationId", application["id"])
         table = check_summary(said.splitlines())
         assert int(table["total"][-1]) == node.height
-    shown = [path for path in cluster.containers.glob("*/*") if path.is_file() and path.name != secret.name
-             and node.password.encode() in path.read_bytes()]
-    assert not shown, "the password is where it shouldn't be"
+        assert {number for number, in re_lines(LOGGED, said.splitlines())} == {"1", "2"}
+    # NodeManagers keep what --files brought in their cache of this user, who alone can read it.
+    kept = [Path(name) for name, text in cluster.shown() if node.password.encode() in text]
+    assert {path.name for path in kept} <= {secret.name}
+    assert not [path for path in kept if path.stat().st_mode & 0o077]

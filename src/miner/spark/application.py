@@ -15,7 +15,7 @@ from miner.core.errors import MinerError
 from miner.spark.masters import executor_cores, is_standalone, patient
 from miner.spark.obstacles import reach_master
 from miner.spark.processes import child_sessions, end_session
-from miner.spark.words import exception_words, last_log_error
+from miner.spark.words import exception_words, last_log_error, why_ended
 
 if TYPE_CHECKING:
     from pyspark import SparkConf, SparkContext
@@ -37,6 +37,8 @@ DEFAULTS = {
     "spark.excludeOnFailure.enabled": "true",
     "spark.excludeOnFailure.timeout": "2min",
     "spark.excludeOnFailure.stage.maxFailedExecutorsPerNode": "1000000",
+    # YARN and Kubernetes give up an application of which too many executors have failed: not for those of days ago.
+    "spark.executor.failuresValidityInterval": "1h",
     # Where no resource manager answers, this ends after seconds; Hadoop would go on for a quarter of an hour.
     "spark.hadoop.yarn.resourcemanager.connect.max-wait.ms": "3000",
     "spark.hadoop.yarn.resourcemanager.connect.retry-interval.ms": "1000",
@@ -208,10 +210,16 @@ class Application:
         if error is not None and "ConnectException" in str(error) and ".deploy.yarn." in str(error):
             where = os.environ.get("HADOOP_CONF_DIR") or os.environ.get("YARN_CONF_DIR", "")
             return f"no YARN ResourceManager answers; is it running, and does {where or 'HADOOP_CONF_DIR'} name it?"
-        log = self._log.read_text(errors="replace") if self._log is not None and self._log.exists() else ""
-        said = last_log_error(log)
+        said = last_log_error(self._logged())
         return "; ".join(part for part in (exception_words(error) if error else "", said and f"Spark's log: {said}")
                          if part)
+
+    def explain_end(self) -> str:
+        """Why the cluster has ended this application, as far as Spark's log tells; "" where it hasn't."""
+        return why_ended(self._logged())
+
+    def _logged(self) -> str:
+        return self._log.read_text(errors="replace") if self._log is not None and self._log.exists() else ""
 
     def _forget(self) -> None:
         """Let pyspark start another JVM in this process, should somebody want one."""

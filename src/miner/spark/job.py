@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from miner.core.errors import MinerError
 from miner.core.source import WorkSource
 from miner.core.text import one_line
 from miner.front.check import NOTHING_DONE, run_lines, source_lines
@@ -104,6 +105,10 @@ class ClusterJob:
         faces.follow(run.hub)
         try:
             run.run(self._stop)
+        except MinerError as error:
+            if why := self._application.explain_end():
+                raise MinerError(f"the cluster ended the job: {why}") from error
+            raise
         finally:
             if miners := run.hub.snapshot().miners:
                 rows = self._times.over_all(by_executor(miners), time.monotonic())

@@ -5,6 +5,9 @@ import re
 _MAX = 300
 _VERSIONS = re.compile(r"PYTHON_VERSION_MISMATCH\]\s+Python in worker has different version:? \(?([\d., ]+?)\)? "
                        r"than that in driver:? \(?([\d., ]+?)\)?, PySpark")
+# A YARN client's and a standalone driver's words when the cluster has ended the application.
+_ENDED = (r"ERROR \S+: Diagnostics message: (.+)$", r"ERROR \S+: (YARN application has exited .+?!)",
+          r"ERROR \S+: (Application has been killed\. Reason: .+)$")
 _NOISE = re.compile(r"(Traceback \(|During handling of|The above exception|\s|$)")
 
 
@@ -39,5 +42,13 @@ def last_log_error(log: str) -> str:
                     r"^[\d/]+ [\d:]+ WARN (.+)$"):
         found = re.findall(pattern, log, re.MULTILINE)
         if found:
+            return str(found[-1])[:_MAX]
+    return ""
+
+
+def why_ended(log: str) -> str:
+    """What Spark's log says of an application that its cluster has ended; empty if it hasn't."""
+    for pattern in _ENDED:
+        if found := re.findall(pattern, log, re.MULTILINE):
             return str(found[-1])[:_MAX]
     return ""
