@@ -21,7 +21,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from hub_players import SHA256D, TOKEN, ScriptedSource, make_job, proof
 from miner.core.target import difficulty_to_target
@@ -70,12 +70,12 @@ ROWS = {
 class HubProcess:
     """A hub on the sandbox chain, for a number of miners with a number of shares a second."""
 
-    def __init__(self, miners: int, shares: float, *options: str) -> None:
+    def __init__(self, miners: int, shares: float, *options: str, stderr: int | IO[str] = subprocess.DEVNULL) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "miner", "hub", "--sandbox", "-a", "sha256d", "--max-miners", "16000",
              "--max-strangers", "16000", "--start-difficulty", f"{EASY:.3g}", "--max-shares-per-second", "100000",
              "--messages-per-second", "1000", "--seconds-per-share", f"{miners / max(shares, 1.0):g}", *options],
-            env=os.environ | {"MINER_TOKEN": TOKEN}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            env=os.environ | {"MINER_TOKEN": TOKEN}, stdout=subprocess.PIPE, stderr=stderr, text=True)
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().split()[-1]
 
@@ -116,11 +116,13 @@ class SwarmProcess:
             env=os.environ | {"MINER_PASSWORD": TOKEN}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self._all_here = f"{miners} of {miners} miners"
         self._ready = threading.Event()
+        self.began = 0.0  # when the seconds of its course begin, on time.monotonic's clock
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
         assert self._process.stderr is not None
         for line in self._process.stderr:
+            self.began = self.began or time.monotonic()
             if self._all_here in line:
                 self._ready.set()
         self._ready.set()

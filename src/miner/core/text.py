@@ -12,6 +12,8 @@ def printable(value: object, limit: int = 200) -> str:
     text nor a number of a sane size gives ""."""
     if not isinstance(value, str):
         value = str(value) if isinstance(value, float) or isinstance(value, int) and abs(value) < 1 << 64 else ""
-    words = "".join(char if char.isprintable() else " " for char in value[: 4 * limit]).split()
-    line = " ".join(words)
+    value = value[: 4 * limit]
+    if not value.isprintable():
+        value = "".join(char if char.isprintable() else " " for char in value)
+    line = " ".join(value.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -112,11 +112,11 @@ class Console:
                     self._log_files[stream.fileno()] = path
         return child
 
-    def give_stdout(self, *, limit: int, missing: Callable[[int], str]) -> Writer:
+    def give_stdout(self, *, limit: int, linger: float, missing: Callable[[int], str]) -> Writer:
         """Give standard output to somebody who writes lines for a program there. From now on results go to stderr.
-        `limit` and `missing` are the Writer's."""
+        `limit`, `linger` and `missing` are the Writer's."""
         self._stdout_given = True
-        return Writer(StreamFile(self.out).write, limit=limit, missing=missing,
+        return Writer(StreamFile(self.out).write, limit=limit, linger=linger, missing=missing,
                       on_gone=lambda: self._on_gone(self.out))
 
     def reopens(self, descriptor: int, path: str) -> None:

@@ -20,8 +20,10 @@ from miner.front.writer import Writer
 from miner.hub.events import HubEvent
 
 MAX_WAITING = 20_000  # lines that wait for a disk or a reader; beyond that the oldest are lost, and counted
+_LINGER_SECONDS = 0.1  # until an event's line is written, with all that have come by then
 _PATIENCE_SECONDS = 3.0  # how long the end waits for a reader that has stopped
 STDOUT = "-"
+_ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 
 class EventFile:
@@ -36,14 +38,15 @@ class EventFile:
     def __init__(self, path: str, console: Console, clock: Callable[[], float] = time.time) -> None:
         self._path, self._console, self._clock = path, console, clock
         self._descriptor: int | None = None
+        self._torn = False  # lines were written in part
         if path == STDOUT:
-            self._writer = console.give_stdout(limit=MAX_WAITING, missing=self._missing)
+            self._writer = console.give_stdout(limit=MAX_WAITING, linger=_LINGER_SECONDS, missing=self._missing)
             return
         try:
             self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY, 0o666)
         except (OSError, ValueError) as error:
             raise UsageError(f"--events: can't write to {path!r}: {getattr(error, 'strerror', error)}") from None
-        self._writer = Writer(self._write, limit=MAX_WAITING, missing=self._missing)
+        self._writer = Writer(self._write, limit=MAX_WAITING, linger=_LINGER_SECONDS, missing=self._missing)
         if stat.S_ISREG(os.fstat(self._descriptor).st_mode):
             console.reopens(self._descriptor, str(Path(path).absolute()))
 
@@ -66,13 +69,15 @@ class EventFile:
             raise MinerError(f"--events {self._path}: events were lost: {why}")
 
     def _line(self, event: MinerEvent | HubEvent) -> str:
-        return json.dumps(event_json(event, self._clock()), separators=(",", ":"), allow_nan=False) + "\n"
+        return _ENCODE(event_json(event, self._clock())) + "\n"
 
     def _missing(self, count: int) -> str:
         return self._line(Unread(count))
 
     def _write(self, text: str) -> None:
         assert self._descriptor is not None
-        data = text.encode()
+        data = (f"\n{text}" if self._torn else text).encode()
         while data:
             data = data[os.write(self._descriptor, data):]
+            self._torn = True
+        self._torn = False

@@ -5,6 +5,7 @@ Hashes and targets are 64 hex digits in display order (most significant byte fir
 bounded line of printable characters. No event holds a password.
 """
 
+import functools
 import json
 import re
 from collections.abc import Callable
@@ -49,6 +50,7 @@ def json_line(kind: str, time: float, **facts: object) -> str:
     return json.dumps({"type": kind, "time": rfc3339(time), **facts}, allow_nan=False)
 
 
+@functools.cache
 def event_type(kind: type) -> str:
     """What `type` is for events of this class: `new_job` for NewJob."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
@@ -61,14 +63,26 @@ def rfc3339(time: float) -> str:
 
 def miner_json(miner: MinerStats) -> Json:
     """A miner's row."""
+    return miner_words_json(miner) | miner_figures_json(miner)
+
+
+def miner_words_json(miner: MinerStats) -> Json:
+    """The part of a miner's row that says who it is, and seldom changes."""
     return {
         "name": one_line(miner.name, _NAME), "host": one_line(miner.host, _NAME), "agent": one_line(miner.agent, _NAME),
         "kernel": one_line(miner.kernel, _NAME), "threads": miner.threads, "connected": miner.connected,
-        "since": rfc3339(miner.since), "hashes": miner.hashes, "hashrate_hashes_per_second": miner.hashrate,
+        "since": rfc3339(miner.since), "hashrate_estimated": miner.estimated,
+    }
+
+
+def miner_figures_json(miner: MinerStats) -> Json:
+    """The part of a miner's row that says what it does."""
+    return {
+        "hashes": miner.hashes, "hashrate_hashes_per_second": miner.hashrate,
         "hashrate_1m_hashes_per_second": miner.hashrate_1m, "hashrate_15m_hashes_per_second": miner.hashrate_15m,
-        "hashrate_estimated": miner.estimated, "accepted": miner.accepted, "rejected": miner.rejected,
-        "stale": miner.stale, "blocks": miner.blocks, "aux_blocks": miner.aux_blocks,
-        "last_share": rfc3339(miner.last_share) if miner.last_share else None, "difficulty": miner.difficulty,
+        "accepted": miner.accepted, "rejected": miner.rejected, "stale": miner.stale, "blocks": miner.blocks,
+        "aux_blocks": miner.aux_blocks, "last_share": rfc3339(miner.last_share) if miner.last_share else None,
+        "difficulty": miner.difficulty,
     }
 
 

@@ -3,6 +3,7 @@ them in the same way."""
 
 import contextlib
 import socket
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,10 @@ from miner.hub.thread import HubThread
 
 if TYPE_CHECKING:
     from miner.status.server import StatusServer
+
+# How long a thread may keep Python's lock while another waits for it (Python's own: 5 ms). A hub that waits for a face
+# keeps its miners waiting.
+_SWITCH_SECONDS = 0.0005
 
 
 class Faces:
@@ -69,6 +74,9 @@ def open_faces(settings: FaceSettings, command: str, console: Console, *, second
         stack.enter_context(console.telling(facts.message))
         events = stack.enter_context(EventFile(settings.events, console)) if settings.events else None
         live = settings.live and live_is_possible(console)
+        if live or settings.status is not None:
+            stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+            sys.setswitchinterval(_SWITCH_SECONDS)
         screen = stack.enter_context(LiveScreen(facts, console)) if live else None
         if settings.status is not None:
             server = stack.enter_context(_status_server(settings.status, facts, console))

@@ -6,10 +6,11 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 MAX_WAITING = 1000  # messages that wait for a reader; beyond it the oldest gives way
+_TOGETHER = 100  # texts that are written at once, at most
 _LOOK_SECONDS = 1.0  # between two looks: on Windows nothing else lets a Ctrl-C through
 
 
@@ -19,18 +20,21 @@ class Writer:
 
     write    writes one text, however long that takes; raises OSError where it can't be written
     limit    how many texts may wait: beyond that the oldest is dropped; 0: any number
+    linger   seconds for which a text waits for others, that are then written with it: where texts come by the thousand,
+             waking the thread for each would take more time than writing it
     missing  gives the line for a number of texts that were lost. It is written as soon as writing works again
     on_gone  is called on the writing thread when nobody will ever read again (BrokenPipeError)
     """
 
-    def __init__(self, write: Callable[[str], None], *, limit: int = 0, missing: Callable[[int], str] | None = None,
-                 on_gone: Callable[[], None] | None = None) -> None:
+    def __init__(self, write: Callable[[str], None], *, limit: int = 0, linger: float = 0.0,
+                 missing: Callable[[int], str] | None = None, on_gone: Callable[[], None] | None = None) -> None:
         self.error: OSError | None = None  # why the last text that was lost couldn't be written
-        self._write, self._limit, self._missing, self._on_gone = write, limit, missing, on_gone
+        self._write, self._limit, self._linger, self._missing, self._on_gone = write, limit, linger, missing, on_gone
         self._waiting: deque[str] = deque()
         self._lost = 0  # texts, since the last line that told of lost ones
         self._began: float | None = None  # when the write in progress began, on time.monotonic's clock
         self._thread: threading.Thread | None = None
+        self._lingering = self._draining = False
         self._changed = threading.Condition()  # re-entrant: a signal's handler may say something, too
 
     def put(self, text: str) -> None:
@@ -40,7 +44,8 @@ class Writer:
             if self._limit and len(self._waiting) > self._limit:
                 self._waiting.popleft()
                 self._lost += 1
-            self._changed.notify_all()
+            if not self._lingering:
+                self._changed.notify_all()
             if self._thread is None:
                 self._start()
 
@@ -49,6 +54,8 @@ class Writer:
         text has taken that long already."""
         deadline = time.monotonic() + patience
         with self._changed:
+            self._draining = True
+            self._changed.notify_all()
             while self._waiting or self._began is not None:
                 now = time.monotonic()
                 left = min(deadline, deadline if self._began is None else self._began + patience) - now
@@ -64,7 +71,7 @@ class Writer:
         except RuntimeError:  # this process may have no more threads
             self._thread = None
             while self._waiting:
-                self._write_one(self._waiting.popleft())
+                self._write_some([self._waiting.popleft()])
 
     def _run(self) -> None:
         while True:
@@ -72,22 +79,27 @@ class Writer:
                 self._began = None
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._waiting)
-                text = self._waiting.popleft()
+                if self._linger and not self._draining and len(self._waiting) < _TOGETHER:
+                    self._lingering = True
+                    self._changed.wait_for(lambda: self._draining, self._linger)
+                    self._lingering = False
+                together = _TOGETHER if self._linger else 1
+                texts = [self._waiting.popleft() for _ in range(min(len(self._waiting), together))]
                 self._began = time.monotonic()
-            self._write_one(text)
+            self._write_some(texts)
 
-    def _write_one(self, text: str) -> None:
+    def _write_some(self, texts: Sequence[str]) -> None:
         lost = self._lost
         try:
             if lost and self._missing is not None:
                 self._write(self._missing(lost))
                 with self._changed:
                     self._lost -= lost
-            self._write(text)
+            self._write("".join(texts))
         except (OSError, ValueError) as error:  # ValueError: somebody closed the stream
             self.error = error if isinstance(error, OSError) else OSError(str(error))
             with self._changed:
-                self._lost += 1
+                self._lost += len(texts)
             if isinstance(error, BrokenPipeError) and self._on_gone is not None:
                 self._on_gone()
 

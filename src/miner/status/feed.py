@@ -72,7 +72,7 @@ class Feed:
         while True:
             await self._watched.wait()
             self._push()
-            if self.maker.due and (self._making is None or self._making.done()):
+            if self.maker.wanted and self.maker.due and (self._making is None or self._making.done()):
                 self._making = asyncio.create_task(self.maker.rows())
             await asyncio.sleep(TICK_SECONDS)
 

@@ -130,7 +130,7 @@ class Routes:
 
     async def _miners(self, request: web.Request) -> web.StreamResponse:
         offset, limit = _number(request, "offset", 0, 0), _number(request, "limit", MAX_ROWS, 1)
-        rows = await self._feed.maker.rows()
+        rows = await self._feed.maker.take()
         whole = offset == 0 and limit >= len(rows.rows)
         return await _send(request, rows.body if whole else rows.part(offset, limit))
 

@@ -106,8 +106,9 @@ function addMessages(messages) {
   while (by("log").children.length > KEPT.messages) by("log").lastChild.remove();
 }
 
+/** Rows for who can see them: a page in the background loads none. */
 async function loadRows(version) {
-  if (loadingRows || version && version <= rowsVersion) return;
+  if (document.hidden || loadingRows || version && version <= rowsVersion) return;
   loadingRows = true;
   try {
     const rows = await get("/api/v1/miners");
@@ -152,5 +153,6 @@ function follow() {
 }
 
 for (const id of ["find", "which"]) by(id).addEventListener("input", () => table.filter(by("find").value, by("which").value));
+document.addEventListener("visibilitychange", () => loadRows(0).catch(() => {}));
 by("range").addEventListener("change", event => charts.pick(event.target.value));
 follow();
