@@ -12,13 +12,14 @@ SPARK = $(shell [ $(JAVA_MAJOR) -ge 17 ] && echo spark || echo spark,jdk)
 
 SECONDS ?= 30
 ROUNDS ?= 1
+TURNS ?= 5
 TESTS ?= tests
 BIN := .venv/bin
 # On all CPUs; what is in one file, or starts a cluster, one after the other (tests/conftest.py).
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --no-loadscope-reorder --durations=30
 INSTALL := $(BIN)/python -m pip install --quiet --no-build-isolation --editable
 
-.PHONY: help demo test build quick loop check coverage fuzz exhaustive speed race counts load wheels pythons compilers \
+.PHONY: help demo test build quick loop check coverage fuzz exhaustive speed race counts load faces wheels pythons compilers \
 	counterparts clean
 
 help:
@@ -35,6 +36,7 @@ help:
 	@echo "make race          each kernel beside MINERD=… and CPUMINER_OPT=…, by CPU time"
 	@echo "make counts        instructions a hash of each kernel for aarch64 and x86-64, on emulated CPUs"
 	@echo "make load          how many miners and shares one hub holds ($(ROUNDS) rounds of ten minutes)"
+	@echo "make faces         what viewers of the status page, the live screen and --events cost a hub ($(TURNS) turns)"
 	@echo "make wheels        build the Linux wheels into dist/ and try them"
 	@echo "make pythons       get more Pythons to try them on: newer, without the GIL, on musl, on aarch64"
 	@echo "make compilers     what the wheel hashes beside what pip's build from source does, kernel by kernel"
@@ -83,6 +85,9 @@ counts: .venv/.test build
 
 load: .venv/.test build
 	cd tests && ../$(BIN)/python load.py --rounds $(ROUNDS)
+
+faces: .venv/.test build
+	cd tests && ../$(BIN)/python load_faces.py --turns $(TURNS)
 
 wheels: .venv/.wheels build
 	rm -rf dist

@@ -9,12 +9,15 @@ well bears this: what they take, they take from both."""
 
 import argparse
 import contextlib
+import fcntl
 import os
 import pty
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +37,22 @@ class Seen:
         self.p50: dict[bool, list[float]] = {False: [], True: []}
         self.cpu: dict[bool, list[float]] = {False: [], True: []}
 
+    def measure(self, on: bool, hub: HubProcess, seconds: float) -> tuple[float, float]:
+        """Take the hub's CPU for so long. Returns when that began and ended."""
+        cpu, began = hub.cpu, time.monotonic()
+        time.sleep(seconds)
+        ended = time.monotonic()
+        self.cpu[on].append((hub.cpu - cpu) / (ended - began))
+        return began, ended
+
+    def add(self, on: bool, swarm: SwarmProcess, began: float, ended: float) -> None:
+        """Take the latencies of the swarm's seconds between these times. The first call waits for the swarm's end."""
+        for point in swarm.figures()["course"]:
+            at = swarm.began + point["at"]
+            if at >= began and at + point["seconds"] <= ended and point["answers"]:
+                self.p50[on].append(point["p50"])
+                self.p99[on].append(point["p99"])
+
     def lines(self, name: str) -> Iterator[str]:
         for words, found, scale, unit in (("median", self.p50, 1e3, "ms"), ("p99", self.p99, 1e3, "ms"),
                                           ("the hub's CPU", self.cpu, 100, "%")):
@@ -45,7 +64,7 @@ class WatchedHub(HubProcess):
     """A hub with a status page."""
 
     def __init__(self, miners: int, shares: float) -> None:
-        self._lines = tempfile.TemporaryFile("w+")
+        self._lines = tempfile.TemporaryFile("w+")  # noqa: SIM115
         super().__init__(miners, shares, "--status", "0", stderr=self._lines)
 
     @property
@@ -57,6 +76,7 @@ class WatchedHub(HubProcess):
 
 @contextlib.contextmanager
 def viewers(url: str, count: int) -> Iterator[None]:
+    """So many browsers look at the page, all in one process."""
     process = subprocess.Popen([sys.executable, str(Path(__file__).with_name("viewers.py")), url, str(count)],
                                start_new_session=True, stdout=subprocess.PIPE, text=True)
     last = [""]
@@ -78,27 +98,19 @@ def viewers(url: str, count: int) -> Iterator[None]:
 def page(plan: argparse.Namespace) -> Seen:
     """Viewers come and go while one swarm goes on."""
     seen = Seen()
-    turns = [(bool(number % 2), plan.seconds) for number in range(2 * plan.turns)]
+    turns = [bool(number % 2) for number in range(2 * plan.turns)]
     with WatchedHub(plan.miners, plan.shares) as hub:
         ramp = ramp_of(plan.miners)
         swarm = SwarmProcess(hub.url, plan.miners, plan.shares, ramp, plan.seconds * (len(turns) + 1) + 10)
         swarm.wait_for_all()
         time.sleep(5)
         spans = []
-        for on, seconds in turns:
+        for on in turns:
             with viewers(hub.page, plan.viewers) if on else contextlib.nullcontext():
                 time.sleep(_SETTLE_SECONDS)
-                cpu, began = hub.cpu, time.monotonic()
-                time.sleep(seconds - _SETTLE_SECONDS)
-                seen.cpu[on].append((hub.cpu - cpu) / (time.monotonic() - began))
-                spans.append((on, began, time.monotonic()))
-        course = swarm.figures()["course"]
-    for point in course:
-        begin = swarm.began + point["at"]
-        for on, first, last in spans:
-            if begin >= first and begin + point["seconds"] <= last and point["answers"]:
-                seen.p99[on].append(point["p99"])
-                seen.p50[on].append(point["p50"])
+                spans.append((on, *seen.measure(on, hub, plan.seconds - _SETTLE_SECONDS)))
+        for on, began, ended in spans:
+            seen.add(on, swarm, began, ended)
     return seen
 
 
@@ -111,15 +123,7 @@ def alone(plan: argparse.Namespace, hub_with: Callable[[], "contextlib.AbstractC
             swarm = SwarmProcess(hub.url, plan.miners, plan.shares, ramp_of(plan.miners), plan.seconds + 5)
             swarm.wait_for_all()
             time.sleep(3)
-            cpu, began = hub.cpu, time.monotonic()
-            time.sleep(plan.seconds)
-            seen.cpu[on].append((hub.cpu - cpu) / (time.monotonic() - began))
-            ended = time.monotonic()
-            for point in swarm.figures()["course"]:
-                begin = swarm.began + point["at"]
-                if begin >= began and begin + point["seconds"] <= ended and point["answers"]:
-                    seen.p99[on].append(point["p99"])
-                    seen.p50[on].append(point["p50"])
+            seen.add(on, swarm, *seen.measure(on, hub, plan.seconds))
     return seen
 
 
@@ -131,12 +135,9 @@ def with_events(plan: argparse.Namespace) -> Iterator[HubProcess]:
 
 @contextlib.contextmanager
 def with_screen(plan: argparse.Namespace) -> Iterator[HubProcess]:
-    """A terminal of 200 by 50 characters, read as fast as it is written."""
+    """A hub on a terminal of 200 by 50 characters, which takes all that is written."""
     ours, its = pty.openpty()
     os.environ["TERM"] = "xterm-256color"
-    import fcntl
-    import struct
-    import termios
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
 
     def read() -> None:

@@ -44,7 +44,7 @@ class Writer:
             if self._limit and len(self._waiting) > self._limit:
                 self._waiting.popleft()
                 self._lost += 1
-            if not self._lingering:
+            if not self._lingering or self._enough():
                 self._changed.notify_all()
             if self._thread is None:
                 self._start()
@@ -79,14 +79,18 @@ class Writer:
                 self._began = None
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._waiting)
-                if self._linger and not self._draining and len(self._waiting) < _TOGETHER:
+                if self._linger:
                     self._lingering = True
-                    self._changed.wait_for(lambda: self._draining, self._linger)
+                    self._changed.wait_for(self._enough, self._linger)
                     self._lingering = False
                 together = _TOGETHER if self._linger else 1
                 texts = [self._waiting.popleft() for _ in range(min(len(self._waiting), together))]
                 self._began = time.monotonic()
             self._write_some(texts)
+
+    def _enough(self) -> bool:
+        """Whether what waits for others need wait no longer."""
+        return self._draining or len(self._waiting) >= _TOGETHER
 
     def _write_some(self, texts: Sequence[str]) -> None:
         lost = self._lost
