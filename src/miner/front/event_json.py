@@ -5,7 +5,6 @@ Hashes and targets are 64 hex digits in display order (most significant byte fir
 bounded line of printable characters. No event holds a password.
 """
 
-import functools
 import json
 import re
 from collections.abc import Callable
@@ -42,7 +41,7 @@ Json = dict[str, Any]
 def event_json(event: MinerEvent | HubEvent, time: float) -> Json:
     """An event that came at `time` (seconds since 1970), ready for json.dumps."""
     kind = type(event)
-    return {"type": event_type(kind), "time": rfc3339(time)} | _FIELDS[kind](event)
+    return {"type": _TYPES[kind], "time": rfc3339(time)} | _FIELDS[kind](event)
 
 
 def json_line(kind: str, time: float, **facts: object) -> str:
@@ -50,7 +49,6 @@ def json_line(kind: str, time: float, **facts: object) -> str:
     return json.dumps({"type": kind, "time": rfc3339(time), **facts}, allow_nan=False)
 
 
-@functools.cache
 def event_type(kind: type) -> str:
     """What `type` is for events of this class: `new_job` for NewJob."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
@@ -182,4 +180,5 @@ _FIELDS: dict[type, Callable[[Any], Json]] = {
     HubSummary: _hub_summary,
     HubStopped: lambda event: {"reason": own_words(event.reason), "failed": event.failed},
 }
-EVENT_TYPES = tuple(event_type(kind) for kind in _FIELDS)
+_TYPES = {kind: event_type(kind) for kind in _FIELDS}
+EVENT_TYPES = tuple(_TYPES.values())

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from miner.front.live_frame import Rows
 
 _FRAME_SECONDS = 1.0  # from one frame to the next, or
-_SHARE = 20  # times as long as a frame, or its rows, take to make: a screen is to cost 5% of a CPU at most
+_SHARE = 50  # times as long as a frame, or its rows, take to make: each is to cost 2% of a CPU at most
 _LOOK_SECONDS = 0.1  # how soon a resize, or the wish to end, is noticed
 _START_SECONDS = 0.5  # so that what fails at once is told in a line, and no screen flashes up
 _END_SECONDS = 3.0
-_STEP = 200  # rows that are made without a pause,
+_STEP = 50  # rows that are made without a pause,
 _PAUSE_SECONDS = 0.002  # which leaves Python's time to the hub
 
 
