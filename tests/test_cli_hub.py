@@ -68,6 +68,18 @@ def test_a_miner_that_is_told_so_ends_with_its_hub() -> None:
     assert "No more work: the hub was stopped" in err
 
 
+def test_blocks_end_a_hub_and_its_miners() -> None:
+    with running(*HUB, "--token", SECRET, "--blocks", "2") as hub:
+        assert hub.stdout is not None
+        url = hub.stdout.readline().split()[-1]
+        miner = run(*MINER, "-o", url, "-u", "alice", "-p", SECRET, "--hub")
+        out, err = hub.communicate(timeout=30)
+    assert (miner.status, hub.returncode) == (0, 0)
+    found = len(re.findall("BLOCK found at height", err))
+    assert found >= 2, "and what came in before the miner heard of the end"
+    assert out.splitlines()[-1].split()[-1] == str(found)
+
+
 @pytest.mark.parametrize(("args", "words"), [
     (["--listen", "nowhere"], "--listen"), (["--listen", "127.0.0.1:x"], "--listen"), (["--listen", ":1"], "--listen"),
     (["--listen", "203.0.113.1:1"], "can't listen"), (["--token-file", "/nonexistent"], "--token-file"),

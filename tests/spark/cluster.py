@@ -21,7 +21,7 @@ from miner.core.errors import MinerError
 from miner.spark.java import prepare_java
 from miner.spark.processes import end_session
 
-START_SECONDS = 90.0
+START_SECONDS = 240.0
 LIGHT_JAVA = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # quick to start, and small
 
 
@@ -37,14 +37,15 @@ class Cluster:
     environment: dict[str, str]
 
     @contextlib.contextmanager
-    def worker(self, number: int, cores: int) -> Iterator[None]:
-        """One more, on a loopback address of its own, for as long as the with block lasts."""
+    def worker(self, number: int, cores: int) -> Iterator[int]:
+        """One more, on a loopback address of its own, for as long as the with block lasts. Gives its process id: SIGPWR
+        has it decommissioned."""
         host, log = f"127.0.0.{1 + number}", self.work / f"worker{number}.log"
         with _daemon(log, self.environment | {"SPARK_LOCAL_IP": host}, "org.apache.spark.deploy.worker.Worker",
                      "--host", host, "--port", "0", "--webui-port", "0", "--cores", str(cores), "--memory", "1g",
-                     "--work-dir", str(self.work / f"work{number}"), self.url):
+                     "--work-dir", str(self.work / f"work{number}"), self.url) as pid:
             _wait_for(log, "Successfully registered with master")
-            yield
+            yield pid
 
 
 def java_environment(directory: Path) -> dict[str, str]:
@@ -87,13 +88,14 @@ def standalone_cluster(directory: Path, cores: Sequence[int] = (1, 1)) -> Iterat
 
 
 @contextlib.contextmanager
-def _daemon(log: Path, environment: dict[str, str], name: str, *arguments: str) -> Iterator[None]:
+def _daemon(log: Path, environment: dict[str, str], name: str, *arguments: str) -> Iterator[int]:
     command = [str(Path(_find_spark_home()) / "bin" / "spark-class"), name, *arguments]
+    options = f"{LIGHT_JAVA} -Dspark.decommission.enabled=true"
     with log.open("wb") as output:
-        process = subprocess.Popen(command, env={**environment, "SPARK_DAEMON_JAVA_OPTS": LIGHT_JAVA},
+        process = subprocess.Popen(command, env={**environment, "SPARK_DAEMON_JAVA_OPTS": options},
                                    stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
     try:
-        yield
+        yield process.pid
     finally:
         process.terminate()
         end_session(process.pid, 5.0)

@@ -9,12 +9,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 STAMP = re.compile(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] ")
-JOIN_SECONDS = 120.0  # for Spark to start and an executor to join, on a machine that is busy with other things
+JOIN_SECONDS = 240.0  # for Spark to start and an executor to join, on a machine that is busy with other things
 PROC = Path("/proc")
 
 
@@ -105,6 +105,19 @@ def re_lines(pattern: str, lines: Sequence[str]) -> list[tuple[str, ...]]:
 def alive(pids: set[int]) -> set[int]:
     """Those of them that still run."""
     return pids & {pid for pid, _ in _parents()}
+
+
+def all_processes() -> set[int]:
+    """Every process of this machine."""
+    return {int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()}
+
+
+def wait_until(true: Callable[[], bool], seconds: float = JOIN_SECONDS) -> None:
+    """Wait for something to become true. Fails where that takes longer."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it has not come true"
+        time.sleep(0.05)
 
 
 def command_line(pid: int) -> str:

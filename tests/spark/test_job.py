@@ -26,7 +26,7 @@ from node.litecoind import MWEB_HEIGHT, Litecoind
 from node.mining import check_headers
 from pool.pool import Pool
 from spark.cluster import LIGHT_JAVA, Cluster, bare_venv, free_port, java_environment, standalone_cluster
-from spark.running import alive, command_line, job, re_lines, summary
+from spark.running import alive, all_processes, command_line, job, re_lines, summary
 from spark.web import fetch, ui_port
 
 pytestmark = pytest.mark.timeout(300)
@@ -82,10 +82,10 @@ def test_demo(tmp_path: Path, environ: dict[str, str]) -> None:
 
 
 def test_local_mode(environ: dict[str, str], tmp_path: Path) -> None:
-    """The same command, Spark in one process: one task with both cores. Its events are what their schema says, and
-    count what the table does."""
+    """The same command, Spark in one process: one task with both cores, until it has found blocks. Its events are what
+    their schema says, and count what the table does."""
     path = tmp_path / "events"
-    with job("--sandbox", "--seconds", "8", "--master", "local[2]", "--events", str(path),
+    with job("--sandbox", "--seconds", "0", "--blocks", "3", "--master", "local[2]", "--events", str(path),
              "--write-to", str(tmp_path / "rows"), environ=environ) as running:
         assert running.wait_for(r"^worker\.\d+ on \S+: (\d) threads, kernel")[1] == "2"
         assert running.finish() == 0, running.lines
@@ -99,7 +99,7 @@ def test_local_mode(environ: dict[str, str], tmp_path: Path) -> None:
     for event in events:
         schema.validate(event)
     assert events[-1]["type"] == "hub_stopped"
-    assert sum(event["type"] == "hub_block" for event in events) == int(table["total"][-1])
+    assert sum(event["type"] == "hub_block" for event in events) == int(table["total"][-1]) >= 3
 
 
 def test_thirty_blocks_on_litecoin(cluster: Cluster) -> None:
@@ -280,10 +280,6 @@ def test_nothing_secret_is_shown(cluster: Cluster) -> None:
     assert not [place for place, text in shown.items() if node.password in text], "the node's password"
 
 
-def all_processes() -> set[int]:
-    return {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
-
-
 def environment_of(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
@@ -291,19 +287,24 @@ def environment_of(pid: int) -> str:
         return ""
 
 
-def test_spark_submit(environ: dict[str, str]) -> None:
-    """As people type it; the JVM is spark-submit's."""
+def test_spark_submit(environ: dict[str, str], tmp_path: Path) -> None:
+    """As people type it; the JVM is spark-submit's. It hears the Ctrl-C as well, and stays until the last reports have
+    come and the table is out."""
     submit = str(Path(_find_spark_home()) / "bin" / "spark-submit")
     environ = environ | {"PYSPARK_PYTHON": sys.executable}
     environ.pop("PYTHONPATH", None)
-    # Ended by time: on a Ctrl-C spark-submit's JVM may be gone, and its pipes with it, before the table is out.
-    with job("--master", "local[1]", str(script()), "--sandbox", "--seconds", "8", environ=environ,
+    environ["TMPDIR"] = str(tmp_path)
+    with job("--master", "local[1]", str(script()), "--sandbox", "--seconds", "0", environ=environ,
              command=[submit]) as running:
         running.wait_for(r"^worker\.\d+ on \S+: 1 thread, kernel")
+        running.wait_for(r"^worker\.\d+: \d+ hashes, ")
         processes = running.processes()
-        assert running.finish() == 0
+        running.interrupt()
+        running.finish()  # whose exit status is the JVM's: 130
         assert not left_of(processes)
-    assert int(summary(running.out)["worker"][1]) > 0
+    row = summary(running.out)["worker"]
+    assert int(row[1]) > max(int(hashes) for hashes, in re_lines(r"^worker\.\d+: (\d+) hashes", running.lines))
+    assert not list(tmp_path.glob("sparkminer-*")), "the driver's folder"
 
 
 def test_spark_submit_with_nothing_installed(environ: dict[str, str], tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Every core of every executor that is there mines: of whatever size, early or late, beside ones that can't."""
 
 import json
+import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from spark.cluster import LIGHT_JAVA, Cluster, free_port, standalone_cluster
-from spark.running import SparkRun, job, summary
+from spark.running import SparkRun, all_processes, command_line, job, summary, wait_until
 from spark.web import fetch, ui_port
 
 pytestmark = pytest.mark.timeout(600)
@@ -31,23 +33,34 @@ def wait_for_miners(running: SparkRun, count: int) -> list[str]:
 
 
 def test_executors_of_all_sizes_early_and_late(tmp_path: Path) -> None:
-    """Workers of one, two and four cores; one of two more that comes when the others mine; one that goes."""
+    """Workers of one, two and four cores; one of two more that comes when the others mine, and is decommissioned: its
+    leases, of five minutes, end at once, and so does it."""
     with standalone_cluster(tmp_path, cores=(1, 2)) as cluster, cluster.worker(2, 4), \
             job(*on(cluster), "-a", "scrypt:16", "--sandbox", "--seconds", "0", "--quiet",
-                environ=cluster.environment) as running:
+                "--conf=spark.decommission.enabled=true", environ=cluster.environment) as running:
         by_executor = wait_for_miners(running, 7)
         assert sorted(by_executor.count(executor) for executor in set(by_executor)) == [1, 2, 4]
-        with cluster.worker(3, 2):
+        with cluster.worker(3, 2) as worker:
             late = wait_for_miners(running, 2)
             assert len(set(late)) == 1, "both cores of the new one"
             assert not set(late) & set(by_executor)
             running.wait_for(rf"^{late[0]}\.\d+ on \S+: 1 thread, kernel")
-        running.wait_for(rf"^{late[0]}\.\d+ left: ")
+            os.kill(worker, signal.SIGPWR)
+            running.wait_for(rf"^{late[0]} is about to leave the cluster: its leases end$")
+            running.wait_for(rf"^{late[0]}\.\d+ left: ")
+            running.wait_for(rf"^{late[0]}\.\d+ left: ")
+            wait_until(lambda: not executors_on(cluster, 3))
         running.interrupt()
         assert running.finish() == 0, running.lines
     rows = summary(running.out)
     assert set(rows) == {*by_executor, *late, "total"}
     assert all(int(rows[executor][1]) > 0 for executor in by_executor)
+
+
+def executors_on(cluster: Cluster, worker: int) -> list[int]:
+    """The processes of a worker's executors."""
+    return [pid for pid in all_processes() if "CoarseGrainedExecutorBackend" in command_line(pid)
+            and f"@127.0.0.{1 + worker}:" in command_line(pid)]
 
 
 @pytest.fixture

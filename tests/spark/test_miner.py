@@ -12,13 +12,14 @@ from miner.spark import SparkMiner
 from spark.cluster import LIGHT_JAVA, java_environment
 
 PROGRAM = """
-import json, sys, threading
+import json, os, signal, sys, threading, time
 from pyspark.sql import SparkSession
 from miner.core.errors import UsageError
-from miner.hub.events import HubBlock, MinerLeft
+from miner.hub.events import HubBlock, MinerJoined, MinerLeft
 from miner.spark import SparkMiner
 
-spark = SparkSession.builder.master("local[2]").appName("theirs").config("spark.ui.enabled", "false").getOrCreate()
+spark = (SparkSession.builder.master("local[2]").appName("theirs").config("spark.ui.enabled", "false")
+         .config("spark.scheduler.mode", "FAIR").getOrCreate())
 spark.range(1).count()  # Spark SQL sets a place for its tables at its first use
 before = dict(spark.sparkContext.getConf().getAll())
 with SparkMiner(spark, sandbox=True, algorithm="scrypt:16", pin=False, lease_seconds=1,
@@ -44,6 +45,30 @@ again = SparkMiner(spark, sandbox=True, algorithm="scrypt:16", pin=False, blocks
 with again:
     assert again.wait(120)
 screened = again.screen(["sha256d"], 0.5, nice=None)
+settings = dict(sandbox=True, algorithm="scrypt:16", pin=False)
+tracker = spark.sparkContext.statusTracker()
+with SparkMiner(spark, **settings, lease_seconds=1) as beside:
+    joined = (event.miner for event in beside.events() if isinstance(event, MinerJoined))
+    next(joined)
+    counted = spark.sparkContext.parallelize(range(100), 4).count()  # another job of the session
+    killed = []  # and with each, on a local master, the Spark job is given up
+    for miner in joined:
+        if len(killed) == 3:
+            break
+        if miner.name not in killed:
+            killed.append(miner.name)
+            os.kill(int(miner.name.partition(".")[2]), signal.SIGKILL)
+interrupted = SparkMiner(spark, **settings)
+try:
+    with interrupted:
+        next(event for event in interrupted.events() if isinstance(event, MinerJoined))
+        signal.raise_signal(signal.SIGINT)  # what a notebook's interrupt is
+except KeyboardInterrupt:
+    caught = True
+deadline = time.monotonic() + 60
+while (left := [t.name for t in threading.enumerate() if t.name.startswith("miner-")]
+       + list(tracker.getActiveJobsIds())) and time.monotonic() < deadline:
+    time.sleep(0.1)
 kept = {name: spark.read.parquet(f"{sys.argv[1]}/{name}") for name in ("leases", "shares")}
 runs = [job, again]
 print(json.dumps({
@@ -54,7 +79,9 @@ print(json.dumps({
     "unit": job.hashrates().schema["hashrate"].metadata, "rates": len(job.hashrates().collect()),
     "changed": sorted(dict(before.items() ^ after.items())), "count": spark.range(5).count(),
     "pool": spark.sparkContext.getLocalProperty("spark.scheduler.pool"),
-    "busy": busy, "screened": [row.mismatches for row in screened.collect()],
+    "counted": counted, "killed": len(killed), "mined_on": beside.status().hashes, "caught": caught, "left": left,
+    "stopped": not interrupted.status().running, "busy": busy,
+    "screened": [row.mismatches for row in screened.collect()],
     "kept": {name: sorted(row["count"] for row in kept[name].groupBy("run").count().collect()) for name in kept},
     "told": {"leases": sorted(one.leases().count() for one in runs),
              "shares": sorted(one.shares().count() for one in runs)},
@@ -87,6 +114,11 @@ def test_a_session_mines_in_the_background_and_stays_as_it_was(tmp_path: Path) -
     assert said["count"] == 5
     assert said["pool"] is None
     assert said["again"]
+    assert (said["counted"], said["killed"]) == (100, 3), "beside the miners, and they go on where Spark gives up a job"
+    assert said["mined_on"] > 0
+    assert said["caught"]
+    assert said["stopped"]
+    assert said["left"] == [], "threads and Spark jobs after an interrupt"
     assert said["kept"] == said["told"], "each run has added its rows"
     assert said["kept_hashes"] == said["hashes"]
     assert said["kept_unit"] == {"unit": "second"}

@@ -1,8 +1,8 @@
-"""Durations over time as curves in SVG, written without a library. Their scale is logarithmic: what matters of a
-latency is its order."""
+"""Durations, or other figures, over time as curves in SVG, written without a library. Their scale is logarithmic: what
+matters of a latency is its order."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -15,14 +15,20 @@ _NAMES = {-6: "1 µs", -5: "10 µs", -4: "100 µs", -3: "1 ms", -2: "10 ms", -1:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A curve by its points: seconds since the start, and a duration in seconds."""
+    """A curve by its points: seconds since the start, and a figure, such as a duration in seconds."""
 
     name: str
     points: Sequence[tuple[float, float]]
 
 
-def draw_timeline(title: str, subtitle: str, curves: Sequence[Curve]) -> str:
-    """An SVG picture of up to three curves."""
+def duration_text(power: int) -> str:
+    """10**power seconds, for people."""
+    return _NAMES.get(power, f"1e{power} s")
+
+
+def draw_timeline(title: str, subtitle: str, curves: Sequence[Curve],
+                  text: Callable[[int], str] = duration_text) -> str:
+    """An SVG picture of up to three curves. `text` writes powers of ten of their figures beside the scale."""
     values = [value for curve in curves for _, value in curve.points if value > 0] or [1e-3, 1e-2]
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     high = max(high, low + 1)
@@ -39,7 +45,7 @@ def draw_timeline(title: str, subtitle: str, curves: Sequence[Curve]) -> str:
     for power in range(low, high + 1):
         height = y(10.0 ** power)
         body += [f'<line x1="{LEFT}" y1="{height}" x2="{WIDTH - RIGHT}" y2="{height}"/>',
-                 _text(LEFT - 6, height + 4, _NAMES.get(power, f"1e{power} s"), "n")]
+                 _text(LEFT - 6, height + 4, text(power), "n")]
     body += [_text(x(end * part), HEIGHT - 10, f"{end * part:.0f} s", "n" if part else "") for part in (0, 0.5, 1)]
     for curve, colour in zip(curves, COLOURS, strict=False):
         line = " ".join(f"{x(at)},{y(value)}" for at, value in curve.points)

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -128,6 +128,13 @@ class Hub:
                 await self._nobody.wait()
         for connection in list(self._connections):
             connection.end(reason)
+
+    async def send_home(self, names: Collection[str], reason: str) -> None:
+        """Send the miners of these names home: ours are told, others are hung up on. They may come again."""
+        async for connection in self._each():
+            if connection.miner.name in names:
+                with connection.acting():
+                    connection.miner.stop(reason)
 
     async def aclose(self) -> None:
         """Let go of everything, miners included, within a few seconds. May be called twice."""

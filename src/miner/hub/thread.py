@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from types import TracebackType
@@ -45,6 +45,7 @@ class HubThread:
         self._ready = threading.Event()  # started, or failed to
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
+        self._sending: set[asyncio.Future[None]] = set()
 
     def start(self) -> tuple[str, int]:
         """Start the hub and return its address. Raises UsageError where that can't be had."""
@@ -97,6 +98,17 @@ class HubThread:
         stopping = asyncio.run_coroutine_threadsafe(self._hub.stop_miners(reason, wait), self._loop)
         with suppress(TimeoutError, CancelledError):
             stopping.result(wait + CLOSE_SECONDS)
+
+    def send_home(self, names: Collection[str], reason: str) -> None:
+        """Send the miners of these names home: see Hub.send_home. Returns at once."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended by itself, and they are home
+                self._loop.call_soon_threadsafe(self._start_sending, frozenset(names), reason)
+
+    def _start_sending(self, names: frozenset[str], reason: str) -> None:
+        sending = asyncio.ensure_future(self._hub.send_home(names, reason))
+        self._sending.add(sending)  # a task that nobody holds may be collected
+        sending.add_done_callback(self._sending.discard)
 
     def close(self) -> None:
         """End the hub; its miners lose their connection. May be called twice."""

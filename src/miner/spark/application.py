@@ -15,6 +15,7 @@ from miner.core.errors import MinerError
 from miner.spark.masters import executor_cores, is_standalone, patient
 from miner.spark.obstacles import reach_master
 from miner.spark.processes import child_sessions, end_session
+from miner.spark.submit_jvm import stay_until_done
 from miner.spark.words import exception_words, last_log_error, why_ended
 
 if TYPE_CHECKING:
@@ -58,19 +59,18 @@ def under_spark_submit() -> bool:
 class Application:
     """A Spark application, with its driver in this process.
 
-    settings  Spark's, by name; FORCED ones replace them
-    log       the file for what the JVM says; `show_log`: it is shown on stderr instead
-    failures  how often a task may fail before its Spark job is given up
+    settings   Spark's, by name; FORCED ones replace them
+    directory  for the application's files; what the JVM says is in one of them or, with `show_log`, on stderr
+    failures   how often a task may fail before its Spark job is given up
 
     May be started from any thread: in one that is not the main one, pyspark leaves the signal handlers alone.
     """
 
-
-    def __init__(self, settings: Mapping[str, str], log: Path, show_log: bool = False,
+    def __init__(self, settings: Mapping[str, str], directory: Path, show_log: bool = False,
                  failures: int = MAX_FAILURES) -> None:
         self._settings = {**settings, **FORCED, "spark.task.maxFailures": str(failures)}
         self._failures = failures
-        self._log = None if show_log else log
+        self._directory, self._log = directory, None if show_log else directory / "spark.log"
         self._gateway: Any = None
         self._starter: threading.Thread | None = None
         self._others = frozenset(child_sessions())
@@ -83,16 +83,16 @@ class Application:
         assert self._context is not None
         return self._context
 
-    def start(self) -> None:
-        """Start the JVM (unless spark-submit has done so) and the context. Raises MinerError, which says why Spark did
-        not start."""
+    def start(self, stop: threading.Event) -> None:
+        """Start the JVM (unless spark-submit has done so: then its wish to end sets `stop`) and the context. Raises
+        MinerError, which says why Spark did not start."""
         from py4j.protocol import Py4JError
         from pyspark import SparkContext
         from pyspark.errors import PySparkException
 
         logging.getLogger("py4j").setLevel(logging.CRITICAL)  # it reports each connection that a stop cuts off
         try:
-            self._launch()
+            self._launch(stop)
             if self._stopped.is_set():
                 return
             conf = self._conf()
@@ -110,7 +110,7 @@ class Application:
 
         def start() -> None:
             try:
-                self.start()
+                self.start(stop)
             except BaseException as error:
                 errors.append(error)
 
@@ -149,12 +149,13 @@ class Application:
                 end_session(leader, 0.0)
             self._starter.join(_POLL_SECONDS)
 
-    def _launch(self) -> None:
+    def _launch(self, stop: threading.Event) -> None:
         from pyspark import SparkConf, java_gateway
 
         launch_gateway: Callable[..., Any] = java_gateway.launch_gateway
         if under_spark_submit():
             self._gateway = launch_gateway()
+            stay_until_done(self._gateway.jvm, self._directory, stop.set)
             return
         # In a session of its own the JVM doesn't hear the terminal's Ctrl-C, which this process handles, and all
         # processes that it starts can be found.

@@ -24,15 +24,18 @@ from miner.spark.words import exception_words
 if TYPE_CHECKING:
     from pyspark import SparkContext
 
-_ROUNDS = 7
+_LEAST_ROUNDS = 3
+_TURN_SECONDS = 20.0  # in shorter ones, starting and ending weigh more than they do in an hour of mining
 _WARM_UP_SECONDS = 10.0  # Python workers start, and the sandbox chain's difficulty settles
 
 
 def compare(settings: JobSettings, directory: Path, stop: threading.Event, console: Console) -> int:
-    """Print a line for each turn, then the medians and their ratio. `settings.seconds` is for all turns together.
-    Returns the exit status; raises MinerError when Spark fails."""
-    turn = max(1.0, settings.seconds / (2 * _ROUNDS))
-    application = Application(spark_settings(settings, directory), directory / "spark.log", settings.debug)
+    """Print a line for each turn, then the medians and their ratio. `settings.seconds` is for all turns together, each
+    of 20 seconds or, where that makes less than three rounds, of a sixth of it. Returns the exit status; raises
+    MinerError when Spark fails."""
+    rounds = max(_LEAST_ROUNDS, round(settings.seconds / (2 * _TURN_SECONDS)))
+    turn = max(1.0, settings.seconds / (2 * rounds))
+    application = Application(spark_settings(settings, directory), directory, settings.debug)
     try:
         if not application.start_unless(stop):
             return ExitStatus.OK
@@ -40,16 +43,16 @@ def compare(settings: JobSettings, directory: Path, stop: threading.Event, conso
         ship(context, directory)
         with HubThread(open_source(settings.source), hub_config(settings, context)) as hub:
             _warm_up(context, lease(settings, context, hub, _WARM_UP_SECONDS), stop)
-            _take_turns(settings, context, lease(settings, context, hub, turn), stop, console)
+            _take_turns(settings, context, lease(settings, context, hub, turn), rounds, stop, console)
     finally:
         application.stop()
     return ExitStatus.OK
 
 
-def _take_turns(settings: JobSettings, context: "SparkContext", one: Lease, stop: threading.Event,
-                console: Console) -> None:
+def _take_turns(settings: JobSettings, context: "SparkContext", one: Lease, rounds: int,
+                stop: threading.Event, console: Console) -> None:
     together, alone = [], []
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         rows = _mine(context, one, stop)
         if stop.is_set():
             return
@@ -64,7 +67,7 @@ def _take_turns(settings: JobSettings, context: "SparkContext", one: Lease, stop
         console.message(f"without Spark, {threads} threads: {hashrate_text(alone[-1])}")
     ratio = statistics.median(together) / statistics.median(alone)
     console.result(f"executors {hashrate_text(statistics.median(together))}, without Spark "
-                   f"{hashrate_text(statistics.median(alone))}: {ratio:.1%} (medians of {_ROUNDS} turns of "
+                   f"{hashrate_text(statistics.median(alone))}: {ratio:.1%} (medians of {rounds} turns of "
                    f"{one.seconds:.1f} s, taken by turns)")
 
 

@@ -21,7 +21,7 @@ from miner.spark.application import Application
 from miner.spark.driver import prepared, require_pyspark, spark_settings
 from miner.spark.failures import TaskFailure
 from miner.spark.obstacles import refuse_obstacles
-from miner.spark.run import ClusterRun, JobEvent, NobodyJoined, RowsWait
+from miner.spark.run import ClusterRun, ExecutorLeaving, JobEvent, NobodyJoined, RowsWait
 from miner.spark.settings import JobSettings, parser, read_settings, script
 from miner.spark.ship import ship
 from miner.spark.summary import MiningTimes, by_executor
@@ -71,7 +71,7 @@ class ClusterJob:
                  console: Console) -> None:
         self._settings, self._source, self._directory = settings, source, directory
         self._stop, self._console = stop, console
-        self._application = Application(spark_settings(settings, directory), directory / "spark.log", settings.debug)
+        self._application = Application(spark_settings(settings, directory), directory, settings.debug)
         self._report = self._reporter(settings.quiet)
         self._failures: Counter[TaskFailure] = Counter()
         self._times = MiningTimes()
@@ -122,6 +122,8 @@ class ClusterJob:
             case NobodyJoined((host, port)):
                 self._console.message("No executor has joined yet: has the cluster free cores, and can it reach "
                                       f"{host} port {port}?")
+            case ExecutorLeaving(executor):
+                self._console.message(f"executor-{executor} is about to leave the cluster: its leases end")
             case RowsWait(reason):
                 self._console.message(f"Rows wait, and are tried again: {reason}")
             case _:

@@ -5,7 +5,9 @@ import queue
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from miner.core.errors import MinerError
@@ -20,18 +22,27 @@ _GAVE_UP = re.compile(r"excludeOnFailure|failed \d+ times")  # said of a Spark j
 _WATCH_SECONDS = 1.0
 _LEAST_WAITING = 8  # tasks that wait for room: what a cluster that grows by demand is asked for at first
 _HOPELESS = 6  # failed tasks after which, with all executors among theirs and no miner yet, the job is given up
+_ASKED_AT_ONCE = 50  # executors, of which Spark is asked whether they stay
 _STOP_SECONDS = 0.7
+_CANCEL_PAUSE = 0.1
 
 
 class Leases:
     """Runs leases until `stop_scheduling`. Spark jobs follow each other, so that some tasks always wait for room: an
     executor that joins, whenever and of whatever size, finds tasks to take.
 
-    `describe` is called for each Spark job's description, which Spark's UI shows.
+    describe  is called for each Spark job's description, which Spark's UI shows
+    mining    gives the ids of executors that mine now; what is known of them is asked of Spark each second
+    leaving   is called with the ids of those that Spark is about to take away (decommissioned: drained for maintenance,
+              or preempted with notice), each once. Spark gives them no tasks any more, and waits for the end of those
+              that run
     """
 
-    def __init__(self, context: "SparkContext", lease: Lease, describe: Callable[[], str]) -> None:
-        self._context, self._lease, self._describe = context, lease, describe
+    def __init__(self, context: "SparkContext", lease: Lease, describe: Callable[[], str],
+                 mining: Callable[[], Iterable[str]] = lambda: (),
+                 leaving: Callable[[Collection[str]], None] = lambda executors: None) -> None:
+        self._context, self._lease, self._describe, self._mining, self._leaving = (
+            context, lease, describe, mining, leaving)
         self._group = f"sparkminer-{secrets.token_hex(4)}"
         self._cancelled = threading.Event()
         self._error: BaseException | None = None
@@ -40,6 +51,8 @@ class Leases:
         self._over: set[int] = set()  # ids of Spark jobs whose failures are all told
         self._failed = 0
         self._failed_on: set[str] = set()  # ids of executors
+        self._asked: deque[str] = deque()  # ids of executors, those first that were asked for longest ago
+        self._left: set[str] = set()  # ids of those that are leaving
         self._failures: queue.SimpleQueue[TaskFailure] = queue.SimpleQueue()
         self._watcher = threading.Thread(target=self._watch, name="miner-spark-watch", daemon=True)
 
@@ -78,6 +91,7 @@ class Leases:
                 self._keep_waiting()
                 for failure in self._new_failures():
                     self._failures.put(failure)
+                self._look_for_leaving()
             self._cancelled.wait(_WATCH_SECONDS)
 
     def _keep_waiting(self) -> None:
@@ -94,9 +108,25 @@ class Leases:
             self._jobs.append(job)
             job.start()
 
+    def _look_for_leaving(self) -> None:
+        backend: Any = self._context._jsc.sc().schedulerBackend()
+        mining = set(self._mining()) - self._left
+        self._asked = deque(dict.fromkeys([*(one for one in self._asked if one in mining), *sorted(mining)]))
+        leaving = set()
+        for _ in range(min(len(self._asked), _ASKED_AT_ONCE)):
+            executor = self._asked.popleft()
+            self._asked.append(executor)
+            if not backend.isExecutorActive(executor):
+                leaving.add(executor)
+        if leaving:
+            self._left |= leaving
+            self._leaving(leaving)
+
     def _run(self, tasks: int) -> None:
         """Run one Spark job with this number of tasks, to its end."""
         try:
+            if self._cancelled.is_set():
+                return
             # Not interrupted: a task that is cancelled has time to say what it did.
             self._context.setJobGroup(self._group, self._describe(), interruptOnCancel=False)
             self._context.setLocalProperty("spark.scheduler.pool", "sparkminer")  # of a fair scheduler, if there is one
@@ -110,8 +140,14 @@ class Leases:
                 self._error = error
 
     def _cancel(self) -> None:
-        with contextlib.suppress(Exception):
-            self._context.cancelJobGroup(self._group)
+        """Cancel what there is, until no Spark job is left: one that was only just handed to Spark is not known there
+        at first, and its tasks would begin after all others have ended."""
+        with contextlib.suppress(Exception):  # a context that is going away
+            while any(job.is_alive() for job in self._jobs):
+                ours, active = self._known_jobs()
+                if ours & active:
+                    self._context.cancelJobGroup(self._group)
+                time.sleep(_CANCEL_PAUSE)
 
     # What Spark knows
 

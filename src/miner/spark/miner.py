@@ -17,7 +17,7 @@ from miner.sources.open import open_source
 from miner.spark.failures import TaskFailure
 from miner.spark.frames import frame
 from miner.spark.records import KEPT, HashrateRow, LeaseRow, Records, ShareRow
-from miner.spark.run import ClusterRun, JobEvent, NobodyJoined, RowsWait, RunSettings
+from miner.spark.run import ClusterRun, ExecutorLeaving, JobEvent, NobodyJoined, RowsWait, RunSettings
 from miner.spark.screen_job import screen
 from miner.spark.ship import ship_with
 from miner.spark.status import JobStatus
@@ -105,8 +105,8 @@ class SparkMiner:
             raise self._error
 
     def events(self) -> Iterator[JobEvent]:
-        """What happens, from the start on to the end of the job: a hub's events, TaskFailure, NobodyJoined. Events that
-        nobody reads are kept within bounds, as `miner.event_queue` says."""
+        """What happens, from the start on to the end of the job: a hub's events, and the other members of JobEvent.
+        Events that nobody reads are kept within bounds, as `miner.event_queue` says."""
         while (event := self._events.take()) is not None:
             yield event
 
@@ -146,7 +146,7 @@ class SparkMiner:
         return self._run.records if self._run else Records()
 
     def _hear(self, event: JobEvent) -> None:
-        if not isinstance(event, TaskFailure | NobodyJoined | RowsWait):
+        if not isinstance(event, TaskFailure | NobodyJoined | RowsWait | ExecutorLeaving):
             with self._lock:
                 self._times.take(event, time.monotonic())
         self._events.put(event)

@@ -3,7 +3,7 @@ command and `SparkMiner` both run this."""
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from miner.spark.masters import is_local
 from miner.spark.partition import Lease
 from miner.spark.records import Records
 from miner.spark.row_files import RowFiles
+from miner.spark.summary import executor_id_of
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -60,12 +61,20 @@ class RowsWait:
     reason: str
 
 
-JobEvent = HubEvent | TaskFailure | NobodyJoined | RowsWait
+@dataclass(frozen=True, slots=True)
+class ExecutorLeaving:
+    """Spark is about to take an executor away (`id`, Spark's): its miners were sent home, and end their leases."""
+
+    id: str
+
+
+JobEvent = ExecutorLeaving | HubEvent | TaskFailure | NobodyJoined | RowsWait
 
 
 class ClusterRun:
     """One run of mining on a context's executors, which must have this package already (`ship`). `hear` is called with
-    each event, in the thread that calls `run`, but for RowsWait. `wanted` is HubThread's; `kept` is that of `records`.
+    each event, in the thread that calls `run`, but for RowsWait and
+    ExecutorLeaving. `wanted` is HubThread's; `kept` is that of `records`.
 
     Raises UsageError where the files of rows can't be made.
     """
@@ -93,7 +102,7 @@ class ClusterRun:
     def _mine(self, stop: threading.Event) -> None:
         with self.hub:
             leases = Leases(self._context, lease(self._settings, self._context, self.hub, self._settings.lease_seconds),
-                            self._description)
+                            self._description, self._executors, self._send_home)
             leases.start()
             try:
                 self._follow(stop, leases)
@@ -135,6 +144,19 @@ class ClusterRun:
                 self._deadline = time.monotonic() + self._settings.seconds
         self.records.take(event, time.time())
         self._hear(event)
+
+    def _executors(self) -> Iterator[str]:
+        """Spark's ids of the executors that mine now."""
+        for miner in self.hub.rows():
+            if miner.connected and (executor := executor_id_of(miner.name)):
+                yield executor
+
+    def _send_home(self, executors: Collection[str]) -> None:
+        """End the leases of these executors' miners."""
+        for executor in executors:
+            self._hear(ExecutorLeaving(executor))
+        self.hub.send_home([miner.name for miner in self.hub.rows() if executor_id_of(miner.name) in executors],
+                           "its executor is about to leave the cluster")
 
     def _has_blocks(self) -> bool:
         return 0 < self._settings.blocks <= self._blocks

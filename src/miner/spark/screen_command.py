@@ -75,7 +75,7 @@ def _session(cluster: ClusterSettings, stop: threading.Event, console: Console,
     """A Spark of this command's own; None if `stop` was set before it had started."""
     with prepared(cluster) as directory:
         console.message(f"Starting Spark{f' on {cluster.master}' if cluster.master else ''}")
-        application = Application(spark_settings(cluster, directory), directory / "spark.log", debug, _FAILURES)
+        application = Application(spark_settings(cluster, directory), directory, debug, _FAILURES)
         try:
             if not application.start_unless(stop):
                 yield None

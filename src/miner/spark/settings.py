@@ -17,6 +17,7 @@ from miner.spark.masters import check_master, is_local
 from miner.spark.run import RunSettings
 
 DEMO_SECONDS = 30.0
+COMPARE_SECONDS = 280.0  # seven turns of 20 seconds each
 _DESCRIPTION = """\
 Mine on a Spark cluster: each executor mines against a hub in this process, which holds the one connection to the
 pool or node. Without --master, Spark runs on this machine, as two executors in processes of their own. Executors
@@ -73,7 +74,7 @@ def parser() -> Parser:
     add("--script", action="store_true", help="print the path of the script for spark-submit, and end")
     add_source_options(parser)
     add_engine_options(parser)
-    add_run_options(parser, None, f"{DEMO_SECONDS:g} with --sandbox, else 0")
+    add_run_options(parser, None, f"{DEMO_SECONDS:g} with --sandbox, {COMPARE_SECONDS:g} with --compare, else 0")
     add_face_options(parser)
     return parser
 
@@ -104,7 +105,9 @@ def read_settings(options: argparse.Namespace, console: Console) -> JobSettings:
                          f"there are {', '.join(names)}")
     if options.lease_seconds < 1:
         raise UsageError("--lease-seconds must be at least 1")
-    wanted = options.seconds if options.seconds is not None else DEMO_SECONDS if source.sandbox else 0.0
+    wanted = options.seconds
+    if wanted is None:
+        wanted = COMPARE_SECONDS if options.compare else DEMO_SECONDS if source.sandbox else 0.0
     cluster = read_cluster(options)
     told = notices(options)
     passwords = [login.password for login in options.given.source.all()]

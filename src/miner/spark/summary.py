@@ -32,6 +32,12 @@ def executor_of(name: str) -> str:
     return name.partition(".")[0]
 
 
+def executor_id_of(name: str) -> str:
+    """Spark's id of the executor of a miner of this name: see `partition.miner_name`. "" where the name has none."""
+    kind, _, number = executor_of(name).partition("-")
+    return number if kind == "executor" else ""
+
+
 class MiningTimes:
     """For how long each executor has mined: while at least one of its miners was at the hub."""
 
