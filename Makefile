@@ -19,8 +19,8 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --no-loadscope-reorder --durations=30
 INSTALL := $(BIN)/python -m pip install --quiet --no-build-isolation --editable
 
-.PHONY: help demo test build quick loop check coverage fuzz exhaustive speed race counts load faces wheels pythons compilers \
-	counterparts clean
+.PHONY: help demo test build quick loop check coverage fuzz exhaustive speed race counts load faces clusters wheels \
+	pythons compilers counterparts clean
 
 help:
 	@echo "make demo          mine the sandbox chain on a Spark cluster on this machine ($(SECONDS) seconds)"
@@ -37,6 +37,7 @@ help:
 	@echo "make counts        instructions a hash of each kernel for aarch64 and x86-64, on emulated CPUs"
 	@echo "make load          how many miners and shares one hub holds ($(ROUNDS) rounds of ten minutes)"
 	@echo "make faces         what viewers of the status page, the live screen and --events cost a hub ($(TURNS) turns)"
+	@echo "make clusters      what is lost of a Spark cluster: driver, executor, Worker, Master, network"
 	@echo "make wheels        build the Linux wheels into dist/ and try them"
 	@echo "make pythons       get more Pythons to try them on: newer, without the GIL, on musl, on aarch64"
 	@echo "make compilers     what the wheel hashes beside what pip's build from source does, kernel by kernel"
@@ -88,6 +89,9 @@ load: .venv/.test build
 
 faces: .venv/.test build
 	cd tests && ../$(BIN)/python load_faces.py --turns $(TURNS)
+
+clusters: .venv/.test build
+	$(PYTEST) tests/spark/cluster_losses.py
 
 wheels: .venv/.wheels build
 	rm -rf dist

@@ -23,12 +23,14 @@ from miner.spark.processes import end_session
 
 START_SECONDS = 240.0
 LIGHT_JAVA = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # quick to start, and small
+HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """`url` is the master's; `python` the executors', to be given as spark.pyspark.python; `work` holds a folder for
-    each worker, with the executors' logs below it."""
+    each worker, with the executors' logs below it. Workers may be drained, and a master that starts again knows its
+    workers and applications."""
 
     url: str
     ui: str
@@ -37,13 +39,24 @@ class Cluster:
     environment: dict[str, str]
 
     @contextlib.contextmanager
-    def worker(self, number: int, cores: int) -> Iterator[int]:
+    def master(self) -> Iterator[int]:
+        """The master, for as long as the with block lasts. Gives its process id."""
+        log = self.work / "master.log"
+        port, ui_port = self.url.rpartition(":")[2], self.ui.rpartition(":")[2]
+        host = self.url.removeprefix("spark://").rpartition(":")[0]
+        with _daemon(log, self.environment, "org.apache.spark.deploy.master.Master", "--host", host, "--port", port,
+                     "--webui-port", ui_port) as pid:
+            _wait_for(log, "I have been elected leader")
+            yield pid
+
+    @contextlib.contextmanager
+    def worker(self, number: int, cores: int, host: str = "", prefix: Sequence[str] = ()) -> Iterator[int]:
         """One more, on a loopback address of its own, for as long as the with block lasts. Gives its process id: SIGPWR
-        has it decommissioned."""
-        host, log = f"127.0.0.{1 + number}", self.work / f"worker{number}.log"
+        has it decommissioned. `prefix` is a command that starts it elsewhere, with the address `host` there."""
+        host, log = host or f"127.0.0.{1 + number}", self.work / f"worker{number}.log"
         with _daemon(log, self.environment | {"SPARK_LOCAL_IP": host}, "org.apache.spark.deploy.worker.Worker",
                      "--host", host, "--port", "0", "--webui-port", "0", "--cores", str(cores), "--memory", "1g",
-                     "--work-dir", str(self.work / f"work{number}"), self.url) as pid:
+                     "--work-dir", str(self.work / f"work{number}"), self.url, prefix=prefix) as pid:
             _wait_for(log, "Successfully registered with master")
             yield pid
 
@@ -69,31 +82,35 @@ def bare_venv(directory: Path) -> Path:
 
 
 @contextlib.contextmanager
-def standalone_cluster(directory: Path, cores: Sequence[int] = (1, 1)) -> Iterator[Cluster]:
+def standalone_cluster(directory: Path, cores: Sequence[int] = (1, 1), host: str = HOST) -> Iterator[Cluster]:
     """A Master, and a Worker for each number of cores, on free ports of loopback, for as long as the with block
     lasts."""
-    environment = java_environment(directory)
-    environment.pop("PYTHONPATH", None)
-    python = bare_venv(directory / "python")
     with contextlib.ExitStack() as stack:
-        port, ui_port = free_port(), free_port()
-        stack.enter_context(_daemon(
-            directory / "master.log", environment, "org.apache.spark.deploy.master.Master",
-            "--host", "127.0.0.1", "--port", str(port), "--webui-port", str(ui_port)))
-        _wait_for(directory / "master.log", "I have been elected leader")
-        cluster = Cluster(f"spark://127.0.0.1:{port}", f"http://127.0.0.1:{ui_port}", python, directory, environment)
+        cluster = described_cluster(directory, host)
+        stack.enter_context(cluster.master())
         for number, each in enumerate(cores):
             stack.enter_context(cluster.worker(number, each))
         yield cluster
 
 
+def described_cluster(directory: Path, host: str = HOST) -> Cluster:
+    """A cluster of which nothing has been started yet. Its master is to have the address `host`."""
+    environment = java_environment(directory)
+    environment.pop("PYTHONPATH", None)
+    environment["SPARK_DAEMON_JAVA_OPTS"] = (f"{LIGHT_JAVA} -Dspark.decommission.enabled=true "
+                                             "-Dspark.deploy.recoveryMode=FILESYSTEM "
+                                             f"-Dspark.deploy.recoveryDirectory={directory / 'recovery'}")
+    return Cluster(f"spark://{host}:{free_port()}", f"http://{host}:{free_port()}", bare_venv(directory / "python"),
+                   directory, environment)
+
+
 @contextlib.contextmanager
-def _daemon(log: Path, environment: dict[str, str], name: str, *arguments: str) -> Iterator[int]:
-    command = [str(Path(_find_spark_home()) / "bin" / "spark-class"), name, *arguments]
-    options = f"{LIGHT_JAVA} -Dspark.decommission.enabled=true"
+def _daemon(log: Path, environment: dict[str, str], name: str, *arguments: str,
+            prefix: Sequence[str] = ()) -> Iterator[int]:
+    command = [*prefix, str(Path(_find_spark_home()) / "bin" / "spark-class"), name, *arguments]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, env={**environment, "SPARK_DAEMON_JAVA_OPTS": options},
-                                   stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                   start_new_session=True)
     try:
         yield process.pid
     finally:
