@@ -162,8 +162,10 @@ def test_no_more_executors_than_asked_for(cluster: Cluster) -> None:
     assert re.search(r"INFO sparkminer: executor-0\.\d+ at stratum\+tcp://\S+: scrypt, kernel '\w+', 1 threads", logs)
 
 
-def test_a_killed_executor_is_replaced(cluster: Cluster) -> None:
-    with job(*on(cluster), "--sandbox", "--seconds", "0", environ=cluster.environment) as running:
+def test_a_killed_executor_is_replaced(cluster: Cluster, tmp_path: Path) -> None:
+    """And a terminal that is closed ends the job in order."""
+    with job(*on(cluster), "--sandbox", "--seconds", "0",
+             environ=cluster.environment | {"TMPDIR": str(tmp_path)}) as running:
         first = running.wait_for(JOINED)
         running.wait_for(JOINED)
         worker = int(first[2])
@@ -174,9 +176,10 @@ def test_a_killed_executor_is_replaced(cluster: Cluster) -> None:
         assert again[1] not in (first[1], "")
         running.wait_for(rf"^{again[1]}\.\d+: \d+ hashes")
         assert not left_of({worker}), "the Python worker outlived its executor"
-        running.interrupt()
+        running.interrupt(signal.SIGHUP)
         assert running.finish() == 0, running.lines
     assert len(summary(running.out)) == 4, "three executors and the sums"
+    assert not list(tmp_path.glob("sparkminer-*")), "the driver's folder"
 
 
 def left_of(processes: set[int]) -> set[int]:
