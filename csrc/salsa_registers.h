@@ -1,6 +1,6 @@
-/* Salsa20/8 (RFC 7914 section 3) of sets of LANES blocks, one block in each lane, for instruction sets with thirty-two
- * registers whose compilers keep sixteen words in them: the same functions as in salsa_lanes.h. Include after a
- * vec_*.h. One set after the other: a CPU that is wide enough to need both at once looks far enough ahead to find them. */
+/* Salsa20/8 (RFC 7914 section 3) of sets of LANES blocks, one block in each lane, for thirty-two registers, in which
+ * compilers keep sixteen words. Include after a vec_*.h. One set after the other: a CPU that is wide enough to need both
+ * at once looks far enough ahead to find them. */
 #ifndef MINER_SALSA_REGISTERS_H
 #define MINER_SALSA_REGISTERS_H
 
