@@ -2,15 +2,19 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from miner import _native
+from miner.config import EngineConfig
 from miner.core.algorithm import Algorithm
 from miner.core.errors import EngineError, UsageError
-from miner.engine import kernels
+from miner.engine import kernels, review
 from miner.engine.kernels import first_within, usable_kernels
 from miner.engine.memory import MemoryLeft
+from miner.engine.threads import Engine
+from miner.engine.tryout import Tryout
 
 SCRYPT, SHA256D, LARGE = Algorithm.parse("scrypt"), Algorithm.parse("sha256d"), Algorithm.parse("scrypt:1048576")
 RUNNABLE = _native.kernels("scrypt")
@@ -70,6 +74,42 @@ def test_what_does_not_fit_is_refused_with_the_numbers_and_the_fix() -> None:
 def test_a_forced_kernel_that_does_not_fit_is_refused_with_one_that_does() -> None:
     with pytest.raises(EngineError, match=r"use `kernel=portable` \(128 MiB\), or a smaller N"):
         first_within(MemoryLeft(6 * 128 << 20, "in the box"), LARGE, [RUNNABLE[0]], 4)
+
+
+def test_a_memory_limit_chooses_a_kernel_that_needs_less_and_is_told_where_none_does() -> None:
+    needs = {kernel: _native.kernel_scratch("scrypt", LARGE.parameters, kernel) for kernel in RUNNABLE}
+    here = MemoryLeft(64 * GIB, "here")
+    for kernel in RUNNABLE:
+        expected = next(name for name in RUNNABLE if needs[name] <= needs[kernel])
+        assert first_within(here.within(2 * needs[kernel]), LARGE, RUNNABLE, 2) == expected
+    assert here.within(0) is here and here.within(61 * GIB) is here
+    with pytest.raises(EngineError) as error:
+        first_within(here.within(200 << 20), LARGE, RUNNABLE, 2)
+    assert str(error.value) == (
+        "scrypt:1048576 with kernel portable needs 128 MiB of memory a thread, 256 MiB for 2, and `memory_limit` "
+        "allows 200 MiB: use fewer threads (`threads=1`), or a smaller N, or a larger `memory_limit`")
+
+
+@pytest.mark.skipif(len(RUNNABLE) < 2, reason="this CPU has the portable kernel alone")
+def test_an_engine_keeps_within_its_memory_limit_and_refuses_what_does_not_fit() -> None:
+    algorithm = Algorithm.parse("scrypt:16384")
+    needs = {kernel: _native.kernel_scratch("scrypt", algorithm.parameters, kernel) for kernel in RUNNABLE}
+    settings = EngineConfig(threads=2, pin=False, nice=None, memory_limit=2 * needs["portable"])
+    with Engine(algorithm, settings, on_hit=print) as engine:
+        assert engine.kernel == "portable"
+    with pytest.raises(EngineError, match=r"`memory_limit` allows 4 MiB: use .*a larger `memory_limit`"):
+        Engine(algorithm, replace(settings, threads=3), on_hit=print)
+
+
+def test_a_look_at_another_kernel_keeps_within_the_memory_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    small, large = sorted((_native.kernel_scratch("scrypt", SCRYPT.parameters, kernel), kernel)
+                          for kernel in (RUNNABLE[0], "portable"))
+    for limit, expected in ((3 * large[0], large[1]), (3 * large[0] - 1, None), (0, large[1])):
+        monkeypatch.setattr(review, "EVERY", 0.0)
+        tryout = Tryout(SCRYPT, small[1], large[1], threads=2, memory_limit=limit)
+        own = _native.Searcher(SCRYPT.name, SCRYPT.parameters, small[1])
+        tryout.searcher(own), tryout.called(1000)  # the first turn of a look is the present kernel's
+        assert tryout.review.looking == (expected is not None)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is read from /proc")

@@ -95,6 +95,9 @@ def test_every_option_reaches_the_configuration() -> None:
         EngineConfig(threads=5, kernel="portable", pin=False, nice=7)
     assert engine("--nice", "0").nice is None
     assert engine("--cpu-limit", "50%").cpu_limit == engine("--cpu-limit", "50").cpu_limit == 0.5
+    assert [engine("--memory-limit", size).memory_limit for size in ("800M", "1.5 GiB", "64kb", "4096")] == [
+        800 << 20, 3 << 29, 64 << 10, 4096]
+    assert engine().memory_limit == 0
 
 
 def test_credentials_in_the_url_are_taken_out_of_it_as_they_are() -> None:
@@ -342,6 +345,9 @@ def test_the_password_is_in_no_repr() -> None:
     ([*POOL, "--cpu-limit", "0%"], "--cpu-limit"),
     ([*POOL, "--cpu-limit", "101%"], "--cpu-limit"),
     ([*POOL, "--cpu-limit", "half"], "--cpu-limit"),
+    ([*POOL, "--memory-limit", "2T"], "--memory-limit: '2T' is no size such as 800M or 1.5G"),
+    ([*POOL, "--memory-limit", "0"], "--memory-limit"),
+    ([*POOL, "--memory-limit", "9" * 30 + "G"], "--memory-limit"),
     ([*POOL, "--blocks", "-1"], "--blocks"),
     ([*POOL, "--coinbase-sig", "x" * 81], "80 bytes"),
     ([*POOL, "--worker-id", "a b"], "--worker-id"),

@@ -137,6 +137,8 @@ class EngineConfig:
     pin      bind each thread to a CPU of its own
     nice     None: leave the priority as it is
     cpu_limit  the part of its CPU's time that each thread takes at most: above 0, 1 for all of it
+    memory_limit  bytes that the scratchpads of all threads take at most, of which kernels with fewer lanes need
+              less; 0: as much as the system has left
     """
 
     threads: int = 0
@@ -144,6 +146,7 @@ class EngineConfig:
     pin: bool = True
     nice: int | None = 19
     cpu_limit: float = 1.0
+    memory_limit: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.threads <= 4096:
@@ -152,3 +155,5 @@ class EngineConfig:
             raise UsageError(f"`nice` {self.nice}: must be from -20 to 19")
         if not 0 < self.cpu_limit <= 1:
             raise UsageError(f"`cpu_limit` {self.cpu_limit}: must be above 0, and 1 at most")
+        if self.memory_limit < 0:
+            raise UsageError(f"`memory_limit` {self.memory_limit}: must be a number of bytes, or 0 for no limit")

@@ -31,15 +31,20 @@ def usable_kernels(algorithm: Algorithm, name: str = "") -> tuple[str, ...]:
     return (name,)
 
 
-def first_that_fits(algorithm: Algorithm, names: Sequence[str], threads: int) -> str:
+def first_that_fits(algorithm: Algorithm, names: Sequence[str], threads: int, limit: int = 0) -> str:
     """The first of these kernels whose scratchpads for `threads` threads fit in the memory that this process may still
-    take. Raises EngineError, with what is needed, what there is, and what would fit."""
-    return first_within(_left_for(algorithm), algorithm, names, threads)
+    take, and in `limit` bytes; 0 sets no limit. Raises EngineError, with what is needed, what there is, and what would
+    fit."""
+    return first_within(left_for(algorithm, limit), algorithm, names, threads)
 
 
-def _left_for(algorithm: Algorithm) -> MemoryLeft | None:
-    """The memory left for scratchpads; None where the algorithm takes none, or the system doesn't tell."""
-    return memory_left() if algorithm.memory else None
+def left_for(algorithm: Algorithm, limit: int = 0) -> MemoryLeft | None:
+    """The memory left for scratchpads, `limit` bytes at most where that isn't 0; None where the algorithm takes none,
+    or neither the system nor `limit` sets a bound."""
+    if not algorithm.memory:
+        return None
+    left = memory_left() or (MemoryLeft(1 << 62, "") if limit else None)
+    return left.within(limit) if left else None
 
 
 def first_within(left: MemoryLeft | None, algorithm: Algorithm, names: Sequence[str], threads: int) -> str:
@@ -65,7 +70,7 @@ def ranking(algorithm: Algorithm) -> tuple[str, ...]:
     sound = [kernel for kernel in _native.kernels(algorithm.name) if _sound(algorithm, kernel)]
     if not sound:
         raise EngineError(f"even the portable {algorithm.name} kernel computes wrong hashes: this machine is broken")
-    short, left = algorithm.short, _left_for(algorithm)
+    short, left = algorithm.short, left_for(algorithm)
     tried = [kernel for kernel in sound[:_TRIAL_KERNELS] if kernel != "portable" and (
              left is None or _native.kernel_scratch(short.name, short.parameters, kernel) <= left.usable)]
     best = dict.fromkeys(tried, 0.0)
@@ -100,7 +105,6 @@ def _too_little(algorithm: Algorithm, kernel: str, threads: int, left: MemoryLef
     fixes = [f"`kernel={smaller[0]}` ({size_text(needs[smaller[0]])})"] if smaller else []
     if left.usable >= need:
         fixes.append(f"fewer threads (`threads={left.usable // need}`)")
-    fixes.append("a smaller N")
+    fixes += ["a smaller N", *(["a larger `memory_limit`"] if left.asked else [])]
     return (f"{algorithm} with kernel {kernel} needs {size_text(need)} of memory a thread, {size_text(need * threads)} "
-            f"for {threads}, and {size_text(left.size)} are left {left.where}, of which a sixteenth stays free: use "
-            + ", or ".join(fixes))
+            f"for {threads}, and {left}: use " + ", or ".join(fixes))

@@ -20,15 +20,26 @@ _VERSION_1 = ("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactiv
 
 @dataclass(frozen=True, slots=True)
 class MemoryLeft:
-    """Memory that this process may still take; `where` says for people what sets the limit."""
+    """Memory that this process may still take; `where` says for people what sets the limit. `asked`: it is not what the
+    system has left, but what a setting allows, which may be used to the last byte."""
 
     size: int  # bytes
     where: str
+    asked: bool = False
 
     @property
     def usable(self) -> int:
         """Bytes to plan with: a sixteenth stays free for whatever else this process and others need."""
-        return max(0, self.size - self.size // 16)
+        return self.size if self.asked else max(0, self.size - self.size // 16)
+
+    def __str__(self) -> str:
+        size = size_text(self.size)
+        return (f"{self.where} allows {size}" if self.asked else
+                f"{size} are left {self.where}, of which a sixteenth stays free")
+
+    def within(self, limit: int) -> "MemoryLeft":
+        """The tighter of this and what the setting `memory_limit` allows, in bytes; 0 sets no limit."""
+        return MemoryLeft(limit, "`memory_limit`", asked=True) if 0 < limit < self.usable else self
 
 
 def memory_left(cgroups: Path = CGROUPS, proc: Path = PROC) -> MemoryLeft | None:

@@ -100,7 +100,7 @@ class Engine:
                  stop: threading.Event | None = None) -> None:
         self.algorithm = algorithm
         self.threads = config.threads or usable_threads()
-        self._nice, self._cpu_limit = config.nice, config.cpu_limit
+        self._nice, self._cpu_limit, self._memory_limit = config.nice, config.cpu_limit, config.memory_limit
         self._chunk_seconds = _CHUNK_SECONDS if config.cpu_limit == 1 else _LIMITED_SECONDS
         self._on_hit, self._on_hashes, self._on_exhausted, self._on_failed = on_hit, on_hashes, on_exhausted, on_failed
         self._on_notice = on_notice
@@ -128,7 +128,7 @@ class Engine:
         with (exclusive(LOCKS / "sparkminer-memory.lock", _LOCK_SECONDS, stop) if algorithm.memory
               else contextlib.nullcontext()):
             _check(stop)
-            self.kernel = first_that_fits(algorithm, kernels, self.threads)
+            self.kernel = first_that_fits(algorithm, kernels, self.threads, config.memory_limit)
             self._others = kernels[kernels.index(self.kernel) + 1:]
             self._searchers = [_searcher(algorithm, self.kernel) for _ in range(self.threads)]
             self.cpus = self._claims.take(self.threads) if config.pin else ()
@@ -256,7 +256,7 @@ class Engine:
 
     def _hash(self, state: _Thread, searcher: _native.Searcher) -> None:
         _step_back(self._nice)  # not before: others wait for this one's memory to be taken
-        tryout = (Tryout(self.algorithm, self.kernel, self._others[0], self.threads)
+        tryout = (Tryout(self.algorithm, self.kernel, self._others[0], self.threads, self._memory_limit)
                   if self._others and self._on_notice and state.index == 0 else None)
         epoch, current = -1, None
         while (given := self._next_range(state, epoch, current)) is not None:

@@ -38,7 +38,7 @@ def engine_line(algorithm: Algorithm, config: EngineConfig) -> str:
 
     threads = config.threads or usable_threads()
     kernels = usable_kernels(algorithm, config.kernel)
-    first_that_fits(algorithm, kernels, threads)
+    first_that_fits(algorithm, kernels, threads, config.memory_limit)
     choice = "kernel" if len(kernels) == 1 else "the fastest in a short trial of the kernels"
     return f"Hashing {algorithm} on {threads} of this machine's CPUs with {choice} {', '.join(kernels)}"
 

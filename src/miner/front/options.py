@@ -16,6 +16,7 @@ from miner.front.values import (
     coinbase_sig,
     domain,
     integer,
+    memory_size,
     niceness,
     node_url,
     percentage,
@@ -144,6 +145,9 @@ def add_engine_options(parser: Parser) -> None:
         help="how far to step back behind other programs (default: 19, all the way; 0: not at all)")
     add("--cpu-limit", type=percentage, metavar="N%",
         help="the part of its CPU's time that each thread takes at most (default: 100%%)")
+    add("--memory-limit", type=memory_size, metavar="SIZE",
+        help="the memory that the scratchpads of all threads take at most, such as 800M or 2G: with less, a kernel "
+             "with fewer lanes is taken (default: what the system has left)")
     parser.take_defaults(EngineConfig)
 
 

@@ -43,6 +43,15 @@ def percentage(text: str) -> float:
     return number / 100
 
 
+def memory_size(text: str) -> int:
+    """Bytes from a size such as "800M", "1.5G" or "1073741824"; K, M and G are powers of 1024."""
+    found = re.fullmatch(r"([0-9]{1,20}(?:\.[0-9]{1,20})?) ?(?:([KMG])(?:i?B)?)?", text.strip(), re.IGNORECASE)
+    size = int(float(found[1]) * 1024 ** " KMG".index((found[2] or " ").upper())) if found else 0
+    if size < 1:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no size such as 800M or 1.5G")
+    return size
+
+
 def positive(text: str) -> float:
     """A number above 0."""
     try:

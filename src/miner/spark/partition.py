@@ -46,6 +46,7 @@ class Lease:
     seconds    how long to mine: then the task ends and returns its row, which makes room (decommissioning, other jobs)
     threads    0: as many as the CPUs that Spark gave the task, or fewer where a quota grants less CPU time
     cpu_limit  the part of its CPU's time that each thread takes at most
+    memory_limit  bytes that the scratchpads of a task's threads take at most; 0: as much as its executor has left
     orphan_timeout  seconds after which a task that has no connection to the hub ends
     """
 
@@ -58,6 +59,7 @@ class Lease:
     pin: bool
     nice: int | None
     cpu_limit: float
+    memory_limit: int
     orphan_timeout: float
 
     def __call__(self, partition: int, _: Iterable[object]) -> Iterator[LeaseResult]:
@@ -88,7 +90,7 @@ class Lease:
             algorithm=Algorithm.parse(self.algorithm), url=self.hub, username=name, password=self.token, hub=True,
             retry_pause=_HUB_PAUSE, timeout=_HUB_SILENCE)
         engine = miner.EngineConfig(threads=threads, kernel=self.kernel, pin=self.pin, nice=self.nice,
-                                    cpu_limit=self.cpu_limit)
+                                    cpu_limit=self.cpu_limit, memory_limit=self.memory_limit)
         totals, orphan = None, Orphan(self.orphan_timeout)
         with miner.mine(source, engine, seconds=self.seconds) as mining, orphan.ends(mining.stop):
             for event in mining:

@@ -191,4 +191,5 @@ def lease(settings: RunSettings, context: "SparkContext", hub: HubThread, second
         algorithm=str(settings.source.algorithm),
         hub=f"stratum+tcp://{f'[{host}]' if ':' in host else host}:{port}",
         token=hub.config.token, seconds=seconds, threads=engine.threads, kernel=engine.kernel, pin=engine.pin,
-        nice=engine.nice, cpu_limit=engine.cpu_limit, orphan_timeout=settings.orphan_timeout)
+        nice=engine.nice, cpu_limit=engine.cpu_limit, memory_limit=engine.memory_limit,
+        orphan_timeout=settings.orphan_timeout)
