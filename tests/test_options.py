@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -298,6 +299,20 @@ def test_passwords_that_no_process_list_shows(tmp_path: Path) -> None:
     assert notices(parse(*POOL, "--password-file", str(file))) == []
     file.chmod(0o644)
     assert "chmod 600" in notices(parse(*POOL, "--password-file", str(file)))[0]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_password_file_that_the_group_may_read(tmp_path: Path) -> None:
+    """A Kubernetes secret is root's, and its reader has it by the group; a file of one's own is another matter."""
+    file = tmp_path / "password"
+    file.write_text("secret")
+    file.chmod(0o440)
+    assert "chmod 600" in notices(parse(*POOL, "--password-file", str(file)))[0]
+    os.chown(file, 12345, -1)
+    assert not notices(parse(*POOL, "--password-file", str(file)))
+    file.chmod(0o444)
+    assert "chmod 600" in notices(parse(*POOL, "--password-file", str(file)))[0]
+
 
 
 def test_the_password_is_in_no_repr() -> None:

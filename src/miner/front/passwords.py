@@ -47,8 +47,13 @@ def get_secret(secret: Secret, ask: Callable[[str], str] = getpass.getpass, prom
 
 
 def readable_by_others(path: str) -> bool:
-    """Whether users other than its owner may read a file. False where files have no modes, or none is there."""
+    """Whether users other than this one and the file's owner may read a file. The group's right to do so doesn't count
+    where the file is another user's: this user may owe it the file, as to a Kubernetes secret. False where files have
+    no modes, or none is there."""
     try:
-        return os.name == "posix" and bool(Path(path).stat().st_mode & 0o044)
+        state = Path(path).stat()
     except OSError:
         return False
+    if os.name != "posix":
+        return False
+    return bool(state.st_mode & (0o044 if state.st_uid == os.geteuid() else 0o004))
