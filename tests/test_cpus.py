@@ -10,6 +10,7 @@ import pytest
 from miner.engine.cpus import CpuClaims, allowed_cpus, cores_first, cpu_quota, usable_threads
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="pinning and control groups are Linux's")
+HOST = Path("/none")     # a system that has no IPC namespaces
 
 
 @linux
@@ -63,7 +64,7 @@ def test_at_least_one_thread() -> None:
 @linux
 @pytest.mark.skipif(cpu_quota() is not None, reason="under a quota nothing is pinned")
 def test_claims_of_two_owners_do_not_overlap_and_come_back(tmp_path: Path) -> None:
-    first, second = CpuClaims(tmp_path), CpuClaims(tmp_path)
+    first, second = CpuClaims(tmp_path, HOST), CpuClaims(tmp_path, HOST)
     taken = first.take(1)
     assert len(taken) == 1
     assert second.take(len(allowed_cpus())) == tuple(cpu for cpu in allowed_cpus() if cpu not in taken)
@@ -76,13 +77,13 @@ def test_claims_of_two_owners_do_not_overlap_and_come_back(tmp_path: Path) -> No
 @linux
 @pytest.mark.skipif(cpu_quota() is not None, reason="under a quota nothing is pinned")
 def test_a_killed_process_gives_its_claims_back(tmp_path: Path) -> None:
-    code = ("import sys, pathlib; from miner.engine.cpus import CpuClaims; c = CpuClaims(pathlib.Path(sys.argv[1]));"
-            "print(len(c.take(1)), flush=True); sys.stdin.read()")
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE,
+    code = ("import sys, pathlib; from miner.engine.cpus import CpuClaims; "
+            "c = CpuClaims(*map(pathlib.Path, sys.argv[1:])); print(len(c.take(1)), flush=True); sys.stdin.read()")
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(HOST)], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"1\n"
-        claims = CpuClaims(tmp_path)
+        claims = CpuClaims(tmp_path, HOST)
         assert len(claims.take(len(allowed_cpus()))) == len(allowed_cpus()) - 1
         claims.release()
         other.kill()
@@ -92,11 +93,24 @@ def test_a_killed_process_gives_its_claims_back(tmp_path: Path) -> None:
 
 
 @linux
+@pytest.mark.skipif(cpu_quota() is not None, reason="under a quota nothing is pinned")
+def test_a_container_pins_to_all_its_cpus_or_none(tmp_path: Path) -> None:
+    """Two pods on one node have locks of their own each, and would both take its first CPU."""
+    ipc = tmp_path / "ipc"
+    ipc.write_text("")
+    claims = CpuClaims(tmp_path, ipc)
+    assert claims.take(len(allowed_cpus())) == cores_first(allowed_cpus())
+    claims.release()
+    if len(allowed_cpus()) > 1:
+        assert claims.take(len(allowed_cpus()) - 1) == ()
+
+
+@linux
 def test_a_symlink_in_the_shared_directory_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     for cpu in allowed_cpus():
         (tmp_path / f"sparkminer-cpu{cpu}.lock").symlink_to(victim)
-    assert CpuClaims(tmp_path).take(1) == ()
+    assert CpuClaims(tmp_path, HOST).take(1) == ()
     assert not victim.exists()
 
 

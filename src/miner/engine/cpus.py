@@ -12,6 +12,8 @@ from miner.engine.cgroups import CGROUPS, MEMBERSHIP, groups_above
 from miner.engine.hostlock import LOCKS, try_lock
 
 TOPOLOGY = Path("/sys/devices/system/cpu")
+IPC = Path("/proc/self/ns/ipc")
+_HOSTS_IPC = 0xEFFFFFFF  # the inode of the namespace that Linux boots with (PROC_IPC_INIT_INO)
 
 
 def allowed_cpus() -> tuple[int, ...]:
@@ -74,17 +76,20 @@ class CpuClaims:
     """CPUs that this process has taken to pin threads to. Each has a lock, so that two miners of one host (two Spark
     executors, say) take different CPUs."""
 
-    def __init__(self, directory: Path = LOCKS) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path = LOCKS, ipc: Path = IPC) -> None:
+        self._directory, self._ipc = directory, ipc
         self._held: list[int] = []
 
     def take(self, count: int) -> tuple[int, ...]:
         """Take up to `count` free CPUs, physical cores before siblings, and return their numbers: none where quota or
-        system don't allow pinning. Where there is no shared memory for locks, takes the first CPUs, as a miner that is
-        alone on its host would."""
+        system don't allow pinning, nor for some of a container's CPUs, since a miner in another container would take
+        the same ones. Where there is no shared memory for locks, takes the first CPUs, as a miner that is alone on its
+        host would."""
         allowed = cores_first(allowed_cpus())
         quota = cpu_quota()
         if sys.platform != "linux" or (quota is not None and quota < len(allowed)):
+            return ()
+        if count < len(allowed) and _in_container(self._ipc):
             return ()
         if not os.access(self._directory, os.W_OK):
             return allowed[:count]
@@ -103,3 +108,12 @@ class CpuClaims:
         while self._held:
             with contextlib.suppress(OSError):
                 os.close(self._held.pop())
+
+
+def _in_container(ipc: Path) -> bool:
+    """Whether this process has shared memory of its own, so that locks tell it nothing of other miners on the host: it
+    is in an IPC namespace, which the path names, other than the host's."""
+    try:
+        return ipc.stat().st_ino != _HOSTS_IPC
+    except OSError:
+        return False
