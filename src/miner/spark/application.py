@@ -155,7 +155,8 @@ class Application:
         launch_gateway: Callable[..., Any] = java_gateway.launch_gateway
         if under_spark_submit():
             self._gateway = launch_gateway()
-            stay_until_done(self._gateway.jvm, self._directory, stop.set)
+            with contextlib.suppress(Exception):  # where it can't be had, a Ctrl-C loses the last lines, and no more
+                stay_until_done(self._gateway.jvm, self._directory, stop.set)
             return
         # In a session of its own the JVM doesn't hear the terminal's Ctrl-C, which this process handles, and all
         # processes that it starts can be found.
