@@ -51,9 +51,11 @@ def test_two_of_our_miners_mine_the_sandbox_through_it() -> None:
         told = heard(hub, lambda event: isinstance(event, HubBlock))
         while {event.miner for event in told if isinstance(event, HubShare)} != {"a", "b"}:
             told += heard(hub, lambda event: isinstance(event, HubShare))
+        hub.send_home(["a"], "its host is needed")
+        threads[0].join(WAIT)
+        assert [row.name for row in hub.rows() if row.connected] == ["b"], "who isn't meant stays"
         hub.stop_miners("enough", WAIT)
-        for thread in threads:
-            thread.join(WAIT)
+        threads[1].join(WAIT)
     told += heard(hub, lambda event: isinstance(event, HubStopped))
     shares = [event for event in told if isinstance(event, HubShare)]
     assert not [share for share in shares if share.status is ShareStatus.REJECTED]
