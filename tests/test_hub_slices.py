@@ -138,3 +138,13 @@ def test_whatever_happens_a_slice_has_one_holder(count: int, steps: list[str], d
             held.remove(number)
             if step == "free":
                 worked.add(number)
+
+
+def test_who_leaves_without_having_searched_leaves_a_slice_as_it_was() -> None:
+    slices = Slices(2)
+    assert slices.take() == 0
+    slices.free(0)
+    assert (slices.take(), slices.take()) == (1, 0)
+    slices.free(0, worked=False)  # a stranger had it, but a miner before it has searched there
+    slices.free(1, worked=False)
+    assert slices.take() == 1, "in which nobody has searched"

@@ -94,6 +94,7 @@ class Slices:
         self._rested: OrderedDict[int, None] = OrderedDict()
         self._resting: OrderedDict[int, None] = OrderedDict()
         self._taken: set[int] = set()
+        self._worked: set[int] = set()  # those freed on the current previous hash in which some holder has searched
 
     def take(self) -> int | None:
         """A slice that nobody has, or None when all are taken."""
@@ -117,12 +118,15 @@ class Slices:
         return False
 
     def free(self, number: int, worked: bool = True) -> None:
-        """Its miner left; where it never had a job (`worked`), the slice is as good as new. Raises KeyError for a slice
-        that is not taken."""
+        """Its miner left; where it never had a job (`worked`), the slice is as good as before. Raises KeyError for a
+        slice that is not taken."""
         self._taken.remove(number)
-        (self._resting if worked else self._rested)[number] = None
+        if worked:
+            self._worked.add(number)
+        (self._resting if number in self._worked else self._rested)[number] = None
 
     def chain_moved(self) -> None:
         """There is a new previous hash: work done so far can't be repeated any more."""
         self._rested.update(self._resting)
         self._resting.clear()
+        self._worked.clear()
