@@ -1,5 +1,6 @@
 """Targets, difficulties and the compact form (nBits). A target is an integer, met when `hash <= target`."""
 
+import functools
 import math
 
 from miner.core.algorithm import Algorithm
@@ -12,6 +13,7 @@ def hash_value(digest: bytes) -> int:
     return int.from_bytes(digest, "little")
 
 
+@functools.lru_cache(64)
 def nbits_to_target(nbits: int) -> int:
     """The target that a header's nBits (Bitcoin's compact form, uint32) names. Raises ValueError where Bitcoin Core's
     CheckProofOfWork refuses it: negative, zero, or above 256 bits."""
@@ -46,6 +48,7 @@ def target_to_difficulty(target: int, algorithm: Algorithm) -> float:
     return algorithm.diff1_target / target
 
 
+@functools.lru_cache(4096)  # asked for several times a share, and a division of such numbers takes its time
 def expected_hashes(target: int) -> float:
     """How many hashes it takes on average until one meets the target."""
     return (MAX_TARGET + 1) / (target + 1)

@@ -81,11 +81,18 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.host = str(peer[0]) if peer else ""
         self.miner.host = self.host
+        transport.set_write_buffer_limits(high=self._config.max_buffer)
         self._hub.opened(self)
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._clock()
         self._take(data)
+
+    def pause_writing(self) -> None:
+        """More waits for it than may wait."""
+        assert self._transport is not None
+        self.ended, self._reason = True, self._reason or "the miner doesn't read what it is sent"
+        self._transport.abort()
 
     def eof_received(self) -> None:
         self.ended, self._reason = True, self._reason or "the miner closed the connection"
@@ -162,6 +169,20 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def hand_out(self, clean: bool, anew: bool) -> None:
+        """Give the miner the hub's newest job. `clean`: its jobs so far are void; `anew`: the slices were cut anew."""
+        miner = self.miner
+        try:
+            if anew:
+                miner.move()
+            if miner.waiting:
+                miner.admit()
+            miner.give(clean)
+        except Exception as error:
+            self.acted(error)
+        else:
+            self._flush()
+
     # What is in between
 
     @property
@@ -172,9 +193,6 @@ class Connection(asyncio.Protocol):
         data = self._protocol.data_to_send()
         if data and not self.ended and self._transport is not None:
             self._transport.write(data)
-            if self._transport.get_write_buffer_size() > self._config.max_buffer:
-                self.ended, self._reason = True, self._reason or "the miner doesn't read what it is sent"
-                self._transport.abort()
 
     def _take(self, data: bytes) -> None:
         """Read as many messages as are allowed now. The rest waits, at last in the miner's socket."""

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from miner.core.algorithm import Algorithm
 from miner.core.model import Job
@@ -18,15 +19,14 @@ from miner.hub.roster import Roster, Row
 from miner.hub.sessions import Sessions
 from miner.hub.slices import Layout, Slices
 from miner.hub.tokens import Tokens
-from miner.hub.vardiff import ShareTarget, Vardiff, hashes_at, share_target, start_hashes
+from miner.hub.vardiff import ShareTarget, Vardiff, hashes_at, rounded, share_target, start_hashes
 from miner.stratum.messages import VERSION_MASK, NotifyLine
 from miner.wrong_door import Speech
 
-MAX_TARGETS = 1024  # that are kept for a job: miners that begin have one and the same
+MAX_TARGETS = 1024  # that are kept for a job, which thousands of miners share
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):  # quicker to make than a frozen dataclass, and one is made for each miner with each job
     """A job as one miner has it: the source's job, where in its extranonce2 space the miner searches, what its shares
     must meet, and the bits of the version that it may choose."""
 
@@ -68,7 +68,9 @@ class Floor:
         self.stopping = ""  # why miners are sent away, once they are
         self._lines: dict[bool, NotifyLine] = {}  # of the current job, by its clean flag
         self._targets: dict[tuple[float, float, bool], ShareTarget] = {}  # of the current job, by what they follow from
+        self._source_hashes = 0.0  # expected ones for a share of the source's on the current job
         self._job_ids = itertools.count(secrets.randbits(32))
+        self._start_hashes = start_hashes(judge.algorithm, config.start_difficulty, config.least_difficulty)
 
     def new_job(self, job: Job) -> bool:
         """Make this the current job. True when the slices were cut anew. Raises SourceError where they can't be."""
@@ -81,6 +83,7 @@ class Floor:
         self.job, self._rolled = job, job.version_mask
         self._lines.clear()
         self._targets.clear()
+        self._source_hashes = expected_hashes(job.share_target)
         self.judge.new_job(job)
         return anew
 
@@ -139,21 +142,19 @@ class Floor:
 
     def vardiff(self, algorithm: Algorithm, now: float) -> Vardiff:
         """For a miner of unknown speed."""
-        return Vardiff(self._start_hashes(algorithm), now, hashes_at(self.config.least_difficulty, algorithm))
+        return Vardiff(self._start_hashes, now, hashes_at(self.config.least_difficulty, algorithm))
 
-    def _start_hashes(self, algorithm: Algorithm) -> float:
-        return start_hashes(algorithm, self.config.start_difficulty, self.config.least_difficulty)
-
-    def target_for(self, job: Job, vardiff: Vardiff, now: float) -> ShareTarget:
-        """What a miner's shares must meet on this job."""
+    def target_for(self, vardiff: Vardiff, now: float) -> ShareTarget:
+        """What a miner's shares must meet on the current job."""
+        job, refused = self.job, self.judge.offer.refused
+        assert job is not None, "no job, no target"
         rate = vardiff.hashrate(now)
-        flood = rate * self.members / self.config.max_shares_per_second if rate else self._start_hashes(job.algorithm)
-        if flood <= expected_hashes(job.share_target):
-            flood = 0.0  # the source's own target is the harder bound
-        wanted = (vardiff.hashes_per_share, flood, self.judge.offer.refused)
-        target = self._targets.get(wanted) if job is self.job else None
+        flood = rate * self.members / self.config.max_shares_per_second if rate else self._start_hashes
+        flood = rounded(flood) if flood > self._source_hashes else 0.0  # 0: the source's own target is the harder bound
+        wanted = (vardiff.hashes_per_share, flood, refused)
+        target = self._targets.get(wanted)
         if target is None:
-            target = share_target(job, vardiff.hashes_per_share, flood, all_blocks=not self.judge.offer.refused)
-            if job is self.job and len(self._targets) < MAX_TARGETS:
+            target = share_target(job, vardiff.hashes_per_share, flood, all_blocks=not refused)
+            if len(self._targets) < MAX_TARGETS:
                 self._targets[wanted] = target
         return target

@@ -3,7 +3,6 @@
 import asyncio
 import dataclasses
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -63,7 +62,7 @@ class Judge:
         self.offer = Offer.to(source.kind)
         self.algorithm = source.algorithm
         self._source, self._tell = source, tell
-        self._live: OrderedDict[Job, None] = OrderedDict()  # not by id: a pool may send one again with a new difficulty
+        self._live: dict[int, Job] = {}  # by id(): a pool may send a job's name again with a new difficulty
         self._seen: set[bytes] = set()  # headers of good shares on the current previous hash
         self._tip = Tip()
         self._one_block = asyncio.Lock()
@@ -79,9 +78,9 @@ class Judge:
         if self._tip.move(job.prev_hash):
             self._one_block = asyncio.Lock()  # a block on the hash before may be on its way for long
             self._seen.clear()
-        self._live[job] = None
-        while len(self._live) > LIVE_JOBS:
-            self._live.popitem(last=False)
+        self._live[id(job)] = job
+        if len(self._live) > LIVE_JOBS:
+            del self._live[next(iter(self._live))]
 
     def void(self) -> None:
         """The source was lost: its jobs so far are worth nothing."""
@@ -100,15 +99,14 @@ class Judge:
             return ""
         if not self._live:
             return "the hub has lost its source of work"
-        if job not in self._live:
+        if id(job) not in self._live:
             return "job not found: the chain moved on"
         return "a block on this previous hash was found already" if self._tip.is_solved(job.prev_hash) else ""
 
     def check(self, share: Share, target: int) -> Verdict | Coroutine[Any, Any, Verdict]:
-        """The verdict on a share that was to meet `target` at least; where its hash meets the source's too, the source
-        is asked. What takes no time is done at once; what is left to wait for is returned, to be awaited."""
-        if reason := self.in_vain(share.job):
-            return refused(Reject.STALE, reason, share)
+        """The verdict on a share that is not `in_vain` and was to meet `target` at least; where its hash meets the
+        source's too, the source is asked. What takes no time is done at once; what is left to wait for is returned, to
+        be awaited."""
         header = share.header
         if header in self._seen:
             return refused(Reject.DUPLICATE, "duplicate share", share)

@@ -199,26 +199,27 @@ class HubMiner:
     def give(self, clean: bool) -> None:
         """Hand out the current job, with the difficulty that its shares will be judged by; nothing before the miner is
         in."""
-        job, layout = self._floor.job, self._floor.layout
-        self._protocol.offer_versions(self._floor.version_mask)
+        floor, protocol = self._floor, self._protocol
+        job, layout = floor.job, floor.layout
+        protocol.offer_versions(floor.version_mask)
         if self._row is None or self._left or self._slices is None or job is None or layout is None:
             return
         now = time.monotonic()
         if self._vardiff is None:
-            self._vardiff = self._floor.vardiff(job.algorithm, now)
-        wanted = self._floor.target_for(job, self._vardiff, now)
+            self._vardiff = floor.vardiff(job.algorithm, now)
+        wanted = floor.target_for(self._vardiff, now)
         if self._told is None or not wanted.allows(self._told):
             self._told = wanted
             for worker in self._workers.values():
                 worker.row.difficulty = wanted.difficulty
-            self._protocol.set_difficulty(wanted.difficulty)
-        self._told_refused = self._floor.judge.offer.refused
+            protocol.set_difficulty(wanted.difficulty)
+        self._told_refused = floor.judge.offer.refused
         self._count, self._given_at = self._count + 1, now
-        job_id = self._floor.new_job_id()
-        self._given[job_id] = Given(job, layout, self._number, self._count, self._told, self._protocol.version_mask)
+        job_id = floor.new_job_id()
+        self._given[job_id] = Given(job, layout, self._number, self._count, self._told, protocol.version_mask)
         if len(self._given) > JOBS_KEPT:
             del self._given[next(iter(self._given))]
-        self._protocol.announce(self._floor.line(clean), job_id, layout.before(job, self._number, self._count))
+        protocol.announce(floor.line(clean), job_id, layout.before(job, self._number, self._count))
 
     def pause(self, reason: str, seconds: float) -> None:
         """The source is away: a miner that knows our extension is told to rest."""
@@ -266,7 +267,7 @@ class HubMiner:
         changed = changed or self._told_refused != self._floor.judge.offer.refused
         if not changed or self._given_again(job) >= layout.editions - 1:
             return
-        if self._told is None or not self._floor.target_for(job, self._vardiff, now).allows(self._told):
+        if self._told is None or not self._floor.target_for(self._vardiff, now).allows(self._told):
             self.give(clean=False)
 
     def _given_again(self, job: Job) -> int:

@@ -213,11 +213,7 @@ class Hub:
             self._job_came.clear()
             clean, anew = self._clean, self._anew
             async for connection in self._each():
-                with connection.acting():
-                    if anew:
-                        connection.miner.move()
-                    connection.miner.admit()
-                    connection.miner.give(clean=clean)
+                connection.hand_out(clean, anew)
                 if self._job_came.is_set():
                     break  # and what this one voids is void with the next for all
             else:

@@ -64,6 +64,12 @@ def share_target(job: Job, hashes_per_share: float, flood_hashes: float, *, all_
     return ShareTarget(difficulty, difficulty_to_target(difficulty, job.algorithm))
 
 
+def rounded(hashes: float) -> float:
+    """To five significant bits, at most 3% off: thousands of miners then share the targets that follow from it."""
+    mantissa, exponent = math.frexp(hashes)
+    return math.ldexp(round(mantissa * 32), exponent - 5)
+
+
 def _target_of(hashes: float) -> int:
     numerator, denominator = max(1.0, hashes).as_integer_ratio()
     return max(1, (MAX_TARGET + 1) * denominator // numerator - 1)
@@ -139,5 +145,5 @@ class Vardiff:
             self._restart(now)
         if 1 / TOLERANCE < wanted / self.hashes_per_share < TOLERANCE:
             return False
-        self.hashes_per_share = wanted
+        self.hashes_per_share = max(rounded(wanted), self._least)
         return True

@@ -1,6 +1,5 @@
 """What a pool or a hub says."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
@@ -167,12 +166,12 @@ class NotifyLine:
         """`job.coinbase1` lacks its last bytes, and `job.job_id` is not used."""
         job_id, prev_hash, coinbase1, *rest = Notify.from_job(job, clean).params
         line = encode_request(None, Notify.METHOD, ["@", prev_hash, f"{coinbase1}@", *rest])  # all else is hex
-        self._before_id, self._before_end, self._rest = line.replace(b'"@"', b"@").split(b"@")
+        self._before_id, self._before_end, self._rest = line.split(b"@")
 
     def of(self, job_id: str, coinbase1_end: bytes) -> bytes:
-        """The line for one connection, its end included."""
-        return b"".join((self._before_id, json.dumps(job_id).encode("ascii"), self._before_end,
-                         coinbase1_end.hex().encode("ascii"), self._rest))
+        """The line for one connection, its end included. `job_id`: ASCII letters and digits."""
+        return b"%s%s%s%s%s" % (self._before_id, job_id.encode("ascii"), self._before_end,
+                                coinbase1_end.hex().encode("ascii"), self._rest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ class ServerProtocol:
         self.version_mask = 0  # bits of the version that the miner may choose in jobs from now on
         self._asked_mask = self._offered_mask = 0  # bits that it would choose, and those that it could have
         self._lines = LineBuffer(max_line)
-        self._out = bytearray()
+        self._out = b""
         self._unanswered: dict[int, Asking] = {}
         self._serial = 0
         self._broken = 0  # broken messages in a row
@@ -90,8 +90,7 @@ class ServerProtocol:
 
     def data_to_send(self) -> bytes:
         """What is to be sent now; empties the buffer."""
-        data = bytes(self._out)
-        self._out.clear()
+        data, self._out = self._out, b""
         return data
 
     # Answers

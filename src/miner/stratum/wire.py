@@ -13,6 +13,7 @@ from miner.core.text import one_line
 
 RequestId = int | float | str | None
 _to_json = json.JSONEncoder(allow_nan=False).encode  # json.dumps makes an encoder for each message
+_from_json = json.JSONDecoder().decode
 MAX_ID = 128  # characters: the other side's ids are sent back
 
 
@@ -89,7 +90,7 @@ class Response:
 def decode(line: bytes) -> Request | Response:
     """Read one line. Raises ProtocolError when it is no JSON object of either kind."""
     try:
-        message = json.loads(line.decode("utf-8"))
+        message = _from_json(line.decode("utf-8"))
     except UnicodeDecodeError:
         raise ProtocolError("a line is not UTF-8") from None
     except RecursionError:
