@@ -12,6 +12,7 @@ SPARK = $(shell [ $(JAVA_MAJOR) -ge 17 ] && echo spark || echo spark,jdk)
 
 SECONDS ?= 30
 ROUNDS ?= 1
+MEMORY ?= 120
 TURNS ?= 5
 TESTS ?= tests
 BIN := .venv/bin
@@ -35,7 +36,7 @@ help:
 	@echo "make speed         what Python costs beside the C core alone, and what a second thread brings"
 	@echo "make race          each kernel beside MINERD=… and CPUMINER_OPT=…, by CPU time"
 	@echo "make counts        instructions a hash of each kernel for aarch64 and x86-64, on emulated CPUs"
-	@echo "make load          how many miners and shares one hub holds ($(ROUNDS) rounds of ten minutes)"
+	@echo "make load          how many miners and shares one hub holds ($(ROUNDS) rounds of ten minutes, then memory for $(MEMORY) s)"
 	@echo "make faces         what viewers of the status page, the live screen and --events cost a hub ($(TURNS) turns)"
 	@echo "make clusters      what is lost of a Spark cluster: driver, executor, Worker, Master, network"
 	@echo "make wheels        build the Linux wheels into dist/ and try them"
@@ -85,7 +86,7 @@ counts: .venv/.test build
 	cd tests && ../$(BIN)/python counts.py
 
 load: .venv/.test build
-	cd tests && ../$(BIN)/python load.py --rounds $(ROUNDS)
+	cd tests && ../$(BIN)/python load.py --rounds $(ROUNDS) --memory-seconds $(MEMORY)
 
 faces: .venv/.test build
 	cd tests && ../$(BIN)/python load_faces.py --turns $(TURNS)

@@ -1,148 +1,101 @@
-"""How much one hub holds: `python -m miner hub --sandbox` against `python -m miner swarm`, both on this machine.
+"""How much one hub holds: `python -m miner hub` against `python -m miner swarm`, both on this machine.
 
-    make load                                   # the table of docs/scale.md; about ten minutes
-    cd tests && ../.venv/bin/python load.py --miners 1000 --seconds 10 steady connect    # less, and some of it
+    make load                                   # the table of docs/scale.md: a round takes about ten minutes
+    make load ROUNDS=3 MEMORY=600               # medians of three rounds, and ten minutes of memory
+    cd tests && ../.venv/bin/python load.py --quick                                     # all of it, small
+    cd tests && ../.venv/bin/python load.py --miners 1000 --seconds 10 many connect     # some of it
 
-Rounds are interleaved, and each figure is the median of its rounds. Latencies say something on a quiet machine with two
-CPUs or more; CPU time for a share does on a busy one as well."""
+Rounds are interleaved, and each figure is the median of its rounds. Latencies, rates and times say something on a quiet
+machine with two CPUs or more; CPU time does on a busy one as well, though it is then up to twice as high."""
 
 import argparse
 import asyncio
 import contextlib
-import json
+import datetime
 import os
 import signal
 import socket
 import statistics
-import subprocess
 import sys
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import IO, Any, NamedTuple
+from contextlib import ExitStack
+from typing import NamedTuple
+
+import pytest
 
 from hub_players import SHA256D, TOKEN, ScriptedSource, make_job, proof
+from load_players import (
+    EASY,
+    Figures,
+    HubProcess,
+    StillPool,
+    SwarmProcess,
+    answers_between,
+    cpu_of,
+    flood,
+    watched,
+)
+from miner.cli.machine import machine
 from miner.core.target import difficulty_to_target
 from miner.hub import Hub, HubConfig
+from node.knots import Knots
+from pool.pool import Pool
 
-EASY = 16 / (1 << 32)  # a difficulty: 16 hashes a share, so that the swarm takes little of the CPU
-TICKS = os.sysconf("SC_CLK_TCK")
-PAGE = os.sysconf("SC_PAGE_SIZE")
-LIMIT = 900.0  # seconds for any one process
-
-Figures = dict[str, Any]
+LONGEST = 3600.0  # seconds of a swarm that is ended before
 
 
 class Row(NamedTuple):
-    """A line of the table: what was measured, how to show it, and the goal."""
+    """A line of the table: what was measured, how to show it, the goal in words, and the most or the least that meets
+    it."""
 
     name: str
     text: Callable[[float], str]
-    goal: str
+    goal: str = ""
+    most: float = float("inf")
+    least: float = float("-inf")
 
+
+COUNT, TENTHS, PARTS_OF_1 = "{:.0f}".format, "{:.1f}".format, "{:.2f}".format
 
 ROWS = {
-    "many/rate": Row("MANY miners, 2,000 shares/s: accepted/s", "{:.0f}".format, "2,000"),
-    "many/p99": Row("the same: p99 of the latency, ms", "{:.1f}".format, "≤ 50"),
-    "job/last": Row("new job, from the first to the last of MANY, s (p50)", "{:.2f}".format, "≤ 0.3"),
-    "few/rate": Row("1,000 miners, 5,000 shares/s: accepted/s", "{:.0f}".format, "5,000"),
-    "few/p99": Row("the same: p99 of the latency, ms", "{:.1f}".format, ""),
-    "cpu/100": Row("the hub's CPU for one share more at 100 miners, µs", "{:.0f}".format, "≤ 60"),
-    "cpu/many": Row("the same at MANY, µs", "{:.0f}".format, "≤ 60"),
-    "cpu/all": Row("the same, all that it did (jobs too) by share at MANY, 2,000/s, µs", "{:.0f}".format, ""),
-    "own/cpu": Row("the swarm's own CPU at MANY, 3,000 shares/s, of a core", "{:.2f}".format, "≤ 1"),
-    "connect/all": Row("MANY connect in the same second: all have a job after, s", "{:.1f}".format, "≤ 6"),
-    "connect/lost": Row("the same: connections lost or refused", "{:.0f}".format, "0"),
-    "memory/miner": Row("memory for a miner, KiB", "{:.1f}".format, "≤ 16"),
-    "memory/grows": Row("memory after the load to before it", "{:.2f}".format, "flat"),
-    "slow/p99": Row("5% slow readers, 1,000 miners, 500 shares/s: p99 of the others, ms", "{:.1f}".format, "≤ 50"),
-    "storm/back": Row("half of 1,000 miners reconnect at once: back after, s", "{:.1f}".format, ""),
-    "ping/times": Row("a stranger floods with mining.ping: p50 to that without, times", "{:.2f}".format, "< 2"),
-    "flood/goodput": Row("ten times the load: goodput to that before", "{:.2f}".format, "> 0.5"),
-    "flood/after": Row("ten seconds later: p99 to that before, times", "{:.2f}".format, "1"),
-    "term/seconds": Row("SIGTERM under load: ended after, s", "{:.1f}".format, "≤ 5"),
-    "up/shares": Row("shares that went up under load: good, unique, and the three counts equal", "{:.0f}".format, ""),
+    "many/rate": Row("MANY miners, 2,000 shares/s: accepted/s", COUNT, "2,000", least=1960),
+    "many/p99": Row("– p99 of the latency, ms", TENTHS, "≤ 50", most=50),
+    "many/own": Row("– p99 of the delay that is the swarm's own, ms", TENTHS),
+    "many/cpu": Row("– the hub's CPU, of a core, jobs included", PARTS_OF_1),
+    "job/last": Row("– new job, from the first to the last miner, s (p50)", PARTS_OF_1, "≤ 0.3", most=0.3),
+    "job/cpu": Row("new job at MANY, while 500 shares/s go on: the hub's CPU time, s", PARTS_OF_1, "≤ 0.3", most=0.3),
+    "few/rate": Row("1,000 miners, 5,000 shares/s: accepted/s", COUNT, "5,000", least=4900),
+    "few/p99": Row("– p99 of the latency, ms", TENTHS),
+    "few/cpu": Row("– the hub's CPU, of a core", PARTS_OF_1),
+    "cpu/100": Row("the hub's CPU for a share at 100 miners, all that it does beside counted in, µs", COUNT, "≤ 60",
+                   most=60),
+    "cpu/many": Row("– at MANY, µs", COUNT, "≤ 60", most=60),
+    "own/cpu": Row("the swarm's own CPU at MANY, 3,000 shares/s, of a core", PARTS_OF_1, "≤ 1", most=1),
+    "connect/all": Row("MANY connect in the same second: all have a job after, s", TENTHS, "≤ 6", most=6),
+    "connect/cpu": Row("– the hub's CPU time, s", TENTHS),
+    "connect/lost": Row("– connections lost or refused", COUNT, "0", most=0),
+    "memory/miner": Row("memory for a miner, KiB", TENTHS, "≤ 16", most=16),
+    "memory/grows": Row("memory after LONG s of 1,000 miners and 500 shares/s, to that after a fifth of it", PARTS_OF_1,
+                        "flat", most=1.05),
+    "slow/p99": Row("5% slow readers, 1,000 miners, 500 shares/s: p99 of the others, ms", TENTHS, "≤ 50", most=50),
+    "storm/back": Row("half of 1,000 miners reconnect at once: all back after, s", TENTHS),
+    "ping/times": Row("a stranger floods with mining.ping: p50 to that without, times", PARTS_OF_1, "< 2", most=2),
+    "flood/capacity": Row("as many shares as are answered, 100 miners: accepted/s", COUNT),
+    "flood/goodput": Row("OFFERED shares/s are offered: accepted/s, to that", PARTS_OF_1, "> 0.5", least=0.5),
+    "flood/after": Row("ten seconds later, 1,000 shares/s: p99 to that before, times", PARTS_OF_1, "1", most=1.5),
+    "term/seconds": Row("SIGTERM under 10,000 shares/s: ended after, s", TENTHS, "≤ 5", most=5),
+    "up/shares": Row("shares that went up under load: good, unique, and the three counts equal", COUNT),
+    "away/cpu": Row("the pool is AWAY s away, 1,000 miners: the hub's CPU meanwhile, of a core", PARTS_OF_1),
+    "away/back": Row("– from its return until nine tenths of the shares come again, s", TENTHS),
+    "away/memory": Row("– memory after to before", PARTS_OF_1, "flat", most=1.1),
+    "beside/hub": Row("1,000 miners, 500 shares/s: the hub's CPU, of a core", PARTS_OF_1),
+    "beside/hub_p99": Row("– p99 of the latency, ms", TENTHS),
+    "beside/pool": Row("– foundation-stratum's (a fork of node-stratum-pool) in its place: CPU, of a core", PARTS_OF_1),
+    "beside/pool_p99": Row("– p99 of the latency, ms", TENTHS),
 }
-
-
-class HubProcess:
-    """A hub on the sandbox chain, for a number of miners with a number of shares a second."""
-
-    def __init__(self, miners: int, shares: float, *options: str, stderr: int | IO[str] = subprocess.DEVNULL) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "miner", "hub", "--sandbox", "-a", "sha256d", "--max-miners", "16000",
-             "--max-strangers", "16000", "--start-difficulty", f"{EASY:.3g}", "--max-shares-per-second", "100000",
-             "--messages-per-second", "1000", "--seconds-per-share", f"{miners / max(shares, 1.0):g}", *options],
-            env=os.environ | {"MINER_TOKEN": TOKEN}, stdout=subprocess.PIPE, stderr=stderr, text=True)
-        assert self._process.stdout is not None
-        self.url = self._process.stdout.readline().split()[-1]
-
-    @property
-    def cpu(self) -> float:
-        """Seconds that it has taken so far."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
-    @property
-    def memory(self) -> int:
-        """Bytes that it holds."""
-        return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * PAGE
-
-    def end(self) -> float:
-        """Send SIGTERM. Returns how many seconds it takes to end."""
-        began = time.monotonic()
-        self._process.send_signal(signal.SIGTERM)
-        self._process.communicate(timeout=60)
-        assert self._process.returncode == 0
-        return time.monotonic() - began
-
-    def __enter__(self) -> "HubProcess":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-
-class SwarmProcess:
-    """A swarm that has begun."""
-
-    def __init__(self, url: str, miners: int, shares: float, ramp: float, seconds: float, *options: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "miner", "swarm", "-o", url, "-u", "w%d", "--miners", str(miners), "--shares",
-             f"{shares:g}", "--ramp", f"{ramp:g}", "--seconds", f"{seconds:g}", "--json", *options],
-            env=os.environ | {"MINER_PASSWORD": TOKEN}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self._all_here = f"{miners} of {miners} miners"
-        self._ready = threading.Event()
-        self._told: Figures = {}
-        self.began = 0.0  # when the seconds of its course begin, on time.monotonic's clock
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            self.began = self.began or time.monotonic()
-            if self._all_here in line:
-                self._ready.set()
-        self._ready.set()
-
-    def wait_for_all(self) -> None:
-        """Until all miners have a job, or the swarm has ended."""
-        self._ready.wait(LIMIT)
-
-    def stop(self) -> None:
-        """End it early."""
-        self._process.send_signal(signal.SIGINT)
-
-    def figures(self) -> Figures:
-        """What it tells at its end, for which this waits."""
-        if not self._told:
-            assert self._process.stdout is not None
-            self._told = json.loads(self._process.stdout.read())
-            self._process.wait(LIMIT)
-        return self._told
 
 
 def ramp_of(miners: int) -> float:
@@ -158,8 +111,8 @@ def steady(hub: HubProcess, miners: int, shares: float, seconds: float, *options
     time.sleep(seconds * 0.2)
     cpu, began, memory = hub.cpu, time.monotonic(), hub.memory
     time.sleep(seconds * 0.5)
-    used, grown = (hub.cpu - cpu) / (time.monotonic() - began), hub.memory / memory
-    return swarm.figures() | {"hub_cpu": used, "memory": (memory - before) / miners, "grown": grown}
+    used = (hub.cpu - cpu) / (time.monotonic() - began)
+    return swarm.figures() | {"hub_cpu": used, "memory": (memory - before) / miners}
 
 
 def rate(figures: Figures) -> float:
@@ -170,74 +123,100 @@ def rate(figures: Figures) -> float:
     return answered * figures["accepted"] / max(1, figures["accepted"] + figures["refused"])
 
 
+def p99(figures: Figures, name: str = "share latency") -> float:
+    """In milliseconds."""
+    return float(figures["times"][name]["p99"]) * 1e3
+
+
 def many(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
     with HubProcess(plan.miners, 2000) as hub:
         figures = steady(hub, plan.miners, 2000, plan.seconds)
-    times = figures["times"]
     yield "many/rate", rate(figures)
-    yield "many/p99", times["share latency"]["p99"] * 1e3
-    yield "job/last", times["new job, first to last"]["p50"]
+    yield "many/p99", p99(figures)
+    yield "many/own", p99(figures, "own delay")
+    yield "many/cpu", figures["hub_cpu"]
+    yield "job/last", figures["times"]["new job, first to last"]["p50"]
     yield "memory/miner", figures["memory"] / 1024
-    yield "memory/grows", figures["grown"]
-    yield "cpu/all", figures["hub_cpu"] / max(rate(figures), 1.0) * 1e6
 
 
 def few(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
     with HubProcess(1000, 5000) as hub:
         figures = steady(hub, 1000, 5000, plan.seconds)
     yield "few/rate", rate(figures)
-    yield "few/p99", figures["times"]["share latency"]["p99"] * 1e3
+    yield "few/p99", p99(figures)
+    yield "few/cpu", figures["hub_cpu"]
 
 
 def cpu(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
-    """What a share more costs, of two runs that differ in their shares alone: a block comes every few seconds with few
-    shares as with many, so that logins and jobs cost both runs as much."""
-    for name, miners in (("cpu/100", 100), ("cpu/many", plan.miners)):
+    """What a share costs while the work stays as it is, and what a new job costs beside that."""
+    for name, miners, shares in (("cpu/100", 100, 1500.0), ("cpu/many", plan.miners, 1500.0)):
+        with StillPool() as pool, HubProcess(miners, shares, pool=pool.url) as hub:
+            swarm = SwarmProcess(hub.url, miners, shares, ramp_of(miners), plan.seconds + 5)
+            swarm.wait_for_all()
+            time.sleep(2.0)
+            cpu, began = hub.cpu, time.monotonic()
+            time.sleep(plan.seconds / 2)
+            used, ended = hub.cpu - cpu, time.monotonic()
+            yield name, used / max(1.0, answers_between(swarm.figures(), began, ended)) * 1e6
+
+
+def jobs(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
+    """The hub's CPU time in seconds with a new job each, less that in as many seconds without."""
+    with StillPool() as pool, HubProcess(plan.miners, 500, pool=pool.url) as hub:
+        swarm = SwarmProcess(hub.url, plan.miners, 500, ramp_of(plan.miners), LONGEST)
+        swarm.wait_for_all()
+        time.sleep(2.0)
         spent = []
-        for shares in (500, 1500):
-            with HubProcess(miners, 1500) as hub:
-                before = hub.cpu
-                figures = SwarmProcess(hub.url, miners, shares, ramp_of(miners), plan.seconds).figures()
-                spent.append((hub.cpu - before, figures["accepted"] + figures["refused"]))
-        (few_cpu, few_shares), (more_cpu, more_shares) = spent
-        if more_shares > 1.5 * few_shares:  # else the machine was too busy for either
-            yield name, (more_cpu - few_cpu) / (more_shares - few_shares) * 1e6
+        for _ in range(max(3, round(plan.seconds / 8))):
+            cpu = hub.cpu
+            time.sleep(2.0)
+            between = hub.cpu
+            pool.move()
+            time.sleep(2.0)
+            spent.append(hub.cpu - between - (between - cpu))
+        swarm.stop()
+        swarm.figures()
+    yield "job/cpu", statistics.median(spent)
 
 
 def own(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
     with HubProcess(plan.miners, 3000) as hub:
-        yield "own/cpu", steady(hub, plan.miners, 3000, plan.seconds)["own_cpu"]
+        yield "own/cpu", steady(hub, plan.miners, 3000, plan.seconds / 2)["own_cpu"]
 
 
 def connect(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
     with HubProcess(plan.miners, 1) as hub:
-        figures = SwarmProcess(hub.url, plan.miners, 0, 1, 20).figures()
+        cpu = hub.cpu
+        swarm = SwarmProcess(hub.url, plan.miners, 0, 1, 60)
+        swarm.wait_for_all()
+        used = hub.cpu - cpu
+        swarm.stop()
+        figures = swarm.figures()
     first = figures["times"]["to the first job"]
     yield "connect/all", first["max"] if first["number"] >= plan.miners else float("inf")
+    yield "connect/cpu", used
     yield "connect/lost", figures["connections_lost"] + sum(figures["errors"].values())
 
 
 def slow(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
     with HubProcess(1000, 500) as hub:
-        figures = steady(hub, 1000, 500, plan.seconds, "--slow-readers", "5%")
-    yield "slow/p99", figures["times"]["share latency"]["p99"] * 1e3
+        yield "slow/p99", p99(steady(hub, 1000, 500, plan.seconds, "--slow-readers", "5%"))
 
 
 def storm(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
     with HubProcess(1000, 500) as hub:
-        figures = SwarmProcess(hub.url, 1000, 500, 2, 20, "--reconnect-storm", "50%").figures()
+        figures = SwarmProcess(hub.url, 1000, 500, 2, plan.seconds, "--reconnect-storm", "50%").figures()
     yield "storm/back", figures["storm_seconds"] or float("inf")
 
 
 @contextlib.contextmanager
-def pinging(url: str) -> Iterator[None]:
+def pinging(host: str, port: int) -> Iterator[None]:
     """A stranger without the token who sends mining.ping without a pause, and comes back 0.2 s after each throw-out."""
-    host, _, port = url.rpartition("/")[2].rpartition(":")
     over = threading.Event()
 
     def flood() -> None:
         while not over.is_set():
-            with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 10) as stranger:
+            with contextlib.suppress(OSError), socket.create_connection((host, port), 10) as stranger:
                 while not over.is_set():
                     stranger.sendall(b'{"id": 1, "method": "mining.ping", "params": []}\n' * 20)
             over.wait(0.2)
@@ -252,31 +231,41 @@ def pinging(url: str) -> Iterator[None]:
 
 
 def ping(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
+    """Calm and pestered in turn, twice each."""
+    seen: dict[bool, list[float]] = {False: [], True: []}
     with HubProcess(100, 100) as hub:
-        calm = SwarmProcess(hub.url, 100, 100, 1, plan.seconds).figures()
-        with pinging(hub.url):
-            pestered = SwarmProcess(hub.url, 100, 100, 1, plan.seconds).figures()
-    p50 = [figures["times"]["share latency"]["p50"] for figures in (calm, pestered)]
-    yield "ping/times", p50[1] / p50[0]
+        for pestered in (False, True, False, True):
+            with pinging(hub.host, hub.port) if pestered else contextlib.nullcontext():
+                figures = SwarmProcess(hub.url, 100, 100, 1, plan.seconds / 3).figures()
+            seen[pestered].append(figures["times"]["share latency"]["p50"])
+    yield "ping/times", statistics.mean(seen[True]) / statistics.mean(seen[False])
 
 
-def flood(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
-    """A hub that is at a tenth of what is then offered for a minute: as much of it as the swarm can make."""
+def flooded(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
+    """A hub at a load that it bears, then far beyond what it can check, then again."""
     with HubProcess(1000, 1000) as hub:
-        before = SwarmProcess(hub.url, 1000, 1000, 2, plan.seconds).figures()
-        during = SwarmProcess(hub.url, 1000, 10_000, 2, plan.flood_seconds).figures()
+        before = SwarmProcess(hub.url, 1000, 1000, 2, plan.seconds / 2).figures()
+        capacity = flood(hub, plan.seconds / 2, "--window", "8")
+        during = flood(hub, plan.flood_seconds, "--shares", str(plan.offered))
         time.sleep(10)
-        after = SwarmProcess(hub.url, 1000, 1000, 2, plan.seconds).figures()
-    yield "flood/goodput", rate(during) / max(rate(before), 1.0)
-    yield "flood/after", after["times"]["share latency"]["p99"] / before["times"]["share latency"]["p99"]
+        after = SwarmProcess(hub.url, 1000, 1000, 2, plan.seconds / 2).figures()
+    most = capacity["accepted"] / capacity["seconds"]
+    yield "flood/capacity", most
+    yield "flood/goodput", during["accepted"] / during["seconds"] / most
+    yield "flood/after", p99(after) / p99(before)
 
 
 def term(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
-    with HubProcess(1000, 1000) as hub:
-        swarm = SwarmProcess(hub.url, 1000, 10_000, 2, 10)
-        time.sleep(8)
+    with HubProcess(1000, 1000) as hub, ExitStack() as after:
+        flooding = threading.Thread(target=_flood_until_it_ends, args=(hub,))
+        flooding.start()
+        after.callback(flooding.join)
+        time.sleep(6)
         yield "term/seconds", hub.end()
-        swarm.figures()
+
+
+def _flood_until_it_ends(hub: HubProcess) -> None:
+    flood(hub, 60, "--shares", "10000")
 
 
 def up(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
@@ -307,30 +296,119 @@ def up(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
     yield "up/shares", asyncio.run(main())
 
 
-PARTS: dict[str, Callable[[argparse.Namespace], Iterator[tuple[str, float]]]] = {
-    "many": many, "few": few, "cpu": cpu, "own": own, "connect": connect, "slow": slow, "storm": storm, "ping": ping,
-    "flood": flood, "term": term, "up": up}
+def away(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
+    """A hub whose pool goes away for long, and comes back."""
+    with StillPool() as pool, HubProcess(1000, 500, pool=pool.url) as hub:
+        swarm = SwarmProcess(hub.url, 1000, 500, 2, LONGEST)
+        swarm.wait_for_all()
+        time.sleep(5)
+        memory = hub.memory
+        pool.go()
+        time.sleep(plan.away_seconds * 0.2)
+        cpu, began = hub.cpu, time.monotonic()
+        time.sleep(plan.away_seconds * 0.8)
+        used = (hub.cpu - cpu) / (time.monotonic() - began)
+        pool.come()
+        back = time.monotonic()
+        time.sleep(15)
+        after = hub.memory
+        swarm.stop()
+        figures = swarm.figures()
+    good = [second for second in range(15) if answers_between(figures, back + second, back + second + 1) > 450]
+    yield "away/cpu", used
+    yield "away/back", min(good, default=float("inf"))
+    yield "away/memory", after / memory
+
+
+def memory(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
+    """What the hub holds over a long load: the mean of the last fifth to that of the second fifth."""
+    with HubProcess(1000, 500) as hub:
+        swarm = SwarmProcess(hub.url, 1000, 500, 2, LONGEST)
+        swarm.wait_for_all()
+        seen = watched(plan.memory_seconds, lambda: float(hub.memory))
+        swarm.stop()
+        swarm.figures()
+    fifth = max(1, len(seen) // 5)
+    yield "memory/grows", statistics.mean(seen[-fifth:]) / statistics.mean(seen[fifth:2 * fifth])
+
+
+def beside(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
+    """Another pool in the hub's place: the npm package foundation-stratum, before a Bitcoin Knots."""
+    def measure(url: str, process: int, **login: str) -> tuple[float, float]:
+        swarm = SwarmProcess(url, 1000, 500, 4, plan.seconds, **login)
+        swarm.wait_for_all()
+        cpu, began = cpu_of(process), time.monotonic()
+        time.sleep(plan.seconds * 0.7)
+        return (cpu_of(process) - cpu) / (time.monotonic() - began), p99(swarm.figures())
+
+    with StillPool() as still, HubProcess(1000, 500, pool=still.url) as hub:
+        used, latency = measure(hub.url, hub.process)
+        yield "beside/hub", used
+        yield "beside/hub_p99", latency
+    try:
+        with Knots(chain="test") as node, Pool(node, difficulty=EASY, algorithm="sha256d") as pool:
+            used, latency = measure(pool.url, pool.process, user=pool.username, password=pool.password)
+    except (pytest.skip.Exception, pytest.fail.Exception) as missing:
+        print(f"left out: {missing}", file=sys.stderr)
+        return
+    yield "beside/pool", used
+    yield "beside/pool_p99", latency
+
+
+Part = Callable[[argparse.Namespace], Iterator[tuple[str, float]]]
+
+PARTS: dict[str, Part] = {
+    "many": many, "few": few, "cpu": cpu, "jobs": jobs, "own": own, "connect": connect, "slow": slow, "storm": storm,
+    "ping": ping, "flood": flooded, "term": term, "up": up, "away": away, "beside": beside}
+ONCE: dict[str, Part] = {"memory": memory}  # after the rounds
+QUICK = {"miners": 1000, "seconds": 6.0, "flood_seconds": 8.0, "away_seconds": 8.0, "memory_seconds": 15.0,
+         "shares_up": 500}
+
+
+def table(plan: argparse.Namespace, seen: dict[str, list[float]]) -> Iterator[str]:
+    """The figures beside their goals, as a table in Markdown."""
+    yield f"{machine()}; Python {sys.version.split()[0]}; {datetime.date.today()}; rounds: {plan.rounds}"
+    yield ""
+    yield "| | median | goal | |\n| --- | --- | --- | --- |"
+    for name, row in ROWS.items():
+        if name in seen:
+            value = statistics.median(seen[name])
+            words = row.name.replace("MANY", f"{plan.miners:,}").replace("LONG", f"{plan.memory_seconds:g}")
+            words = words.replace("AWAY", f"{plan.away_seconds:g}").replace("OFFERED", f"{plan.offered:,}")
+            met = ("met" if row.least <= value <= row.most else "NOT met") if row.goal else ""
+            yield f"| {words} | {row.text(value)} | {row.goal} | {met} |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART", help=f"of {', '.join(PARTS)}")
+    every = PARTS | ONCE
+    parser.add_argument("parts", nargs="*", choices=[*every, []], metavar="PART", help=f"of {', '.join(every)}")
+    parser.add_argument("--quick", action="store_true", help="1,000 miners for MANY and a few seconds of each load")
     parser.add_argument("--miners", type=int, default=10_000, metavar="N", help="what MANY is")
     parser.add_argument("--seconds", type=float, default=20.0, metavar="N", help="of each load")
-    parser.add_argument("--flood-seconds", type=float, default=60.0, metavar="N", help="of ten times the load")
+    parser.add_argument("--offered", type=int, default=10_000, metavar="N", help="shares a second that are too many")
+    parser.add_argument("--flood-seconds", type=float, default=60.0, metavar="N", help="for which they are offered")
+    parser.add_argument("--away-seconds", type=float, default=60.0, metavar="N", help="for which the pool is away")
+    parser.add_argument("--memory-seconds", type=float, default=120.0, metavar="N", help="of load, once")
     parser.add_argument("--shares-up", type=int, default=5000, metavar="N", help="that go up to the source")
     parser.add_argument("--rounds", type=int, default=1, metavar="N")
+    if "--quick" in sys.argv:
+        parser.set_defaults(**QUICK)
     plan = parser.parse_args()
+    wanted = plan.parts or every
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # all that was started ends, too
+    todo = [(number, part) for number in range(1, plan.rounds + 1) for part in PARTS if part in wanted]
+    todo += [(plan.rounds, part) for part in ONCE if part in wanted]
     seen: dict[str, list[float]] = defaultdict(list)
-    for number in range(plan.rounds):
-        for part in plan.parts or PARTS:
-            print(f"round {number + 1} of {plan.rounds}: {part}; load {os.getloadavg()[0]:.1f}", file=sys.stderr)
-            for name, value in PARTS[part](plan):
-                seen[name].append(value)
-    print("| | median | goal |\n| --- | --- | --- |")
-    for name, (words, text, goal) in ROWS.items():
-        if name in seen:
-            print(f"| {words.replace('MANY', f'{plan.miners:,}')} | {text(statistics.median(seen[name]))} | {goal} |")
+    for number, part in todo:
+        began = time.monotonic()
+        for name, value in every[part](plan):
+            seen[name].append(value)
+            print(f"  {ROWS[name].name}: {ROWS[name].text(value)}", file=sys.stderr)
+        took, busy = time.monotonic() - began, os.getloadavg()[0]
+        print(f"round {number} of {plan.rounds}: {part}, {took:.0f} s; load {busy:.1f}", file=sys.stderr)
+    for line in table(plan, seen):
+        print(line)
 
 
 if __name__ == "__main__":

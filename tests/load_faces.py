@@ -23,7 +23,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from load import HubProcess, SwarmProcess, ramp_of
+from load import ramp_of
+from load_players import HubProcess, SwarmProcess
 
 _SETTLE_SECONDS = 6.0  # at the beginning of a turn, which are left out: then all viewers have loaded the page
 

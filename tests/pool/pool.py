@@ -97,6 +97,11 @@ class Pool:
         self.stop()
 
     @property
+    def process(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
     def url(self) -> str:
         return f"{'stratum+tcps' if self._tls else 'stratum+tcp'}://127.0.0.1:{self.port}"
 

@@ -1,0 +1,152 @@
+"""More shares than a hub can check, made so cheaply that one process has CPU time to spare: each connection searches a
+few thousand nonces at a time, and a share is one formatted line. Its answers are counted, and not read one by one.
+
+    python flooder.py HOST PORT --connections 100 --shares 10000 --seconds 60     # as many a second, answered or not
+    python flooder.py HOST PORT --connections 100 --window 4 --seconds 10         # as many as the hub answers
+
+The token is in MINER_PASSWORD. Prints JSON: seconds, shares sent, accepted and refused, connections lost, and its own
+CPU time in seconds."""
+
+import argparse
+import asyncio
+import itertools
+import json
+import os
+import sys
+import time
+
+from miner.core.algorithm import Algorithm
+from miner.core.errors import ProtocolError
+from miner.engine.kernels import first_that_fits, usable_kernels
+from miner.stratum.from_miner import Authorize, Subscribe
+from miner.stratum.from_server import SetDifficulty, Subscription
+from miner.stratum.wire import Request, decode, encode_request
+from miner.swarm.work import Digger, JobLine, MinerWork
+
+SHA256D = Algorithm.parse("sha256d")
+SUBSCRIBE, AUTHORIZE, FIRST = 1, 2, 3  # ids of requests
+UNSENT = 256 << 10  # bytes that the hub has not read; then this connection waits
+STEP_SECONDS = 0.01
+BATCH = 8  # shares that a connection sends at a time
+
+
+class Connection(asyncio.Protocol):
+    """One of them. `sent`, `accepted` and `refused` are shares."""
+
+    def __init__(self, name: str, token: str, digger: Digger) -> None:
+        self.sent = self.accepted = self.refused = 0
+        self.lost = False
+        self._name, self._token, self._digger = name, token, digger
+        self._transport: asyncio.Transport | None = None
+        self._rest = b""
+        self._subscription: Subscription | None = None
+        self._difficulty = 1.0
+        self._job: JobLine | None = None
+        self._work: MinerWork | None = None
+        self._before_nonce = b""  # what stands before it in the share's line
+        self._entered = False
+
+    @property
+    def ready(self) -> bool:
+        """It has logged in and has a job."""
+        return self._entered and self._job is not None and not self.lost
+
+    @property
+    def unanswered(self) -> int:
+        return self.sent - self.accepted - self.refused
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.write(encode_request(SUBSCRIBE, Subscribe.METHOD, Subscribe("flooder/1").params))
+        transport.write(encode_request(AUTHORIZE, Authorize.METHOD, Authorize(self._name, self._token).params))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.lost = True
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if line.endswith(b'"result": true, "error": null}') and self._entered:
+                self.accepted += 1
+            elif b'"mining.notify"' in line and self._subscription is not None and b'"method"' in line:
+                self._job, self._work = JobLine(line, self._difficulty, self._subscription), None
+            else:
+                self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        message = decode(line)
+        if isinstance(message, Request):
+            if message.method == SetDifficulty.METHOD:
+                self._difficulty = SetDifficulty.parse(message.params).difficulty
+        elif message.id == SUBSCRIBE:
+            self._subscription = Subscription.parse(message.result)
+        elif message.id == AUTHORIZE:
+            self._entered = message.result is True
+        else:
+            self.refused += 1
+
+    def hand_in(self, number: int) -> None:
+        """Send so many shares, as far as the hub has read those before."""
+        assert self._transport is not None and self._job is not None
+        if self._transport.is_closing() or self._transport.get_write_buffer_size() > UNSENT:
+            return
+        if self._work is None:
+            self._work = self._job.read(SHA256D)
+            line = encode_request(0, "mining.submit", self._work.submit(self._name, 0).params)
+            self._before_nonce = line[line.index(b'"method"'):line.rindex(b'"00000000"')]
+        lines = []
+        while len(lines) < number:
+            try:
+                found = self._work.search(self._digger)
+            except ProtocolError:  # all nonces are used up: the next job brings others
+                break
+            if found is not None:
+                request = FIRST + self.sent + len(lines)
+                lines.append(b'{"id": %d, %s"%08x"]}\n' % (request, self._before_nonce, found[0]))
+        self.sent += len(lines)
+        self._transport.write(b"".join(lines))
+
+
+async def flood(options: argparse.Namespace) -> dict[str, float]:
+    loop, digger = asyncio.get_running_loop(), Digger(SHA256D, first_that_fits(SHA256D, usable_kernels(SHA256D), 1))
+    token = os.environ["MINER_PASSWORD"]
+    crowd: list[Connection] = []
+    for number in range(options.connections):
+        _, one = await loop.create_connection(lambda name=f"f{number}": Connection(name, token, digger),  # type: ignore[misc]
+                                              options.host, options.port)
+        crowd.append(one)
+    while not all(one.ready or one.lost for one in crowd):
+        await asyncio.sleep(0.05)
+    began, cpu, offered, turns = time.monotonic(), time.process_time(), 0.0, itertools.cycle(crowd)
+    while (now := time.monotonic() - began) < options.seconds and not all(one.lost for one in crowd):
+        if options.shares:
+            offered = max(offered, (now - 1.0) * options.shares)  # what is late by more than that is left out
+            while offered < now * options.shares:
+                offered += BATCH
+                if (one := next(turns)).ready:
+                    one.hand_in(BATCH)
+        else:
+            for one in crowd:
+                if one.ready and (wanted := options.window - one.unanswered) > 0:
+                    one.hand_in(wanted)
+        await asyncio.sleep(STEP_SECONDS if options.shares else 0.001)
+    seconds = time.monotonic() - began
+    return {"seconds": seconds, "sent": sum(one.sent for one in crowd), "lost": sum(one.lost for one in crowd),
+            "accepted": sum(one.accepted for one in crowd), "refused": sum(one.refused for one in crowd),
+            "cpu": time.process_time() - cpu}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("host")
+    parser.add_argument("port", type=int)
+    parser.add_argument("--connections", type=int, default=100)
+    parser.add_argument("--shares", type=float, default=0.0, help="a second, of all connections")
+    parser.add_argument("--window", type=int, default=4, help="of each connection, where no --shares are named")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    json.dump(asyncio.run(flood(parser.parse_args())), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
