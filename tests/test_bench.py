@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from commands import child, run_here
-from miner import _native
+from miner import __version__, _native
 from miner.cli.machine import least_cycles, machine
 from miner.cli.switches import percentile_99
 from miner.core.algorithm import Algorithm
@@ -44,6 +44,8 @@ def test_bench_has_every_kernel_on_one_thread_and_on_all(tmp_path: Path) -> None
     assert "sha256d" in texts
     assert "scrypt:16" in texts
     assert "portable × 1" in texts
+    assert re.fullmatch(rf"sparkminer {re.escape(__version__)}, \d{{4}}-\d\d-\d\d", texts[2] or "")
+    assert texts[1] and texts[1].startswith(told["machine"]), "the CPU"
 
 
 def test_benchs_table_names_the_machine_and_lines_up() -> None:

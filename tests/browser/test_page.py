@@ -8,54 +8,30 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from commands import LIMIT, interrupt, running, wait_for
+from browsing import a_browser, cells, looking
+from commands import interrupt, running, wait_for
 from counterparts import executable, require
 from status_page import BLOCK, TOKEN, a_hub, served
 
 FOLDER = Path(os.environ.get("MINER_BROWSER_DIR", Path(__file__).parent))
 PICTURES = os.environ.get("MINER_TEST_PICTURES")  # a folder for the pictures of docs/
-NARROW, WIDE = {"width": 360, "height": 800}, {"width": 1440, "height": 1000}
+NARROW = {"width": 360, "height": 800}
 NAMES = ("alice", "bob", "carol")
 MANY = 10_000
-expect.set_options(timeout=LIMIT * 1000)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = require("chromium", executable("chromium"), "ci/install-browser")
-    with sync_playwright() as playwright:
-        # --no-sandbox: root may not have one, and nothing but our own page is shown.
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"])
+    with a_browser(require("chromium", executable("chromium"), "ci/install-browser")) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
 def axe() -> str:
     path = FOLDER / "node_modules/axe-core/axe.min.js"
     return require("axe-core", path if path.is_file() else None, "ci/install-browser").read_text(encoding="utf-8")
-
-
-@contextmanager
-def looking(browser: Browser, url: str, **settings: object) -> Iterator[Page]:
-    """The page at a URL. No error in its console, and no request to elsewhere, may come of looking at it."""
-    context: BrowserContext = browser.new_context(**{"viewport": WIDE} | settings)  # type: ignore[arg-type]
-    page = context.new_page()
-    page.set_default_timeout(LIMIT * 1000)
-    errors: list[str] = []
-    elsewhere: list[str] = []
-    page.on("console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("request", lambda request: None if request.url.startswith(url) else elsewhere.append(request.url))
-    try:
-        page.goto(url)
-        yield page
-    finally:
-        found = list(errors), list(elsewhere)  # what the end of the page brings is none of the page's
-        context.close()
-    assert found == ([], [])
 
 
 @contextmanager
@@ -77,10 +53,6 @@ def hub() -> Iterator[tuple[str, Callable[[str], None]]]:
 
 def _end(miner: object) -> None:
     interrupt(miner)  # type: ignore[arg-type]
-
-
-def cells(page: Page, column: int) -> list[str]:
-    return page.locator(f"#table tbody tr:not(.space) td:nth-child({column})").all_inner_texts()
 
 
 def sort_by(page: Page, title: str) -> None:

@@ -15,9 +15,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from playwright.sync_api import Page, expect
 from pyspark.find_spark_home import _find_spark_home
 
-from counterparts import require
+from browsing import a_browser, cells, looking
+from counterparts import IN_CI, executable, require
 from miner.spark import java
 from miner.spark.settings import script
 from miner.spark.ship import write_bundle
@@ -26,7 +28,7 @@ from node.litecoind import MWEB_HEIGHT, Litecoind
 from node.mining import check_headers
 from pool.pool import Pool
 from spark.cluster import LIGHT_JAVA, Cluster, bare_venv, free_port, java_environment, standalone_cluster
-from spark.running import alive, all_processes, command_line, job, re_lines, summary
+from spark.running import SparkRun, alive, all_processes, command_line, job, re_lines, summary
 from spark.web import fetch, ui_port
 
 pytestmark = pytest.mark.timeout(300)
@@ -66,7 +68,8 @@ def test_demo(tmp_path: Path, environ: dict[str, str]) -> None:
             (programs / program.name).symlink_to(program)
     environ = {name: value for name, value in environ.items() if name != "JAVA_HOME"} | {"PATH": str(programs)}
     assert shutil.which("java", path=environ["PATH"]) is None
-    with job("--sandbox", "--seconds", "8", environ=environ) as running:
+    picture = tmp_path / "rates.svg"
+    with job("--sandbox", "--seconds", "8", "--chart", str(picture), environ=environ) as running:
         running.wait_for("^Work from sandbox chain .*, paid to nobody")
         assert running.finish() == 0, running.lines
     text = "\n".join(running.lines)
@@ -79,6 +82,8 @@ def test_demo(tmp_path: Path, environ: dict[str, str]) -> None:
         assert int(table[name][1]) > 0, "no hashes"
     assert int(table["total"][-1]) == len(re_lines(BLOCK, running.lines)) > 0
     assert int(table["total"][-3]) == 0, "rejected shares"
+    drawn = picture.read_text("utf-8")
+    assert all(f">{name}<" in drawn for name in ("executor-0", "executor-1")) and "scrypt on 2 executors" in drawn
 
 
 def test_local_mode(environ: dict[str, str], tmp_path: Path) -> None:
@@ -162,12 +167,33 @@ def test_no_more_executors_than_asked_for(cluster: Cluster) -> None:
     assert re.search(r"INFO sparkminer: executor-0\.\d+ at stratum\+tcp://\S+: scrypt, kernel '\w+', 1 threads", logs)
 
 
+@contextlib.contextmanager
+def page_of(running: SparkRun) -> Iterator[Page | None]:
+    """The status page of a job in a browser; None on a machine that has none, where the job is tested all the same."""
+    url = running.wait_for(r"^Status page: (\S+)")[1]
+    program = executable("chromium")
+    if program is None and not IN_CI:
+        yield None
+        return
+    with a_browser(require("chromium", program, "ci/install-browser")) as browser, looking(browser, url) as page:
+        yield page
+
+
 def test_a_killed_executor_is_replaced(cluster: Cluster, tmp_path: Path) -> None:
-    """And a terminal that is closed ends the job in order."""
-    with job(*on(cluster), "--sandbox", "--seconds", "0",
-             environ=cluster.environment | {"TMPDIR": str(tmp_path)}) as running:
+    """The job's page shows it: a row for each executor, whose figures change, and who is gone. And a terminal that is
+    closed ends the job in order."""
+    with (job(*on(cluster), "--sandbox", "--seconds", "0", "--status", "0",
+              environ=cluster.environment | {"TMPDIR": str(tmp_path)}) as running,
+          page_of(running) as page):
         first = running.wait_for(JOINED)
         running.wait_for(JOINED)
+        if page is not None:
+            rows = page.locator("#table tbody tr:not(.space)")
+            expect(rows).to_have_count(2)
+            assert sorted(cells(page, 1)) == ["executor-0", "executor-1"]
+            expect(page.locator("#state-text")).to_have_text("mining")
+            page.wait_for_function("before => document.querySelector('.tile .value').innerText !== before",
+                                   arg=page.locator(".tile .value").first.inner_text())
         worker = int(first[2])
         executor = parent_with(worker, "CoarseGrainedExecutorBackend")
         os.kill(executor, signal.SIGKILL)
@@ -175,6 +201,10 @@ def test_a_killed_executor_is_replaced(cluster: Cluster, tmp_path: Path) -> None
         again = running.wait_for(JOINED)
         assert again[1] not in (first[1], "")
         running.wait_for(rf"^{again[1]}\.\d+: \d+ hashes")
+        if page is not None:
+            expect(rows).to_have_count(3)
+            expect(page.locator("#table tr.gone td").first).to_have_text(first[1])
+            expect(rows.filter(has_text=again[1]).locator(".mark")).to_have_text("here")
         assert not left_of({worker}), "the Python worker outlived its executor"
         running.interrupt(signal.SIGHUP)
         assert running.finish() == 0, running.lines

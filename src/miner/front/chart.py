@@ -1,8 +1,9 @@
-"""Bar charts as SVG, written without a library."""
+"""Bar charts as SVG, written without a library, and what every picture has."""
 
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -10,15 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from miner import __version__
 from miner.core.errors import MinerError, UsageError
 
 COLOURS = ("#9aa0a6", "#2a78b5", "#7fb5dc")
 WIDTH, LEFT, RIGHT = 720, 130, 110  # pixels: the whole picture, room for names, room for figures
 BAR, GAP, HEAD, TITLE = 16, 6, 34, 58
 _STYLE = ("text{font:12px system-ui,sans-serif;fill:#222} .h{font-size:15px;font-weight:600} .s{fill:#666} "
-          ".n{text-anchor:end}")
-
-
+          ".n{text-anchor:end} .o{text-anchor:end;fill:#666;font-size:11px}")
 _ROOM = 1 << 16  # bytes: more than any picture takes
 
 
@@ -92,7 +92,7 @@ class Panel:
 
 def draw(title: str, subtitle: str, panels: Sequence[Panel]) -> str:
     """An SVG picture of the panels, one below the other."""
-    body = [_text(12, 24, title, "h"), _text(12, 44, subtitle, "s")]
+    body = [_text(12, 24, title, "h"), _text(12, 44, subtitle, "s"), _text(WIDTH - 12, 24, origin(), "o")]
     y = TITLE
     for panel in panels:
         body.append(_text(12, y + 22, panel.title, "h"))
@@ -110,6 +110,11 @@ def draw(title: str, subtitle: str, panels: Sequence[Panel]) -> str:
     lines = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escape(title)}">',
              f"<style>{_STYLE}</style>", f'<rect {size} fill="#fff"/>', *body, "</svg>"]
     return "\n".join(lines) + "\n"
+
+
+def origin(now: float | None = None) -> str:
+    """What drew a picture, and on what day (UTC): `sparkminer 1.0, 2026-01-31`. `now`: seconds since 1970."""
+    return f"sparkminer {__version__}, {time.strftime('%Y-%m-%d', time.gmtime(now))}"
 
 
 def _box(y: float, width: float) -> str:

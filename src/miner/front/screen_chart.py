@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from miner.core.screening import CpuScreening, Medians, Screening
+from miner.front.chart import origin
 from miner.front.report import counted, hashrate_text
 from miner.front.screen_report import mismatches_text
 
@@ -24,7 +25,7 @@ def screen_chart(result: Screening) -> str:
     body = [_text(12, 24, "Hashrate of each CPU beside the median of its model", "h"),
             _text(12, 44, f"{counted(len(result.cpus), 'CPU')} of {counted(len(hosts), 'host')}, "
                           f"{result.seconds:.0f} s, seed {result.seed}: {result.hashes} hashes compared, "
-                          f"{mismatches_text(result.mismatches)}", "s")]
+                          f"{mismatches_text(result.mismatches)}", "s"), _text(WIDTH - 12, 24, origin(), "n")]
     y = TITLE
     for model in dict.fromkeys(cpu.model for cpu in result.cpus):
         body.append(_text(12, y + 20, model, "h"))

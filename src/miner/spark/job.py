@@ -1,5 +1,6 @@
 """The driver: runs the hub and the Spark job, prints what happens while it happens, and ends both."""
 
+import contextlib
 import threading
 import time
 from collections import Counter
@@ -8,6 +9,7 @@ from pathlib import Path
 from miner.core.errors import MinerError
 from miner.core.source import WorkSource
 from miner.core.text import one_line
+from miner.front.chart import ChartFile
 from miner.front.check import NOTHING_DONE, run_lines, source_lines
 from miner.front.console import Console, ExitStatus
 from miner.front.faces import Faces, open_faces
@@ -18,6 +20,7 @@ from miner.front.reporter import Reporter, hub_reporter
 from miner.hub.events import HubEvent
 from miner.sources.open import open_source
 from miner.spark.application import Application
+from miner.spark.course import HashrateCourse
 from miner.spark.driver import prepared, require_pyspark, spark_settings
 from miner.spark.failures import TaskFailure
 from miner.spark.obstacles import refuse_obstacles
@@ -75,18 +78,19 @@ class ClusterJob:
         self._report = self._reporter(settings.quiet)
         self._failures: Counter[TaskFailure] = Counter()
         self._times = MiningTimes()
+        self._course = HashrateCourse()
 
     def run(self) -> None:
         """Mine until the time is up, the source ends, or `stop` is set. Raises MinerError when the job can't go on."""
         tell = self._console.message
         tell(f"Work from {one_line(self._source.label)}, paid to {one_line(self._source.payee)}")
         tell(f"Starting Spark{f' on {self._settings.master}' if self._settings.master else ''}")
-        with open_faces(self._settings.faces, "spark", self._console, seconds=self._settings.seconds,
-                        blocks=self._settings.blocks,
-                        rows=by_executor) as faces:
+        with (ChartFile(self._settings.chart) if self._settings.chart else contextlib.nullcontext() as chart,
+              open_faces(self._settings.faces, "spark", self._console, seconds=self._settings.seconds,
+                         blocks=self._settings.blocks, rows=by_executor) as faces):
             try:
                 if self._application.start_unless(self._stop):
-                    self._mine(faces)
+                    self._mine(faces, chart)
             finally:
                 self._application.stop()
 
@@ -94,7 +98,7 @@ class ClusterJob:
         return hub_reporter(self._source.label, self._source.kind, quiet=quiet,
                             longpoll=self._settings.source.longpoll)
 
-    def _mine(self, faces: Faces) -> None:
+    def _mine(self, faces: Faces, chart: ChartFile | None) -> None:
         if faces.live:
             self._report = self._reporter(quiet=True)
         context = self._application.context
@@ -114,6 +118,11 @@ class ClusterJob:
                 rows = self._times.over_all(by_executor(miners), time.monotonic())
                 for line in miner_table(rows, title="executor"):
                     self._console.result(line)
+                if chart is not None:
+                    kernels = ", ".join(sorted({one_line(miner.kernel, 32) for miner in miners if miner.kernel}))
+                    chart.write(self._course.picture(str(self._settings.source.algorithm), kernels,
+                                                     sum(row.hashrate for row in rows)))
+                    self._console.message(f"Chart written to {self._settings.chart}")
 
     def _hear(self, event: JobEvent) -> None:
         match event:
@@ -128,7 +137,9 @@ class ClusterJob:
                 self._console.message(f"Rows wait, and are tried again: {reason}")
             case _:
                 self._console.messages(self._report.lines(event))
-                self._times.take(event, time.monotonic())
+                now = time.monotonic()
+                self._times.take(event, now)
+                self._course.take(event, now)
 
     def _tell_failure(self, failure: TaskFailure) -> None:
         """Print that a task failed: the first time for a host and reason, the tenth, the hundredth and so on, since on

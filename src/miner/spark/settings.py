@@ -35,7 +35,8 @@ examples:
 @dataclass(frozen=True, slots=True)
 class JobSettings(RunSettings):
     """All that a cluster job is told by its options. `master` is "" under spark-submit, which keeps it to itself;
-    `spark` are Spark's settings by name; `seconds` is 0 for a run until stopped."""
+    `spark` are Spark's settings by name; `seconds` is 0 for a run until stopped; `chart` is the file for a picture of
+    the executors' hashrates, "" for none."""
 
     master: str
     spark: dict[str, str]
@@ -43,6 +44,7 @@ class JobSettings(RunSettings):
     quiet: bool
     debug: bool
     faces: FaceSettings
+    chart: str
     notices: tuple[str, ...]
 
 
@@ -76,6 +78,7 @@ def parser() -> Parser:
     add_engine_options(parser)
     add_run_options(parser, None, f"{DEMO_SECONDS:g} with --sandbox, {COMPARE_SECONDS:g} with --compare, else 0")
     add_face_options(parser)
+    add("--chart", default="", metavar="FILE.svg", help="at the end draw the executors' hashrates over time")
     return parser
 
 
@@ -118,7 +121,7 @@ def read_settings(options: argparse.Namespace, console: Console) -> JobSettings:
         hub_host=options.hub_host, hub_port=options.hub_port, lease_seconds=options.lease_seconds,
         orphan_timeout=options.orphan_timeout, write_to=options.write_to, blocks=options.blocks,
         compare=options.compare, quiet=options.quiet, debug=options.debug, faces=_faces(options),
-        notices=tuple(told))
+        chart=options.chart, notices=tuple(told))
 
 
 def _faces(options: argparse.Namespace) -> FaceSettings:
