@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import miner
+from counterparts import executable
 
 ROOT = Path(__file__).parent.parent
 NATIVE_SUFFIXES = (".abi3.so", ".abi3.dylib", ".pyd", ".so")
@@ -107,7 +108,7 @@ def test_the_wheels_data_are_man_pages_and_completions(wheel: Path, tmp_path: Pa
     with zipfile.ZipFile(wheel) as archive:
         texts = {name.removeprefix(f"{share}/"): archive.read(name).decode() for name in archive.namelist()
                  if ".data/" in name}
-    commands = ("", "-spark", "-hub", "-bench", "-screen", "-swarm")
+    commands = ("", "-spark", "-spark-screen", "-hub", "-bench", "-screen", "-swarm")
     pages = {f"man/man1/sparkminer{command}.1" for command in commands}
     assert set(texts) == pages | {"bash-completion/completions/sparkminer", "zsh/site-functions/_sparkminer",
                                   "fish/vendor_completions.d/sparkminer.fish"}
@@ -117,10 +118,27 @@ def test_the_wheels_data_are_man_pages_and_completions(wheel: Path, tmp_path: Pa
     completion = tmp_path / "sparkminer"
     completion.write_text(texts["bash-completion/completions/sparkminer"])
     asked = """source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_sparkminer; echo "${COMPREPLY[@]}" """
-    for words, found in ((["sp"], "spark"), (["hub", "--lis"], "--listen"), (["--user-a"], "--user-agent")):
+    for words, found in ((["sp"], "spark"), (["hub", "--lis"], "--listen"), (["--user-a"], "--user-agent"),
+                         (["spark", "scr"], "screen"), (["spark", "screen", "--write"], "--write-to")):
         done = subprocess.run(["bash", "-c", asked, str(completion), "sparkminer", *words], capture_output=True,
                               text=True, check=True)
         assert done.stdout.split() == [found]
+
+
+@pytest.mark.parametrize("shell", ["fish", "zsh"])
+def test_other_shells_take_their_completion(shell: str, tmp_path: Path) -> None:
+    program = executable(shell)
+    if program is None:
+        pytest.skip(f"no {shell} here: apt-get install {shell}")
+    subprocess.run([sys.executable, "wheels/manuals.py", str(tmp_path)], cwd=ROOT, check=True, timeout=60)
+    if shell == "zsh":
+        subprocess.run([program, "-n", str(tmp_path / "zsh/site-functions/_sparkminer")], check=True, timeout=60)
+        return
+    for words, found in (("spark scr", "screen"), ("hub --lis", "--listen"), ("spark screen --write", "--write-to")):
+        asked = f"source {tmp_path}/fish/vendor_completions.d/sparkminer.fish; complete -C 'sparkminer {words}'"
+        done = subprocess.run([program, "--no-config", "-c", asked], capture_output=True, text=True, check=True,
+                              timeout=60)
+        assert [line.partition("\t")[0] for line in done.stdout.splitlines()] == [found]
 
 
 @pytest.mark.skipif(FREE_THREADED, reason="free-threaded Pythons have no stable ABI that Cython knows")

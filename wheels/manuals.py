@@ -21,6 +21,7 @@ COMPLETIONS = {"bash": "bash-completion/completions/sparkminer", "zsh": "zsh/sit
 SUMMARIES = {
     "": "mine scrypt and sha256d with CPUs",
     "spark": "mine on a Spark cluster",
+    "spark screen": "find CPUs of a Spark cluster that compute wrongly",
     "hub": "serve one pool's or node's work to many miners",
     "bench": "compare this CPU's kernels",
     "screen": "find CPUs that compute wrongly",
@@ -38,16 +39,22 @@ class _NoCore(types.ModuleType):
 
 
 def parsers() -> dict[str, argparse.ArgumentParser]:
-    """The parsers of all commands, by their names; "" is that of `sparkminer` itself."""
+    """The parsers of all commands, by their names; "" is that of `sparkminer` itself. A command's own commands follow
+    it."""
     sys.path.insert(0, str(SOURCE))
     sys.modules.setdefault("miner._native", _NoCore("miner._native"))
     from miner.cli import bench, hub, mine, screen, swarm
-    from miner.spark import settings
+    from miner.spark import screen_command, settings
 
     made: dict[str, Callable[[], argparse.ArgumentParser]] = {
-        "": mine.parser, "spark": settings.parser, "hub": hub.parser, "bench": bench.parser, "screen": screen.parser,
-        "swarm": swarm.parser}
+        "": mine.parser, "spark": settings.parser, "spark screen": screen_command.parser, "hub": hub.parser,
+        "bench": bench.parser, "screen": screen.parser, "swarm": swarm.parser}
     return {name: make() for name, make in made.items()}
+
+
+def page_name(name: str) -> str:
+    """What a command's man page is called: `sparkminer-spark-screen`."""
+    return "-".join(["sparkminer", *name.split()])
 
 
 def manual(name: str, parser: argparse.ArgumentParser) -> str:
@@ -55,13 +62,13 @@ def manual(name: str, parser: argparse.ArgumentParser) -> str:
     from miner import __version__
 
     epilog, parser.epilog = parser.epilog or "", None
-    parser.prog = f"sparkminer-{name}" if name else "sparkminer"
+    parser.prog = page_name(name)
     parser.usage = f"sparkminer {name} [OPTIONS]".replace("  ", " ")
     page = Manpage(parser, {"project_name": "sparkminer", "version": __version__, "manual_title": "sparkminer",
                             "description": SUMMARIES[name], "date": __version__})
     for heading, text in _sections(epilog):
         page.add_section(heading, ">", _preformatted(text))
-    others = ", ".join(f".BR sparkminer{f'-{other}' if other else ''} (1)" for other in SUMMARIES if other != name)
+    others = ", ".join(f".BR {page_name(other)} (1)" for other in SUMMARIES if other != name)
     page.add_section("see also", ">", others.replace(", ", " ,\n"))
     text = re.sub(r"python \\-m miner(?= |$)", "sparkminer", str(page), flags=re.MULTILINE)
     return re.sub(r"[^\x00-\x7f]", lambda found: f"\\[u{ord(found[0]):04X}]", text)
@@ -82,12 +89,15 @@ def _preformatted(text: str) -> str:
 def completions(commands: dict[str, argparse.ArgumentParser]) -> Iterator[tuple[str, str]]:
     """For each shell, the path of its completion under share/, and the text."""
     root = commands[""]
-    names = root.add_subparsers()
+    declared, below = {"": root}, {"": root.add_subparsers()}
     for name, parser in commands.items():
+        above, _, word = name.rpartition(" ")
         if name:
-            names.add_parser(name, parents=[parser], add_help=False, help=SUMMARIES[name])
+            if above not in below:
+                below[above] = declared[above].add_subparsers()
+            declared[name] = below[above].add_parser(word, parents=[parser], add_help=False, help=SUMMARIES[name])
     root.prog, root.usage = "sparkminer", None
-    for parser in (root, *names.choices.values()):
+    for parser in declared.values():
         for action in parser._actions:
             if action.metavar and action.metavar.startswith("FILE"):
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
@@ -99,7 +109,7 @@ def write(folder: Path) -> None:
     """Write all of it below `folder`."""
     texts = dict(completions(parsers()))
     for name, parser in parsers().items():
-        texts[f"man/man1/sparkminer{f'-{name}' if name else ''}.1"] = manual(name, parser)
+        texts[f"man/man1/{page_name(name)}.1"] = manual(name, parser)
     for path, text in texts.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
