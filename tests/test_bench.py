@@ -1,6 +1,5 @@
 """The comparison of kernels. How fast they are is not tested here."""
 
-import json
 import re
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from miner.core.algorithm import Algorithm
 from miner.engine.cpus import usable_threads
 from miner.engine.processors import clock_hertz
 from miner.front.chart import ChartFile
+from schemas import figures
 
 
 def test_bench_has_every_kernel_on_one_thread_and_on_all(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_bench_has_every_kernel_on_one_thread_and_on_all(tmp_path: Path) -> None
     done = run_here("bench", "-a", "sha256d", "-a", "scrypt:16", "--seconds", "0.02", "--rounds", "2", "--json",
                     "--chart", str(chart))
     assert done.status == 0
-    *rows, told = map(json.loads, done.out)
+    *rows, told = figures(done.out)
     assert {row["type"] for row in rows} == {"bench_result"}
     assert told["type"] == "bench_done" and told["time"][-1] == "Z"
     found = {(row["algorithm"], row["kernel"], row["threads"]) for row in rows}
@@ -121,14 +121,14 @@ def test_an_n_that_hashlib_does_not_take_is_measured_without_it() -> None:
     done = run_here("bench", "-a", "scrypt:65536", "--kernel", "portable", "-t", "1", "--seconds", "0.02", "--rounds",
                     "1", "--json")
     assert done.status == 0
-    row, _ = map(json.loads, done.out)
+    row, _ = figures(done.out)
     assert (row["kernel"], row["times_hashlib"]) == ("portable", None)
 
 
 def test_switches_are_measured_for_every_kernel() -> None:
     done = run_here("bench", "-a", "scrypt:16", "-t", "2", "--switches", "20", "--json")
     assert done.status == 0
-    rows = list(map(json.loads, done.out))
+    rows = figures(done.out)
     assert {(row["type"], row["switches"]) for row in rows} == {("bench_switches", 20)}
     assert {(row["kernel"], row["threads"]) for row in rows} == {(kernel, 2) for kernel in _native.kernels("scrypt")}
     assert all(0 < row["median_seconds"] <= row["p99_seconds"] <= row["longest_seconds"] for row in rows)

@@ -1,6 +1,5 @@
 """Screening a machine's CPUs. tests/test_screen_faults.py plants a fault and finds it."""
 
-import json
 import os
 import struct
 import threading
@@ -33,6 +32,7 @@ from miner.engine.screen_blocks import HALF, RANDOM, RARE, make_block, top_of
 from miner.engine.screening import screen
 from miner.front.screen_chart import screen_chart
 from miner.front.screen_report import event_json, event_lines, result_json, result_lines
+from schemas import figures
 
 ALGORITHMS = (Sha256d(), Scrypt(16))
 KERNELS = [(algorithm, kernel) for algorithm in ALGORITHMS for kernel in _native.kernels(algorithm.name)]
@@ -249,13 +249,13 @@ def test_rates_are_told_beside_the_median_of_the_model() -> None:
 
 
 def test_json_has_an_object_a_line() -> None:
-    told = [json.loads(line) for line in result_json(RESULT, 0.0)]
+    told = figures(result_json(RESULT, 0.0))
     assert [line["type"] for line in told] == ["screen_cpu"] * 4 + ["screen_done"]
     assert all(line["time"] == "1970-01-01T00:00:00.000Z" for line in told)
     assert told[2]["kernels"][0]["from_median"] == pytest.approx(-0.2)
     assert told[2]["kernels"][0]["hashrate_hashes_per_second"] == pytest.approx(0.8e6)
     assert (told[-1]["mismatches"], told[-1]["cpus"], told[-1]["cpus_not_screened"]) == (1, 4, 0)
-    found = json.loads(event_json(mismatch(), 0.0))
+    (found,) = figures([event_json(mismatch(), 0.0)])
     assert (found["type"], found["time"], found["header"]) == (
         "screen_mismatch", "1970-01-01T00:00:01.500Z", HEADER.hex())
     assert (found["expected_hit"], found["got_hit"], found["portable_erred"]) == (True, False, False)
@@ -315,10 +315,10 @@ def test_the_command_screens_and_draws(tmp_path: Path) -> None:
         assert process.stdout is not None
         told = []
         while not told or told[-1]["type"] != "screen_progress":
-            told.append(json.loads(process.stdout.readline()))
+            told += figures([process.stdout.readline()])
         done = interrupt(process)
     assert done.status == 0
-    told += [json.loads(line) for line in done.out]
+    told += figures(done.out)
     assert [line["type"] for line in told] == ["screen_started", "screen_progress",
                                                *["screen_cpu"] * len(allowed_cpus()), "screen_done"]
     assert told[0]["kernels"] == {"sha256d": list(_native.kernels("sha256d"))}

@@ -3,7 +3,6 @@
 Its servers are hubs of this package and, in test_pool.py, a pool of somebody else's."""
 
 import asyncio
-import json
 import random
 import resource
 import socket
@@ -24,6 +23,7 @@ from miner.swarm.book import MAX_KINDS, MAX_POINTS, Book
 from miner.swarm.histogram import Histogram
 from miner.swarm.plan import Plan, Role
 from miner.swarm.run import Swarm
+from schemas import figures as checked_figures
 
 EASY = 64 / (1 << 32)  # a difficulty: 64 hashes a share
 SECRET = "token-of-a-secret"
@@ -206,7 +206,8 @@ def test_against_the_hub_command(tmp_path: Path) -> None:
                    "--seconds", "3", "--json", "--chart", str(picture))
     assert done.status == 0, done.err
     assert done.lines[0].startswith(f"Swarm: 10 connections to {url} (127.0.0.1) within 0.5 seconds, then 50 shares a")
-    figures = json.loads("\n".join(done.out))
+    (figures,) = checked_figures(done.out)
+    assert figures["type"] == "swarm_done"
     assert figures["connected"] == figures["miners"] == 10
     assert figures["accepted"] > 0 == figures["connections_lost"]
     assert figures["sent"] == figures["accepted"] + figures["refused"] + figures["unanswered"]

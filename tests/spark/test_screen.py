@@ -14,6 +14,7 @@ from ccore import ROOT
 from miner import _native
 from miner.engine.cpus import allowed_cpus
 from outside import built_with
+from schemas import figures
 from spark.cluster import java_environment
 from spark.running import SparkRun, job
 
@@ -29,7 +30,7 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def told(running: SparkRun, kind: str) -> list[dict[str, Any]]:
-    return [fact for line in running.out if (fact := json.loads(line))["type"] == kind]
+    return [fact for line in running.out if (fact := figures([line])[0])["type"] == kind]
 
 
 def test_a_planted_fault_is_found_on_its_cpu(environ: Mapping[str, str], tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import contextlib
 import ipaddress
-import json
 import time
 from collections.abc import Iterator
 
@@ -18,6 +17,7 @@ from miner.front.argparser import Parser, Several
 from miner.front.chart import ChartFile
 from miner.front.config_file import ConfigFile
 from miner.front.console import Console, ExitStatus
+from miner.front.event_json import json_line
 from miner.front.given import Given, Login
 from miner.front.login_options import GivePassword, GiveSecret, GiveUrl, GiveUsername
 from miner.front.passwords import from_environment, get_secret
@@ -53,7 +53,8 @@ def swarm(args: list[str], console: Console) -> int:
         running = run_loop(lambda: _run(plan, options, console))
         book, cpu = running
         if options.json:
-            console.result(json.dumps({"version": __version__, "machine": machine(), **figures(plan, book, cpu)}))
+            console.result(json_line("swarm_done", time.time(), version=__version__, machine=machine(),
+                                     **figures(plan, book, cpu)))
         else:
             for line in report_lines(plan, book, cpu):
                 console.result(line)
@@ -133,7 +134,7 @@ def parser() -> Parser:
         help="hang up and reconnect at once, in the middle of the load")
     add = parser.add_argument_group("run").add_argument
     add("--yes", action="store_true", help="the server is your own, though it is on another machine")
-    add("--json", action="store_true", help="print JSON in place of a table")
+    add("--json", action="store_true", help="print JSON in place of a table: one object on a line (docs/events.md)")
     add("--chart", metavar="FILE.svg", help="also draw the latency over time")
     add("-D", "--debug", action="store_true", help="say more where something unexpected happens")
     add("-c", "--config", action=ConfigFile, metavar="FILE", help="take options from a JSON file")
