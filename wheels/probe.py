@@ -11,7 +11,7 @@ import threading
 
 from miner import _native
 from miner.core.algorithm import Algorithm
-from miner.engine.kernels import candidates
+from miner.engine.kernels import usable_kernels
 
 THREADS = 4
 
@@ -48,7 +48,7 @@ def main() -> None:
         runnable = _native.kernels(algorithm.name)
         for kernel in runnable:
             check(algorithm, kernel, task, expected)
-        kernels.append(f"{algorithm.name} {', '.join(runnable)}, chosen {candidates(algorithm)[0]}")
+        kernels.append(f"{algorithm.name} {', '.join(runnable)}, chosen {usable_kernels(algorithm)[0]}")
     gil = ""
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         assert not sys._is_gil_enabled(), "importing the module has brought the GIL back"
