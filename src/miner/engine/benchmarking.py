@@ -15,7 +15,7 @@ from miner.core.events import Hashrate, Started
 from miner.core.model import Job
 from miner.engine.threads import Engine, NonceRange
 
-FIRST_ROUND_SECONDS = 0.1  # so that there is a figure soon
+FIRST_ROUND_SECONDS = 0.05  # so that there is a figure soon
 ROUND_SECONDS = 4.0  # each later round; threads tell figures by themselves less often, so each tells one a round
 METER_SECONDS = 0.5  # how long a thread may take to tell its figures after a round
 _WORK_SECONDS = 0.005  # between two switches at most: a few batches of scrypt with N = 1024

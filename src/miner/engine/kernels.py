@@ -13,7 +13,7 @@ from miner.engine.memory import MemoryLeft, memory_left, size_text
 # A trial compares the first KERNELS by the best of ROUNDS turns each, or of fewer once it has taken BUDGET seconds. A
 # turn takes SECONDS, or one batch. What has reached less than HOPELESS of the best gets no more turns: a neighbour on
 # the core costs less than half.
-_TRIAL_KERNELS, _TRIAL_ROUNDS, _TRIAL_SECONDS, _TRIAL_BUDGET, _TRIAL_HOPELESS = 4, 3, 0.01, 0.1, 0.45
+_TRIAL_KERNELS, _TRIAL_ROUNDS, _TRIAL_SECONDS, _TRIAL_BUDGET, _TRIAL_HOPELESS = 4, 3, 0.005, 0.1, 0.45
 
 
 def usable_kernels(algorithm: Algorithm, name: str = "") -> tuple[str, ...]:
