@@ -44,7 +44,7 @@ from miner.hub import Hub, HubConfig
 from node.knots import Knots
 from pool.pool import Pool
 
-LONGEST = 3600.0  # seconds of a swarm that is ended before
+SPARE = 60.0  # seconds of a swarm that is ended before: it tells how many are here each sixtieth of its time
 
 
 class Row(NamedTuple):
@@ -89,7 +89,8 @@ ROWS = {
     "term/seconds": Row("SIGTERM under 10,000 shares/s: ended after, s", TENTHS, "≤ 5", most=5),
     "up/shares": Row("shares that went up under load: good, unique, and the three counts equal", COUNT),
     "away/cpu": Row("the pool is AWAY s away, 1,000 miners: the hub's CPU meanwhile, of a core", PARTS_OF_1),
-    "away/back": Row("– from its return until nine tenths of the shares come again, s", TENTHS),
+    "away/found": Row("– from its return until the hub tries again (its pauses double, with jitter), s", TENTHS),
+    "away/back": Row("– from then until nine tenths of the shares come again, s", TENTHS),
     "away/memory": Row("– memory after to before", PARTS_OF_1, "flat", most=1.1),
     "beside/hub": Row("1,000 miners, 500 shares/s: the hub's CPU, of a core", PARTS_OF_1),
     "beside/hub_p99": Row("– p99 of the latency, ms", TENTHS),
@@ -163,7 +164,7 @@ def cpu(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
 def jobs(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
     """The hub's CPU time in seconds with a new job each, less that in as many seconds without."""
     with StillPool() as pool, HubProcess(plan.miners, 500, pool=pool.url) as hub:
-        swarm = SwarmProcess(hub.url, plan.miners, 500, ramp_of(plan.miners), LONGEST)
+        swarm = SwarmProcess(hub.url, plan.miners, 500, ramp_of(plan.miners), plan.seconds + SPARE)
         swarm.wait_for_all()
         time.sleep(2.0)
         spent = []
@@ -299,7 +300,7 @@ def up(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
 def away(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
     """A hub whose pool goes away for long, and comes back."""
     with StillPool() as pool, HubProcess(1000, 500, pool=pool.url) as hub:
-        swarm = SwarmProcess(hub.url, 1000, 500, 2, LONGEST)
+        swarm = SwarmProcess(hub.url, 1000, 500, 2, 3 * plan.away_seconds + SPARE)
         swarm.wait_for_all()
         time.sleep(5)
         memory = hub.memory
@@ -309,6 +310,8 @@ def away(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
         time.sleep(plan.away_seconds * 0.8)
         used = (hub.cpu - cpu) / (time.monotonic() - began)
         pool.come()
+        came = time.monotonic()
+        pool.wait_for_hub(2 * plan.away_seconds + 5)
         back = time.monotonic()
         time.sleep(15)
         after = hub.memory
@@ -316,6 +319,7 @@ def away(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
         figures = swarm.figures()
     good = [second for second in range(15) if answers_between(figures, back + second, back + second + 1) > 450]
     yield "away/cpu", used
+    yield "away/found", back - came
     yield "away/back", min(good, default=float("inf"))
     yield "away/memory", after / memory
 
@@ -323,7 +327,7 @@ def away(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
 def memory(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
     """What the hub holds over a long load: the mean of the last fifth to that of the second fifth."""
     with HubProcess(1000, 500) as hub:
-        swarm = SwarmProcess(hub.url, 1000, 500, 2, LONGEST)
+        swarm = SwarmProcess(hub.url, 1000, 500, 2, plan.memory_seconds + SPARE)
         swarm.wait_for_all()
         seen = watched(plan.memory_seconds, lambda: float(hub.memory))
         swarm.stop()

@@ -167,6 +167,12 @@ class StillPool:
             self._do(self._pool.__aexit__(None, None, None))
             self._pool = None
 
+    def wait_for_hub(self, seconds: float) -> None:
+        """Until somebody has connected, or so many seconds have passed."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not (self._pool and self._pool.miners):
+            time.sleep(0.05)
+
     def move(self) -> None:
         """The chain has moved on."""
         async def say() -> None:
