@@ -19,6 +19,8 @@ from miner.spark.ship import write_bundle
 
 REPORT = """
 import json, os, sys, tempfile
+if "NO_MEMFD" in os.environ and hasattr(os, "memfd_create"):
+    del os.memfd_create
 tempfile.tempdir = os.environ["TEMPORARY"]
 import miner, miner._native
 print(json.dumps({"package": miner.__file__, "native": miner._native.__file__, "mode": os.stat(
@@ -60,7 +62,8 @@ def run(bundle: Path, home: Path, through: Sequence[str] = (), **settings: str) 
 
 
 def refusal(bundle: Path, home: Path, through: Sequence[str] = (), **settings: str) -> str:
-    with start(bundle, home, through, **settings) as process:
+    """What is said where there are no files in memory, as on macOS."""
+    with start(bundle, home, through, NO_MEMFD="yes", **settings) as process:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     return err.strip().splitlines()[-1]
@@ -236,6 +239,15 @@ def test_home_that_cannot_be_written(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
     report = run(bundle, tmp_path, HOME=str(tmp_path / "home"), TEMPORARY=str(tmp_path))
     assert report["native"].startswith(str(tmp_path / "sparkminer-"))
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="files in memory are Linux's")
+def test_memory_where_no_folder_will_do(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("")
+    report = run(bundle, tmp_path, HOME=str(tmp_path / "home"))
+    assert report["native"].startswith("/proc/self/fd/")
+    assert "portable" in report["kernels"]
+    assert not list(tmp_path.glob("sparkminer-*"))
 
 
 def test_no_home_at_all(bundle: Path, home: Path, tmp_path: Path) -> None:

@@ -31,8 +31,9 @@ class _Unusable(Exception):
 
 
 def load_native(name: str) -> ModuleType:
-    """Import the native module `name` into sys.modules, out of the bundle from which this package was imported. Raises
-    ImportError, which says for each directory that was tried why it won't do."""
+    """Import the native module `name` into sys.modules, out of the bundle from which this package was imported: from a
+    directory or, where none will do, from memory, each process from its own. Raises ImportError, which says for each
+    place that was tried why it won't do."""
     data, suffix = _native_bytes()
     reasons = []
     for directory in _cache_directories():
@@ -40,6 +41,10 @@ def load_native(name: str) -> ModuleType:
             return _load(name, _unpack(directory, data, suffix))
         except (_Unusable, OSError) as error:
             reasons.append(f"{directory}: {error}")
+    try:
+        return _load_from_memory(name, data)
+    except (_Unusable, OSError) as error:
+        reasons.append(f"memory: {error}")
     raise ImportError(f"no directory to load miner's native module from; set {CACHE_VARIABLE} to one that is "
                       f"yours, writable and not mounted noexec. Tried {'; '.join(reasons)}", name=name)
 
@@ -163,6 +168,21 @@ def _write(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _load_from_memory(name: str, data: bytes) -> ModuleType:
+    """Load the module from a file that has no name and that no other user can reach (memfd_create(2)). A pod with a
+    read-only root file system may have nothing else: everybody can write to its volumes."""
+    if not hasattr(os, "memfd_create"):
+        raise _Unusable("this system has no files there")
+    descriptor = os.memfd_create(name)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        path = Path(f"/proc/self/fd/{descriptor}")
+        if not path.exists():
+            raise _Unusable("/proc is not mounted")
+        return _load(name, path)
 
 
 def _load(name: str, path: Path) -> ModuleType:
