@@ -21,7 +21,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --no-load
 INSTALL := $(BIN)/python -m pip install --quiet --no-build-isolation --editable
 
 .PHONY: help demo test build quick loop check coverage fuzz exhaustive speed race counts load faces clusters wheels \
-	pythons compilers counterparts clean
+	pythons compilers counterparts kubernetes clean
 
 help:
 	@echo "make demo          mine the sandbox chain on a Spark cluster on this machine ($(SECONDS) seconds)"
@@ -42,6 +42,7 @@ help:
 	@echo "make wheels        build the Linux wheels into dist/ and try them"
 	@echo "make pythons       get more Pythons to try them on: newer, without the GIL, on musl, on aarch64"
 	@echo "make compilers     what the wheel hashes beside what pip's build from source does, kernel by kernel"
+	@echo "make kubernetes    the Spark job on a real Kubernetes, built from source the first time (root, Go, 6 GB)"
 	@echo "make counterparts  get the counterparts: litecoind, a browser (apt), a stratum pool (npm)"
 	@echo "make clean         remove .venv and what was built"
 
@@ -104,6 +105,10 @@ pythons: .venv/.wheels
 
 compilers: .venv/.wheels build
 	$(BIN)/python wheels/compare.py
+
+kubernetes: .venv/.test build
+	tests/kubernetes/install
+	MINER_TEST_KUBERNETES=1 $(BIN)/python -m pytest tests/kubernetes
 
 counterparts:
 	ci/install-counterparts
