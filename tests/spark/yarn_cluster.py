@@ -24,8 +24,8 @@ from miner.spark.processes import end_session
 from spark.cluster import LIGHT_JAVA, bare_venv, free_port, java_environment
 from spark.running import PROC
 
-START_SECONDS = 180.0
-TIDY_SECONDS = 60.0
+START_SECONDS = 240.0
+TIDY_SECONDS = 120.0
 NODE_LOST_SECONDS = 30
 HEARTBEAT_MS = "200"
 NODES = 2
