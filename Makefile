@@ -20,8 +20,8 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --no-loadscope-reorder --durations=30
 INSTALL := $(BIN)/python -m pip install --quiet --no-build-isolation --editable
 
-.PHONY: help demo test build quick loop check coverage fuzz exhaustive speed race counts load faces clusters wheels \
-	pythons compilers counterparts kubernetes clean
+.PHONY: help demo test build quick loop check coverage fuzz exhaustive speed race counts load yarn faces clusters \
+	wheels pythons compilers counterparts kubernetes clean
 
 help:
 	@echo "make demo          mine the sandbox chain on a Spark cluster on this machine ($(SECONDS) seconds)"
@@ -39,11 +39,12 @@ help:
 	@echo "make load          how many miners and shares one hub holds ($(ROUNDS) rounds of ten minutes, then memory for $(MEMORY) s)"
 	@echo "make faces         what viewers of the status page, the live screen and --events cost a hub ($(TURNS) turns)"
 	@echo "make clusters      what is lost of a Spark cluster: driver, executor, Worker, Master, network"
+	@echo "make yarn          the Spark job on a real YARN: executors and nodes that are killed, and every ending"
 	@echo "make wheels        build the Linux wheels into dist/ and try them"
 	@echo "make pythons       get more Pythons to try them on: newer, without the GIL, on musl, on aarch64"
 	@echo "make compilers     what the wheel hashes beside what pip's build from source does, kernel by kernel"
 	@echo "make kubernetes    the Spark job on a real Kubernetes, built from source the first time (root, Go, 6 GB)"
-	@echo "make counterparts  get the counterparts: litecoind, a browser (apt), a stratum pool (npm)"
+	@echo "make counterparts  get the counterparts: litecoind, a browser (apt), a stratum pool (npm), YARN (Maven)"
 	@echo "make clean         remove .venv and what was built"
 
 demo: .venv/.demo build
@@ -94,6 +95,10 @@ faces: .venv/.test build
 
 clusters: .venv/.test build
 	$(PYTEST) tests/spark/cluster_losses.py
+
+yarn: .venv/.test build
+	ci/install-yarn
+	$(PYTEST) tests/spark/test_yarn.py tests/spark/yarn_endings.py
 
 wheels: .venv/.wheels build
 	rm -rf dist

@@ -18,7 +18,6 @@ pytestmark = pytest.mark.timeout(600)
 
 JOINED = r"^(executor-\d+)\.(\d+) joined from "
 TOLD = r"^(executor-\d+)\.\d+ on \S+: 1 thread, kernel '\w+'$"
-METER = r"^executor-\d+\.\d+: \d+ hashes, "
 LOGGED = r"INFO sparkminer: executor-(\d)\.\d+ at stratum\+tcp://\S+: scrypt, kernel '\w+', 1 threads"
 
 
@@ -58,7 +57,7 @@ def test_client_mode(cluster: YarnCluster) -> None:
         with job(token, *on(cluster), "--executors", "2", "-o", node.url, "-u", node.username, "--seconds", "0",
                  "--coinbase-addr", node.new_address(), environ=environ,
                  command=[sys.executable, "-c", launcher]) as running:
-            told = {running.wait_for(TOLD, 240)[1], running.wait_for(TOLD)[1]}
+            told = {running.wait_for(TOLD, 480)[1], running.wait_for(TOLD)[1]}
             assert told == {"executor-1", "executor-2"}
             running.wait_for("^BLOCK found")
             seen = list(cluster.shown())

@@ -1,0 +1,123 @@
+"""What happens to the job on a real YARN: other ways in, executors that come, are killed or lost, and every ending.
+Takes minutes: `make yarn` runs it, `make test` doesn't."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from miner.spark.settings import script
+from miner.spark.ship import write_bundle
+from spark.running import job, summary
+from spark.test_yarn import JOINED, TOLD, check_summary, on, spark_submit
+from spark.yarn_cluster import YarnCluster, yarn_cluster
+
+pytestmark = pytest.mark.timeout(1800)
+
+START = 600.0  # seconds, on a machine that is busy with other things
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[YarnCluster]:
+    with yarn_cluster(tmp_path_factory.mktemp("yarn")) as cluster:
+        yield cluster
+
+
+def test_archives(cluster: YarnCluster, tmp_path: Path) -> None:
+    """The package as an unpacked archive on the executors' path, and nothing else said."""
+    bundle = tmp_path / "bundle.zip"
+    write_bundle(bundle)
+    command = [*spark_submit(cluster, "client"), "--archives", f"{bundle}#pkg",
+               "--conf", "spark.executorEnv.PYTHONPATH=pkg", str(script())]
+    with job("--sandbox", "--seconds", "8", environ=cluster.environment, command=command) as running:
+        assert running.finish(START) == 0, running.lines
+    check_summary(running.out)
+    cluster.wait_until_clean()
+
+
+def test_dynamic_allocation(cluster: YarnCluster) -> None:
+    """It grows up to the maximum, since tasks always wait for room."""
+    grow = ("--conf=spark.dynamicAllocation.enabled=true", "--conf=spark.dynamicAllocation.maxExecutors=3")
+    with job(*on(cluster), *grow, "--sandbox", "--seconds", "0", environ=cluster.environment) as running:
+        seen = {running.wait_for(TOLD, START)[1] for _ in range(3)}
+        assert len(seen) == 3
+        executors = [command for command in cluster.containers().values() if "--executor-id" in command]
+        assert len({re.search(r"--executor-id (\d+)", command)[0] for command in executors}) == 3
+        running.interrupt()
+        assert running.finish() == 0, running.lines
+    assert set(summary(running.out)) == seen | {"total"}
+    cluster.wait_until_clean()
+
+
+def test_killed_by_its_command(cluster: YarnCluster) -> None:
+    """`yarn application -kill`."""
+    with job(*on(cluster), "--executors", "2", "--sandbox", "--seconds", "0", environ=cluster.environment) as running:
+        running.wait_for(TOLD, START)
+        running.wait_for(TOLD)
+        cluster.client("ApplicationCLI", "application", "-kill", cluster.applications()[0]["id"])
+        assert running.finish() == 1, running.lines
+    assert re.search("^miner spark: the cluster ended the job: .* killed by user", running.lines[-1])
+    assert set(summary(running.out)) == {"executor-1", "executor-2", "total"}
+    cluster.wait_until_clean()
+
+
+def test_ctrl_c(cluster: YarnCluster) -> None:
+    with job(*on(cluster), "--executors", "2", "--sandbox", "--seconds", "0", environ=cluster.environment) as running:
+        running.wait_for(TOLD, START)
+        running.wait_for(TOLD)
+        running.interrupt()
+        assert running.finish() == 0, running.lines
+    check_summary(running.out)
+    assert cluster.applications()[0]["state"] == "FINISHED"
+    cluster.wait_until_clean()
+
+
+def test_driver_killed(cluster: YarnCluster) -> None:
+    """Its application master notices, and all containers go."""
+    with job(*on(cluster), "--executors", "1", "--sandbox", "--seconds", "0", environ=cluster.environment) as running:
+        running.wait_for(TOLD, START)
+        os.killpg(running.process.pid, signal.SIGKILL)
+        running.finish()
+        deadline = time.monotonic() + START
+        while cluster.containers():
+            assert time.monotonic() < deadline, cluster.containers()
+            time.sleep(0.2)
+
+
+def test_a_node_lost(cluster: YarnCluster) -> None:
+    """A machine that is gone from one moment to the next: the other goes on, and gets an executor in its place. The
+    last test: its cluster is one machine short afterwards."""
+    with job(*on(cluster), "--executors", "2", "--sandbox", "--seconds", "0", environ=cluster.environment) as running:
+        found = {running.wait_for(JOINED, START)[1], running.wait_for(JOINED)[1]}
+        lost = next(node for node in cluster.nodes if not _hosts_master(cluster, node))
+        _kill_machine(cluster, lost)
+        running.wait_for(r"^executor-\d+\.\d+ left: ")
+        assert running.wait_for(JOINED, START)[1] not in found
+        assert len(cluster.get("nodes?states=LOST")["nodes"]["node"]) == 1
+        running.interrupt()
+        assert running.finish() == 0, running.lines
+
+
+def _folder(node: "subprocess.Popen[bytes]") -> Path:
+    return Path(f"/proc/{node.pid}/cwd").readlink()
+
+
+def _hosts_master(cluster: YarnCluster, node: "subprocess.Popen[bytes]") -> bool:
+    return any("ExecutorLauncher" in command for command in _containers_of(cluster, node).values())
+
+
+def _containers_of(cluster: YarnCluster, node: "subprocess.Popen[bytes]") -> dict[int, str]:
+    folder = _folder(node)
+    return {pid: command for pid, command in cluster.containers().items()
+            if Path(f"/proc/{pid}/cwd").readlink().is_relative_to(folder)}
+
+
+def _kill_machine(cluster: YarnCluster, node: "subprocess.Popen[bytes]") -> None:
+    containers = _containers_of(cluster, node)
+    for pid in (node.pid, *containers):
+        os.kill(pid, signal.SIGKILL)
