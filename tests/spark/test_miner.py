@@ -53,7 +53,7 @@ with SparkMiner(spark, **settings, lease_seconds=1) as beside:
     counted = spark.sparkContext.parallelize(range(100), 4).count()  # another job of the session
     killed = []  # and with each, on a local master, the Spark job is given up
     for miner in joined:
-        if len(killed) == 3:
+        if len(killed) == 2:
             break
         if miner.name not in killed:
             killed.append(miner.name)
@@ -115,7 +115,7 @@ def test_a_session_mines_in_the_background_and_stays_as_it_was(tmp_path: Path) -
     assert said["count"] == 5
     assert said["pool"] is None
     assert said["again"]
-    assert (said["counted"], said["killed"]) == (100, 3), "beside the miners, and they go on where Spark gives up a job"
+    assert (said["counted"], said["killed"]) == (100, 2), "beside the miners, and they go on where Spark gives up a job"
     assert said["mined_on"] > 0
     assert said["caught"]
     assert said["stopped"]
