@@ -18,7 +18,8 @@ SECONDS = 250.0     # on a machine that is busy with other things
 PERIOD = 100_000    # microseconds, Kubernetes' own
 CGROUPS = Path("/sys/fs/cgroup")
 # crun wants control groups of one version alone.
-START = 'if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi; exec crun run --bundle "$@"'
+START = ('ip link set lo up; if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi; '
+         'exec crun run --bundle "$@"')
 
 
 def run_container(folder: Path, command: Sequence[str], cpus: float, volumes: Mapping[str, Path],
@@ -29,7 +30,9 @@ def run_container(folder: Path, command: Sequence[str], cpus: float, volumes: Ma
             "tests/kubernetes/install")
     name = f"sparkminer-test-{uuid.uuid4().hex[:8]}"
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(_specification(name, command, cpus, volumes, environ)))
+    (folder / "hosts").write_text("127.0.0.1 localhost pod\n")
+    everywhere = {"/etc/hosts": folder / "hosts", **volumes}
+    (folder / "config.json").write_text(json.dumps(_specification(name, command, cpus, everywhere, environ)))
     try:
         return subprocess.run(
             ["unshare", "--fork", "--pid", "--mount", "--mount-proc", "--kill-child", "--net", "--ipc", "--uts",
@@ -53,7 +56,8 @@ def _specification(name: str, command: Sequence[str], cpus: float, volumes: Mapp
               *({"destination": place, "type": "bind", "source": str(path), "options": ["rbind"]}
                 for place, path in volumes.items())]
     quota = {"cpu": {"quota": int(cpus * PERIOD), "period": PERIOD}} if cpus else {}
-    return {"ociVersion": "1.0.2", "root": {"path": str(HOME / "rootfs"), "readonly": True}, "mounts": mounts,
+    return {"ociVersion": "1.0.2", "hostname": "pod", "mounts": mounts,
+            "root": {"path": str(HOME / "rootfs"), "readonly": True},
             "process": {"user": {"uid": USER, "gid": USER}, "cwd": "/opt/spark/work-dir", "env": words,
                         "args": ["/opt/entrypoint", *command], "noNewPrivileges": True, "capabilities": {}},
             "linux": {"namespaces": [{"type": kind} for kind in ("pid", "mount", "ipc", "uts")],
