@@ -66,7 +66,7 @@ try:
 except KeyboardInterrupt:
     caught = True
 deadline = time.monotonic() + 60
-while (left := [t.name for t in threading.enumerate() if t.name.startswith("miner-")]
+while (behind := [t.name for t in threading.enumerate() if t.name.startswith("miner-")]
        + list(tracker.getActiveJobsIds())) and time.monotonic() < deadline:
     time.sleep(0.1)
 kept = {name: spark.read.parquet(f"{sys.argv[1]}/{name}") for name in ("leases", "shares")}
@@ -79,7 +79,7 @@ print(json.dumps({
     "unit": job.hashrates().schema["hashrate"].metadata, "rates": len(job.hashrates().collect()),
     "changed": sorted(dict(before.items() ^ after.items())), "count": spark.range(5).count(),
     "pool": spark.sparkContext.getLocalProperty("spark.scheduler.pool"),
-    "counted": counted, "killed": len(killed), "mined_on": beside.status().hashes, "caught": caught, "left": left,
+    "counted": counted, "killed": len(killed), "mined_on": beside.status().hashes, "caught": caught, "behind": behind,
     "stopped": not interrupted.status().running, "busy": busy,
     "screened": [row.mismatches for row in screened.collect()],
     "kept": {name: sorted(row["count"] for row in kept[name].groupBy("run").count().collect()) for name in kept},
@@ -119,7 +119,7 @@ def test_a_session_mines_in_the_background_and_stays_as_it_was(tmp_path: Path) -
     assert said["mined_on"] > 0
     assert said["caught"]
     assert said["stopped"]
-    assert said["left"] == [], "threads and Spark jobs after an interrupt"
+    assert said["behind"] == [], "threads and Spark jobs after an interrupt"
     assert said["kept"] == said["told"], "each run has added its rows"
     assert said["kept_hashes"] == said["hashes"]
     assert said["kept_unit"] == {"unit": "second"}
