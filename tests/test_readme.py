@@ -18,9 +18,9 @@ from typing import NamedTuple
 import pytest
 
 from counterparts import require
-from miner.spark.java import prepare_java
 from node.litecoind import Litecoind
 from pool.pool import Pool
+from spark.cluster import java_environment
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -141,7 +141,7 @@ def test_spark(tmp_path: Path) -> None:
                                        "stratum+tcp://pool.example:3333": pool.url, "alice": user,
                                        "--worker-id 1": f"--worker-id {worker}",
                                        "pool.txt": str(secret)})
-        setup = f"export SPARK_LOCAL_IP=127.0.0.1 JAVA_HOME='{prepare_java(tmp_path)}'\n"
+        setup = f"export SPARK_LOCAL_IP=127.0.0.1 JAVA_HOME='{java_environment(tmp_path)['JAVA_HOME']}'\n"
         with running(setup + script, tmp_path / "log") as wait_for:
             pool.wait_for_blocks(3, timeout=120)
             wait_for("BLOCK found")

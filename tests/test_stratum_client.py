@@ -7,10 +7,9 @@ import dataclasses
 import heapq
 import json
 import random
-import resource
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -47,16 +46,6 @@ async def next_of(kind: type[SourceEvent], events: AsyncIterator[SourceEvent]) -
         if isinstance(event, kind):
             return event
     raise AssertionError(f"the events ended without {kind.__name__}")
-
-
-@pytest.fixture
-def thousands_of_files() -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < 4096:
-        pytest.skip("this process may not open four thousand files")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def stay(miner: Miner) -> None:
@@ -415,7 +404,7 @@ def test_a_storm_of_a_thousand_dies_down_at_a_pool_that_takes_a_few() -> None:
     assert sum(quiet) / len(quiet) < 10, "by then the pool copes"
 
 
-def test_a_thousand_that_are_thrown_out_at_once_are_all_back_in_the_end(thousands_of_files: None) -> None:
+def test_many_that_are_thrown_out_at_once_are_all_back_in_the_end() -> None:
     """Over TCP: a pool that restarts hangs up on everybody, and on the first who come back."""
     numbers = random.Random(7)
     tries = taken = 0
@@ -425,7 +414,7 @@ def test_a_thousand_that_are_thrown_out_at_once_are_all_back_in_the_end(thousand
     async def script(miner: Miner) -> None:
         nonlocal tries, taken
         tries += 1
-        if restarting.is_set() and tries <= 1500:
+        if restarting.is_set() and tries <= 300:
             return
         taken += 1
         await miner.let_in(REGTEST_JOB)
@@ -443,9 +432,9 @@ def test_a_thousand_that_are_thrown_out_at_once_are_all_back_in_the_end(thousand
 
     async def main() -> None:
         nonlocal tries
-        async with asyncio.timeout(150), Pool(script, backlog=1000) as pool, contextlib.AsyncExitStack() as stack:
+        async with asyncio.timeout(150), Pool(script, backlog=200) as pool, contextlib.AsyncExitStack() as stack:
             sources = [await stack.enter_async_context(source_of(pool, timeout=100.0, retry_pause=0.1))
-                       for _ in range(1000)]
+                       for _ in range(200)]
             for source in sources:
                 source._uniform = numbers.random
             mining = [asyncio.create_task(mine(source)) for source in sources]
@@ -456,8 +445,8 @@ def test_a_thousand_that_are_thrown_out_at_once_are_all_back_in_the_end(thousand
             await asyncio.gather(*mining)
 
     asyncio.run(main())
-    assert taken == 2000
-    assert tries == 2500, "nobody comes twice"
+    assert taken == 400
+    assert tries == 500, "nobody comes twice"
 
 
 def test_pauses_are_bounded_and_jittered() -> None:

