@@ -68,6 +68,31 @@ def test_what_was_found_before_counts_after_and_no_header_is_searched_twice() ->
     with_hub(lambda: ScriptedSource(EASY), play, start_difficulty=1e-9)
 
 
+def test_a_connection_that_hangs_gives_way_to_its_miners_next_one() -> None:
+    """A router that was restarted tells nobody: the miner comes back while its old connection seems to be there."""
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        raw, [details, extranonce1, size] = await come(watched)
+        session = details[0][1]
+        job = Notify.parse(await raw.notice("mining.notify")).to_job(SHA256D, bytes.fromhex(extranonce1), size, 1e-6)
+        share = solve(job, most=EASY.share_target)
+        other, _ = await come(watched, session, "mallory")
+        assert (await watched.heard(MinerJoined, count=2)).miner.name == "mallory"
+        again, [details, other_extranonce1, _] = await come(watched, session)
+        assert await raw.hung_up()
+        assert (await watched.heard(MinerLeft)).reason == "the miner came back on another connection"
+        assert (await watched.heard(MinerJoined, count=3)).miner.name == "raw"
+        assert other_extranonce1 != extranonce1 and details[0][1] != session
+        answer = await again.call("mining.submit", "raw", job.job_id, "00" * size, f"{job.ntime:08x}",
+                                  f"{share.nonce:08x}")
+        assert answer["result"] is True, "found before, handed in after"
+        third, _ = await come(watched, details[0][1])
+        assert await again.hung_up()
+        assert (await watched.heard(MinerJoined, count=4)).miner.accepted == 1
+        assert await third.call("mining.ping") is not None
+
+    with_hub(lambda: ScriptedSource(EASY), play, start_difficulty=1e-9)
+
+
 def test_nobody_gets_what_another_left() -> None:
     """A session's id may be overheard. Without the token it does not cost its miner more than the slice."""
     async def play(watched: Watched, source: ScriptedSource) -> None:

@@ -54,7 +54,7 @@ class Connection(asyncio.Protocol):
         self.ended = False  # the socket is closed, or about to be
         self._floor, self._hub, self._clock = floor, hub, loop.time
         self._protocol = ServerProtocol(nonce=secrets.token_bytes(16))
-        self.miner = HubMiner(floor, self._protocol)
+        self.miner = HubMiner(floor, self._protocol, self.end)
         self._transport: asyncio.Transport | None = None
         self._hang_up: Callable[[], object] | None = None  # ends a TLS handshake
         self._heard_at = self._filled_at = self._clock()

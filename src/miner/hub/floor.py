@@ -64,6 +64,7 @@ class Floor:
         self.layout: Layout | None = None  # None: no job has come yet
         self.slices = Slices(0)
         self.sessions: Sessions[Left] = Sessions(config.session_seconds, config.max_miners, time.monotonic)
+        self.present: dict[str, Callable[[str], bool]] = {}  # by session id: ends a miner's connection, if of this name
         self._rolled: int | None = None  # bits of the version that the source leaves to miners
         self.stopping = ""  # why miners are sent away, once they are
         self._lines: dict[bool, NotifyLine] = {}  # of the current job, by its clean flag

@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,14 +48,14 @@ class _Worker:
 
 class HubMiner:
     """Speaks through `protocol`; the connection sends what that has to send after each call. Methods raise GoneError
-    when the connection must end."""
+    when the connection must end; `hang_up`, called with the reason, ends it from elsewhere."""
 
-    __slots__ = ("host", "wasted", "_floor", "_protocol", "_asking", "_slices", "_number", "_row", "_workers",
-                 "_session", "_left_before", "_left", "_vardiff", "_given", "_count", "_told", "_told_refused",
-                 "_bad_shares", "_given_at")
+    __slots__ = ("host", "wasted", "_floor", "_protocol", "_hang_up", "_asking", "_asked_session", "_slices", "_number",
+                 "_row", "_workers", "_session", "_left_before", "_left", "_vardiff", "_given", "_count", "_told",
+                 "_told_refused", "_bad_shares", "_given_at")
 
-    def __init__(self, floor: Floor, protocol: ServerProtocol) -> None:
-        self._floor, self._protocol = floor, protocol
+    def __init__(self, floor: Floor, protocol: ServerProtocol, hang_up: Callable[[str], None]) -> None:
+        self._floor, self._protocol, self._hang_up = floor, protocol, hang_up
         protocol.offer_versions(floor.version_mask)
         self.host = ""  # its peer address, once connected
         self._asking: Subscribing | None = None  # waits for the source's first job
@@ -64,6 +64,7 @@ class HubMiner:
         self._row: Row | None = None  # of the first that has logged in
         self._workers: dict[str, _Worker] = {}  # by user name
         self._session = ""  # by which it may have all of this again
+        self._asked_session = ""  # by which it asked for what it had before
         self._left_before: Left | None = None  # what it has again, once it has logged in
         self._left = False
         self._vardiff: Vardiff | None = None  # once it has a job
@@ -93,7 +94,7 @@ class HubMiner:
         return self._row.name if self._row else ""
 
     def subscribe(self, asking: Subscribing) -> None:
-        self._asking = asking
+        self._asking, self._asked_session = asking, asking.session
         self.admit()
 
     def admit(self) -> None:
@@ -138,6 +139,8 @@ class HubMiner:
         elif asking.username not in self._workers:
             name = one_line(asking.username, NAME_LENGTH) or "miner"
             agent = one_line(self._protocol.user_agent, NAME_LENGTH)
+            if self._row is None:
+                self._take_over(name)
             former = self._left_before.row if self._left_before and self._row is None else None
             row = self._floor.roster.join(name, self.host, agent, time.time(), former)
             self._workers[asking.username] = _Worker(row)
@@ -150,18 +153,36 @@ class HubMiner:
             self._floor.emit(MinerJoined(row.stats()))
             self._start()
 
+    def _take_over(self, name: str) -> None:
+        """Its connection of before may still be there, and hang where the miner's end of it has gone without a word: it
+        ends now. The slice stays with that one."""
+        give_way = self._floor.present.get(self._asked_session)
+        if give_way is not None and give_way(name):
+            self._left_before = self._floor.sessions.find(self._asked_session)
+
+    def _give_way(self, name: str) -> bool:
+        """End this connection if it is that of a miner of this name: it has come back on another one."""
+        if self._row is None or self._row.base != name:
+            return False
+        reason = "the miner came back on another connection"
+        self.leave(reason)
+        self._hang_up(reason)
+        return True
+
     def _start(self) -> None:
         """Subscribed and logged in, in whatever order."""
         before = self._left_before
         if self._row is not None and before is not None:
             self._left_before = None
             if before.row.base == self._row.base:
-                self._floor.sessions.drop(self._session)
+                self._floor.sessions.drop(self._asked_session)
                 self._given, self._vardiff = before.given, before.vardiff
                 if self._vardiff is not None:
                     self._vardiff.resume(time.monotonic())
             else:
                 self._session = ""  # somebody else's
+        if self._row is not None and self._session:
+            self._floor.present[self._session] = self._give_way
         self.give(clean=True)
 
     def stop(self, reason: str) -> None:
@@ -180,8 +201,11 @@ class HubMiner:
         return True
 
     def leave(self, reason: str) -> None:
-        """The connection has ended. Shares that are being checked may still be booked."""
+        """The connection has ended. Shares that are being checked may still be booked. May be called twice."""
+        if self._left:
+            return
         self._left = True
+        self._floor.present.pop(self._session, None)
         if self._slices is not None and self._row is not None and self._session:
             left = Left(self._slices, self._number, self._count, self._given, self._row, self._vardiff)
             self._floor.sessions.keep(self._session, left)
