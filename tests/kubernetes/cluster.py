@@ -17,7 +17,8 @@ from pyspark.find_spark_home import _find_spark_home
 
 from counterparts import require
 from kubernetes.daemons import API_SERVER, CONTROL, HOME, PARTS
-from spark.cluster import LIGHT_JAVA, java_environment
+from spark.cluster import java_environment
+from spark.quick_java import LIGHT_JAVA
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "kubernetes"
 CGROUPS = Path("/sys/fs/cgroup")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from counterparts import require
-from spark.cluster import LIGHT_JAVA, Cluster, described_cluster, standalone_cluster
+from spark.cluster import Cluster, described_cluster, standalone_cluster
 from spark.running import SparkRun, alive, all_processes, command_line, job, wait_until
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(900)]
@@ -31,8 +31,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @contextlib.contextmanager
 def mining(cluster: Cluster, *args: str) -> Iterator[SparkRun]:
     """The job, on all of the cluster until it is told to end."""
-    conf = {"spark.pyspark.python": cluster.python, "spark.driver.extraJavaOptions": LIGHT_JAVA,
-            "spark.executor.extraJavaOptions": LIGHT_JAVA, "spark.executor.memory": "512m"}
+    conf = {"spark.pyspark.python": cluster.python, "spark.executor.memory": "512m"}
     with job("--master", cluster.url, *(f"--conf={name}={value}" for name, value in conf.items()), "--sandbox",
              "--seconds", "0", *args, environ=cluster.environment) as running:
         yield running

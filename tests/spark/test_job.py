@@ -27,7 +27,7 @@ from miner.spark.workspace import spark_home
 from node.litecoind import MWEB_HEIGHT, Litecoind
 from node.mining import check_headers
 from pool.pool import Pool
-from spark.cluster import LIGHT_JAVA, Cluster, bare_venv, free_port, java_environment, standalone_cluster
+from spark.cluster import Cluster, bare_venv, free_port, java_environment, standalone_cluster
 from spark.running import SparkRun, alive, all_processes, command_line, job, re_lines, summary
 from spark.web import fetch, ui_port
 
@@ -53,9 +53,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 def on(cluster: Cluster) -> list[str]:
     """The options that lead there."""
-    conf = {"spark.pyspark.python": cluster.python, "spark.driver.extraJavaOptions": LIGHT_JAVA,
-            "spark.executor.extraJavaOptions": LIGHT_JAVA}
-    return ["--master", cluster.url, *(f"--conf={name}={value}" for name, value in conf.items())]
+    return ["--master", cluster.url, "--conf", f"spark.pyspark.python={cluster.python}"]
 
 
 def test_demo(tmp_path: Path, environ: dict[str, str]) -> None:

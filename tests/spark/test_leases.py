@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from spark.cluster import LIGHT_JAVA, Cluster, free_port, standalone_cluster
+from spark.cluster import Cluster, free_port, standalone_cluster
 from spark.running import SparkRun, all_processes, command_line, job, summary, wait_until
 from spark.web import fetch, ui_port
 
@@ -21,8 +21,7 @@ JOINED = r"^(executor-\d+)\.\d+ joined from "
 
 def on(cluster: Cluster, **conf: object) -> list[str]:
     """The options for a job on this cluster; `conf` are more of Spark's settings, with "_" for each dot."""
-    settings = {"spark.pyspark.python": cluster.python, "spark.driver.extraJavaOptions": LIGHT_JAVA,
-                "spark.executor.extraJavaOptions": LIGHT_JAVA, "spark.executor.memory": "512m",
+    settings = {"spark.pyspark.python": cluster.python, "spark.executor.memory": "512m",
                 **{name.replace("_", "."): value for name, value in conf.items()}}
     return ["--master", cluster.url, *(f"--conf={name}={value}" for name, value in settings.items())]
 

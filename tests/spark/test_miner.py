@@ -9,7 +9,7 @@ import pytest
 
 from miner.core.errors import UsageError
 from miner.spark import SparkMiner
-from spark.cluster import LIGHT_JAVA, java_environment
+from spark.cluster import java_environment
 
 PROGRAM = """
 import json, os, signal, sys, threading, time
@@ -93,8 +93,7 @@ print(json.dumps({
 
 @pytest.mark.timeout(600)
 def test_a_session_mines_in_the_background_and_stays_as_it_was(tmp_path: Path) -> None:
-    environ = java_environment(tmp_path) | {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable,
-                                            "JDK_JAVA_OPTIONS": LIGHT_JAVA}
+    environ = java_environment(tmp_path) | {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
     ran = subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path / "rows")], env=environ, cwd=tmp_path, text=True,
                          capture_output=True, timeout=550, check=False)
     assert ran.returncode == 0, ran.stderr

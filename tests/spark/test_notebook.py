@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from counterparts import require
-from spark.cluster import LIGHT_JAVA, java_environment
+from spark.cluster import java_environment
 
 NOTEBOOK = Path(__file__).parents[2] / "examples" / "cluster.ipynb"
 
@@ -23,7 +23,7 @@ def test_the_notebook_runs_and_has_its_pictures(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setenv(name, str(tmp_path / name))
     notebook = nbformat.reads(NOTEBOOK.read_text(encoding="utf-8"), as_version=4)
     kept = pictures(notebook)
-    environ = java_environment(tmp_path) | {"PYSPARK_PYTHON": sys.executable, "JDK_JAVA_OPTIONS": LIGHT_JAVA}
+    environ = java_environment(tmp_path) | {"PYSPARK_PYTHON": sys.executable}
     NotebookClient(notebook, timeout=300, kernel_name="python3",
                    resources={"metadata": {"path": str(tmp_path)}}).execute(env=environ)
     cells = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]

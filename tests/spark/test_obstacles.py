@@ -10,7 +10,7 @@ import pytest
 from miner.core.errors import MinerError
 from miner.spark.obstacles import reach_master, refuse_obstacles
 from miner.spark.words import task_failure
-from spark.cluster import LIGHT_JAVA, free_port, java_environment
+from spark.cluster import free_port, java_environment
 from spark.running import job
 
 SESSION = """
@@ -36,8 +36,7 @@ def test_a_session_that_is_there_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("master", ["spark://127.0.0.1:{}", "k8s://https://127.0.0.1:{}"])
 def test_a_dead_master(tmp_path: Path, master: str) -> None:
     master = master.format(free_port())
-    with job("--sandbox", "--master", master, "--conf", f"spark.driver.extraJavaOptions={LIGHT_JAVA}",
-             environ=java_environment(tmp_path)) as running:
+    with job("--sandbox", "--master", master, environ=java_environment(tmp_path)) as running:
         assert running.finish() == 1
     last = running.lines[-1]
     assert "answers at 127.0.0.1 port" in last

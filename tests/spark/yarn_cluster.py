@@ -21,7 +21,8 @@ from pyspark.find_spark_home import _find_spark_home
 
 from counterparts import require
 from miner.spark.processes import end_session
-from spark.cluster import LIGHT_JAVA, bare_venv, free_port, java_environment
+from spark.cluster import bare_venv, free_port, java_environment
+from spark.quick_java import LIGHT_JAVA
 from spark.running import PROC
 
 START_SECONDS = 240.0
