@@ -152,8 +152,9 @@ def test_at_a_real_pool(cluster: Cluster) -> None:
 
 
 def test_no_more_executors_than_asked_for(cluster: Cluster) -> None:
-    """The rest of the cluster stays free for others. Its people see by name what runs, and in its log what it does."""
-    with job(*on(cluster), "--executors", "1", "--sandbox", "--seconds", "6",
+    """The rest of the cluster stays free for others. Its people see by name what runs, and in its log what it does.
+    With them the hub speaks TLS here."""
+    with job(*on(cluster), "--executors", "1", "--sandbox", "--seconds", "6", "--hub-tls",
              environ=cluster.environment) as running:
         running.wait_for(JOINED)
         state = json.loads(fetch(f"{cluster.ui}/json/"))
@@ -162,7 +163,7 @@ def test_no_more_executors_than_asked_for(cluster: Cluster) -> None:
         assert running.finish() == 0, running.lines
     assert set(summary(running.out)) == {"executor-0", "total"}
     logs = "".join(log.read_text(errors="replace") for log in cluster.work.rglob("stderr"))
-    assert re.search(r"INFO sparkminer: executor-0\.\d+ at stratum\+tcp://\S+: scrypt, kernel '\w+', 1 threads", logs)
+    assert re.search(r"INFO sparkminer: executor-0\.\d+ at stratum\+tcps://\S+: scrypt, kernel '\w+', 1 threads", logs)
 
 
 @contextlib.contextmanager

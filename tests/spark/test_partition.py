@@ -28,8 +28,8 @@ def hub() -> Iterator[HubThread]:
 def lease(hub: HubThread, seconds: float, **more: object) -> Lease:
     settings: dict[str, object] = {
         "algorithm": ALGORITHM, "hub": "stratum+tcp://{}:{}".format(*hub.address), "token": hub.config.token,
-        "seconds": seconds, "threads": 1, "kernel": "", "pin": False, "nice": None, "cpu_limit": 0.5, "memory_limit": 0,
-        "orphan_timeout": 60.0}
+        "fingerprint": hub.fingerprint, "seconds": seconds, "threads": 1, "kernel": "", "pin": False, "nice": None,
+        "cpu_limit": 0.5, "memory_limit": 0, "orphan_timeout": 60.0}
     return Lease(**settings | more)  # type: ignore[arg-type]
 
 

@@ -43,6 +43,7 @@ class SparkMiner:
     lease_seconds   how long a task mines before its place is free for other jobs of the session
     orphan_timeout  seconds without a connection to the driver after which a task ends
     hub_host, hub_port  the driver's address for executors; "" and 0: the one that Spark uses, and any free port
+    hub_tls         speak TLS with them, with a certificate that is made for this run and pinned (package cryptography)
     password_file   a file with the password in its first line, in place of `password`
     write_to        a path to which leases and shares are appended as Parquet while the job runs: see `spark.row_files`
     settings        fields of SourceConfig and EngineConfig, as `miner.mine` takes them: url, username, sandbox, …
@@ -53,7 +54,8 @@ class SparkMiner:
 
     def __init__(self, spark: "SparkSession", *, seconds: float = 0.0, blocks: int = 0,
                  lease_seconds: float = _LEASE_SECONDS, orphan_timeout: float = 60.0, hub_host: str = "",
-                 hub_port: int = 0, password_file: str = "", write_to: str = "", **settings: Any) -> None:
+                 hub_port: int = 0, hub_tls: bool = False, password_file: str = "", write_to: str = "",
+                 **settings: Any) -> None:
         if not hasattr(spark, "_jsc"):
             raise UsageError("a session of Spark Connect has no driver here that executors could reach: use one that "
                              "has (SparkSession.builder.master(…)), or run the command: python -m miner spark")
@@ -64,8 +66,8 @@ class SparkMiner:
             raise UsageError("lease_seconds must be at least 1, orphan_timeout above 0, seconds and blocks at "
                              "least 0")
         self._spark, self._source = spark, open_source(source)
-        self._settings = RunSettings(source, engine, seconds, blocks, hub_host, hub_port, lease_seconds, orphan_timeout,
-                                     write_to)
+        self._settings = RunSettings(source, engine, seconds, blocks, hub_host, hub_port, hub_tls, lease_seconds,
+                                     orphan_timeout, write_to)
         self._stop, self._times = threading.Event(), MiningTimes()
         self._lock = threading.Lock()
         self._events: EventQueue[Any] = EventQueue(_BACKLOG)

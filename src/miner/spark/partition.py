@@ -43,6 +43,7 @@ class Lease:
     algorithm  as `Algorithm.parse` reads it
     hub        the hub's stratum URL
     token      the password that the hub wants
+    fingerprint  SHA-256 of the certificate that the hub must show, in hex; "" without TLS
     seconds    how long to mine: then the task ends and returns its row, which makes room (decommissioning, other jobs)
     threads    0: as many as the CPUs that Spark gave the task, or fewer where a quota grants less CPU time
     cpu_limit  the part of its CPU's time that each thread takes at most
@@ -53,6 +54,7 @@ class Lease:
     algorithm: str
     hub: str
     token: str = field(repr=False)
+    fingerprint: str
     seconds: float
     threads: int
     kernel: str
@@ -88,7 +90,7 @@ class Lease:
         name = miner_name()
         source = miner.SourceConfig(
             algorithm=Algorithm.parse(self.algorithm), url=self.hub, username=name, password=self.token, hub=True,
-            retry_pause=_HUB_PAUSE, timeout=_HUB_SILENCE)
+            tls_fingerprint=self.fingerprint, retry_pause=_HUB_PAUSE, timeout=_HUB_SILENCE)
         engine = miner.EngineConfig(threads=threads, kernel=self.kernel, pin=self.pin, nice=self.nice,
                                     cpu_limit=self.cpu_limit, memory_limit=self.memory_limit)
         totals, orphan = None, Orphan(self.orphan_timeout)

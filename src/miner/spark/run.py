@@ -33,8 +33,8 @@ _LONELY_SECONDS = 20.0
 @dataclass(frozen=True, slots=True)
 class RunSettings:
     """What a cluster job mines and for how long. `seconds` and `blocks`: 0 for no limit; `hub_host`: "" for the address
-    that Spark's driver uses, `hub_port`: 0 for any free one; `write_to`: where RowFiles writes, "" for nowhere; the
-    others are those of a Lease."""
+    that Spark's driver uses, `hub_port`: 0 for any free one; `hub_tls`: executors speak TLS with the hub; `write_to`:
+    where RowFiles writes, "" for nowhere; the others are those of a Lease."""
 
     source: SourceConfig
     engine: EngineConfig
@@ -42,6 +42,7 @@ class RunSettings:
     blocks: int
     hub_host: str
     hub_port: int
+    hub_tls: bool
     lease_seconds: float
     orphan_timeout: float
     write_to: str
@@ -177,7 +178,7 @@ def hub_config(settings: RunSettings, context: "SparkContext") -> HubConfig:
     host = settings.hub_host or _LOOPBACK
     if not settings.hub_host and not is_local(conf.get("spark.master") or ""):
         host = conf.get("spark.driver.bindAddress") or conf.get("spark.driver.host") or _LOOPBACK
-    return HubConfig(host=host, port=settings.hub_port)
+    return HubConfig(host=host, port=settings.hub_port, tls=settings.hub_tls)
 
 
 def lease(settings: RunSettings, context: "SparkContext", hub: HubThread, seconds: float) -> Lease:
@@ -186,10 +187,10 @@ def lease(settings: RunSettings, context: "SparkContext", hub: HubThread, second
     host, port = hub.address
     if not settings.hub_host and not is_local(conf.get("spark.master") or ""):
         host = conf.get("spark.driver.host") or host  # behind an address translation it is not the bound one
-    engine = settings.engine
+    engine, scheme = settings.engine, "stratum+tcps" if settings.hub_tls else "stratum+tcp"
     return Lease(
         algorithm=str(settings.source.algorithm),
-        hub=f"stratum+tcp://{f'[{host}]' if ':' in host else host}:{port}",
-        token=hub.config.token, seconds=seconds, threads=engine.threads, kernel=engine.kernel, pin=engine.pin,
-        nice=engine.nice, cpu_limit=engine.cpu_limit, memory_limit=engine.memory_limit,
-        orphan_timeout=settings.orphan_timeout)
+        hub=f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}",
+        token=hub.config.token, fingerprint=hub.fingerprint, seconds=seconds, threads=engine.threads,
+        kernel=engine.kernel, pin=engine.pin, nice=engine.nice, cpu_limit=engine.cpu_limit,
+        memory_limit=engine.memory_limit, orphan_timeout=settings.orphan_timeout)

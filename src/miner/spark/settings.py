@@ -65,6 +65,9 @@ def parser() -> Parser:
     add("--hub-host", default="", metavar="HOST",
         help="this machine's address that executors can reach (default: the one Spark's driver uses)")
     add("--hub-port", type=integer(0, 65535), default=0, metavar="PORT", help="(default: any free one)")
+    add("--hub-tls", action="store_true",
+        help="speak TLS with the executors: with a certificate that is made for this run, which they pin "
+             "(pip install 'sparkminer[spark]')")
     add("--lease-seconds", type=seconds, default=300.0, metavar="N",
         help="how long a task mines before its executor is free for other tasks (default: 300)")
     add("--orphan-timeout", type=some_seconds, default=60.0, metavar="N",
@@ -118,7 +121,8 @@ def read_settings(options: argparse.Namespace, console: Console) -> JobSettings:
         told.append("the password is on spark-submit's command line, where others can see it: use --password-file")
     return JobSettings(
         source=source, engine=engine, seconds=wanted, master=cluster.master, spark=cluster.spark,
-        hub_host=options.hub_host, hub_port=options.hub_port, lease_seconds=options.lease_seconds,
+        hub_host=options.hub_host, hub_port=options.hub_port, hub_tls=options.hub_tls,
+        lease_seconds=options.lease_seconds,
         orphan_timeout=options.orphan_timeout, write_to=options.write_to, blocks=options.blocks,
         compare=options.compare, quiet=options.quiet, debug=options.debug, faces=_faces(options),
         chart=options.chart, notices=tuple(told))
