@@ -5,6 +5,7 @@ Executors run on a bare venv, so nothing of this package is installed for them.
 
 import contextlib
 import os
+import random
 import re
 import socket
 import subprocess
@@ -128,6 +129,8 @@ def _wait_for(log: Path, text: str) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Below the ports that the system itself gives out, which others may have been given by the time it is used."""
+    while True:
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", random.randrange(15000, 32000)))
+            return int(listener.getsockname()[1])
