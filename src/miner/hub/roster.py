@@ -215,6 +215,10 @@ class Roster:
         for row in list(self._rows.values()):  # at once: others may join meanwhile
             yield row.stats()
 
+    def here(self) -> list[str]:
+        """The names of those that are here, without making their rows. May be called from any thread."""
+        return [row.name for row in list(self._rows.values()) if row.connected]
+
     def summary(self) -> HubSummary:
         """The sums. They take no longer with many rows than with few. May be called from any thread."""
         return HubSummary(self._here, self.hashrate, self.accepted, self.rejected, self.stale, self.hashes, self.blocks,

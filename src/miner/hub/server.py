@@ -112,6 +112,10 @@ class Hub:
         """The miners, one by one: see Roster.rows. May be called from any thread."""
         return self._floor.roster.rows()
 
+    def here(self) -> list[str]:
+        """The names of the miners that are connected: see Roster.here. May be called from any thread."""
+        return self._floor.roster.here()
+
     def summary(self) -> HubSummary:
         """The sums over all miners, cheap with thousands of them. May be called from any thread."""
         return self._floor.summary()

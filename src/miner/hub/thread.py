@@ -86,6 +86,10 @@ class HubThread:
         """The miners' rows, made one by one as they are asked for."""
         return self._hub.rows()
 
+    def here(self) -> list[str]:
+        """The names of the miners that are connected."""
+        return self._hub.here()
+
     def summary(self) -> HubSummary:
         """The sums over all miners. They take no longer with thousands of miners than with one."""
         return self._hub.summary()

@@ -78,7 +78,7 @@ class ClusterJob:
         self._report = self._reporter(settings.quiet)
         self._failures: Counter[TaskFailure] = Counter()
         self._times = MiningTimes()
-        self._course = HashrateCourse()
+        self._course = HashrateCourse() if settings.chart else None
 
     def run(self) -> None:
         """Mine until the time is up, the source ends, or `stop` is set. Raises MinerError when the job can't go on."""
@@ -118,7 +118,7 @@ class ClusterJob:
                 rows = self._times.over_all(by_executor(miners), time.monotonic())
                 for line in miner_table(rows, title="executor"):
                     self._console.result(line)
-                if chart is not None:
+                if chart is not None and self._course is not None:
                     kernels = ", ".join(sorted({one_line(miner.kernel, 32) for miner in miners if miner.kernel}))
                     chart.write(self._course.picture(str(self._settings.source.algorithm), kernels,
                                                      sum(row.hashrate for row in rows)))
@@ -139,7 +139,8 @@ class ClusterJob:
                 self._console.messages(self._report.lines(event))
                 now = time.monotonic()
                 self._times.take(event, now)
-                self._course.take(event, now)
+                if self._course is not None:
+                    self._course.take(event, now)
 
     def _tell_failure(self, failure: TaskFailure) -> None:
         """Print that a task failed: the first time for a host and reason, the tenth, the hundredth and so on, since on

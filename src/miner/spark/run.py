@@ -74,8 +74,8 @@ JobEvent = ExecutorLeaving | HubEvent | TaskFailure | NobodyJoined | RowsWait
 
 class ClusterRun:
     """One run of mining on a context's executors, which must have this package already (`ship`). `hear` is called with
-    each event, in the thread that calls `run`, but for RowsWait and
-    ExecutorLeaving. `wanted` is HubThread's; `kept` is that of `records`.
+    each event, in the thread that calls `run`, but for RowsWait and ExecutorLeaving. `wanted` is HubThread's; `kept` is
+    that of `records`.
 
     Raises UsageError where the files of rows can't be made.
     """
@@ -148,15 +148,13 @@ class ClusterRun:
 
     def _executors(self) -> Iterator[str]:
         """Spark's ids of the executors that mine now."""
-        for miner in self.hub.rows():
-            if miner.connected and (executor := executor_id_of(miner.name)):
-                yield executor
+        return filter(None, map(executor_id_of, self.hub.here()))
 
     def _send_home(self, executors: Collection[str]) -> None:
         """End the leases of these executors' miners."""
         for executor in executors:
             self._hear(ExecutorLeaving(executor))
-        self.hub.send_home([miner.name for miner in self.hub.rows() if executor_id_of(miner.name) in executors],
+        self.hub.send_home([name for name in self.hub.here() if executor_id_of(name) in executors],
                            "its executor is about to leave the cluster")
 
     def _has_blocks(self) -> bool:
