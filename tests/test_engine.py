@@ -283,6 +283,51 @@ def test_opening_ends_at_a_stop_while_another_holds_the_memory(tmp_path: Path, m
     assert threading.active_count() == threads
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="flock is not Windows'")
+def test_the_next_engine_takes_over_what_is_kept_and_hashes_nothing_of_the_last(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("miner.engine.threads.LOCKS", tmp_path)
+    kept = settings(2, keep_seconds=3600.0)
+
+    def scan_two_works(config: EngineConfig, stop: threading.Event | None = None) -> None:
+        works, hits = (make_work(SCRYPT), make_work(SCRYPT)), queue.SimpleQueue[bytes]()
+        with Engine(SCRYPT, config, on_hit=lambda work, nonce, digest: hits.put(work.extranonce2), stop=stop) as engine:
+            for work, threads, hashes in zip(works, (2, 1), (128, 192), strict=True):
+                engine.assign(iter([NonceRange(work, MAX_TARGET, 0, 64)] * threads))
+                wait_for(lambda wanted=hashes: engine.hashes == wanted)
+        found = [hits.get() for _ in range(hits.qsize())]
+        assert [found.count(work.extranonce2) for work in works] == [128, 64] and len(found) == 192
+
+    scan_two_works(kept)
+    held, stop = try_lock(tmp_path / "sparkminer-memory.lock"), threading.Event()
+    assert held is not None
+    try:
+        scan_two_works(kept)
+        scan_two_works(kept)  # no memory to be taken: it doesn't wait for who takes memory now
+        threading.Timer(0.3, stop.set).start()
+        with pytest.raises(EngineStopped):
+            scan_two_works(settings(3, keep_seconds=3600.0), stop)
+        stop.clear()
+        threading.Timer(0.3, stop.set).start()
+        with pytest.raises(EngineStopped):
+            scan_two_works(kept, stop)  # other settings came between, so it was given back
+    finally:
+        os.close(held)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_what_is_kept_is_given_back_when_nobody_comes_for_it() -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    algorithm, config = Algorithm.parse("scrypt:262144"), settings(1, keep_seconds=0.5, kernel="portable")  # 32 MiB
+    usable_kernels(algorithm, "portable")
+    before = resident()
+    with Engine(algorithm, config, on_hit=failing):
+        assert resident() > before + (24 << 20)
+    wait_for(lambda: resident() < before + (8 << 20))
+
+
 def test_opening_ends_at_a_stop_while_threads_take_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     stop, taken = threading.Event(), []
     real = Engine._take_memory

@@ -139,6 +139,8 @@ class EngineConfig:
     cpu_limit  the part of its CPU's time that each thread takes at most: above 0, 1 for all of it
     memory_limit  bytes that the scratchpads of all threads take at most, of which kernels with fewer lanes need
               less; 0: as much as the system has left
+    keep_seconds  for how long a closed engine leaves its memory and kernel to the next one of this process that has
+              these settings: for who mines again and again
     """
 
     threads: int = 0
@@ -147,6 +149,7 @@ class EngineConfig:
     nice: int | None = 19
     cpu_limit: float = 1.0
     memory_limit: int = 0
+    keep_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.threads <= 4096:
@@ -157,3 +160,5 @@ class EngineConfig:
             raise UsageError(f"`cpu_limit` {self.cpu_limit}: must be above 0, and 1 at most")
         if self.memory_limit < 0:
             raise UsageError(f"`memory_limit` {self.memory_limit}: must be a number of bytes, or 0 for no limit")
+        if not 0 <= self.keep_seconds <= 3600:
+            raise UsageError(f"keep_seconds {self.keep_seconds}: must be from 0 to 3600")

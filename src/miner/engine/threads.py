@@ -16,6 +16,7 @@ from miner.core.errors import EngineError, EngineStopped
 from miner.core.model import Work
 from miner.engine.cpus import CpuClaims, usable_threads
 from miner.engine.hostlock import LOCKS, exclusive
+from miner.engine.kept import KEEPER, Kept
 from miner.engine.kernels import first_that_fits, usable_kernels
 from miner.engine.memory import huge_page_bytes, huge_pages_switched_off, size_text
 from miner.engine.tryout import TURN_SECONDS, Tryout
@@ -89,6 +90,9 @@ class Engine:
 
     The first error on any thread ends all threads. `error` keeps it; `assign` raises it, and so does leaving the
     context.
+
+    With `keep_seconds` in its settings a closed engine leaves its scratchpads and its kernel to the next one of this
+    process that has these settings, which then opens at once.
     """
 
     def __init__(self, algorithm: Algorithm, config: EngineConfig, *,
@@ -98,25 +102,27 @@ class Engine:
                  on_failed: Callable[[BaseException], None] = lambda error: None,
                  on_notice: Callable[[str], None] | None = None,
                  stop: threading.Event | None = None) -> None:
-        self.algorithm = algorithm
+        self.algorithm, self._config = algorithm, config
         self.threads = config.threads or usable_threads()
         self._nice, self._cpu_limit, self._memory_limit = config.nice, config.cpu_limit, config.memory_limit
         self._chunk_seconds = _CHUNK_SECONDS if config.cpu_limit == 1 else _LIMITED_SECONDS
         self._on_hit, self._on_hashes, self._on_exhausted, self._on_failed = on_hit, on_hashes, on_exhausted, on_failed
         self._on_notice = on_notice
         self.error: BaseException | None = None
-        self._epoch = _native.Epoch()
+        kept = KEEPER.take(algorithm, config)
+        self._epoch, self._searchers = kept.epoch, list(kept.searchers)
         self._changed = threading.Condition()
         self._ranges: Iterator[NonceRange] = iter(())
         self._exhausted = True
         self._closing = False
         self._ready = threading.Semaphore(0)
         self._claims = CpuClaims()
-        self._searchers: list[_native.Searcher] = []
         self._state: list[_Thread] = []
         self._workers: list[threading.Thread] = []
+        self._is_open = False
         try:
             self.remarks = tuple(self._open(config, stop or threading.Event()))
+            self._is_open = True
         except BaseException:
             self.close()
             raise
@@ -124,22 +130,27 @@ class Engine:
     def _open(self, config: EngineConfig, stop: threading.Event) -> Iterator[str]:
         """Choose a kernel, take memory and CPUs, start the threads. Yields the remarks."""
         algorithm, kernels = self.algorithm, usable_kernels(self.algorithm, config.kernel)
+        taken = len(self._searchers) == self.threads
         # Miners of one host take their memory one after the other: else each would count on what another is taking.
-        with (exclusive(LOCKS / "sparkminer-memory.lock", _LOCK_SECONDS, stop) if algorithm.memory
+        with (exclusive(LOCKS / "sparkminer-memory.lock", _LOCK_SECONDS, stop) if algorithm.memory and not taken
               else contextlib.nullcontext()):
             _check(stop)
-            self.kernel = first_that_fits(algorithm, kernels, self.threads, config.memory_limit)
+            if not taken:
+                self._searchers.clear()
+                kernel = first_that_fits(algorithm, kernels, self.threads, config.memory_limit)
+                self._searchers += [_searcher(algorithm, kernel) for _ in range(self.threads)]
+            self.kernel = self._searchers[0].kernel
             self._others = kernels[kernels.index(self.kernel) + 1:]
-            self._searchers = [_searcher(algorithm, self.kernel) for _ in range(self.threads)]
             self.cpus = self._claims.take(self.threads) if config.pin else ()
+            huge_before = huge_page_bytes() if algorithm.memory and not taken else None
             yield from self._start(stop, fewer=not config.threads)
+            yield from _huge_page_remarks(self._searchers, huge_before)
 
     def _start(self, stop: threading.Event, *, fewer: bool) -> Iterator[str]:
         """Start the threads, and wait until all have taken their memory. Yields remarks. `fewer`: where the system
         refuses threads, go on with those that it gave; else that raises EngineError."""
         cpus = [*self.cpus, *[None] * self.threads]
         self._state = [_Thread(index, cpus[index]) for index in range(self.threads)]
-        huge_before = huge_page_bytes() if self.algorithm.memory else None
         try:
             for state, searcher in zip(self._state, self._searchers, strict=True):
                 worker = threading.Thread(target=self._run, args=(state, searcher), name=f"miner-{state.index}",
@@ -160,7 +171,6 @@ class Engine:
         _check(stop)
         if self.error is not None:
             raise self.error
-        yield from _huge_page_remarks(self._searchers, huge_before)
 
     @property
     def hashes(self) -> int:
@@ -210,12 +220,15 @@ class Engine:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Stop all threads, wait for them, and give memory and CPUs back. May be called twice."""
+        """Stop all threads, wait for them, and give memory and CPUs back, unless memory is kept for the next engine.
+        May be called twice."""
         with self._changed:
             self._closing = True
             self.pause()
         for worker in self._workers:
             worker.join()
+        if self._is_open and self._config.keep_seconds and self.error is None and len(self.kernels) == 1:
+            KEEPER.keep(self.algorithm, self._config, Kept(self._epoch, tuple(self._searchers)))
         self._searchers.clear()  # whoever keeps the engine for its figures keeps no scratchpads
         self._claims.release()
 

@@ -17,6 +17,7 @@ from miner.spark.processes import executor_id
 _WATCH_SECONDS = 1.0
 _ERROR_PAUSE = 5.0  # so that a host where nothing works doesn't fail a thousand tasks a minute
 _HUB_PAUSE = 1.0
+_KEEP_SECONDS = 10.0  # until the next lease's engine, in this Python worker, takes memory and kernel over
 _HUB_SILENCE = 120.0  # seconds; the hub answers every share, so only a slow miner hears little from it
 
 
@@ -92,7 +93,8 @@ class Lease:
             algorithm=Algorithm.parse(self.algorithm), url=self.hub, username=name, password=self.token, hub=True,
             tls_fingerprint=self.fingerprint, retry_pause=_HUB_PAUSE, timeout=_HUB_SILENCE)
         engine = miner.EngineConfig(threads=threads, kernel=self.kernel, pin=self.pin, nice=self.nice,
-                                    cpu_limit=self.cpu_limit, memory_limit=self.memory_limit)
+                                    cpu_limit=self.cpu_limit, memory_limit=self.memory_limit,
+                                    keep_seconds=_KEEP_SECONDS)
         totals, orphan = None, Orphan(self.orphan_timeout)
         with miner.mine(source, engine, seconds=self.seconds) as mining, orphan.ends(mining.stop):
             for event in mining:
