@@ -1,4 +1,5 @@
-/* The instruction set of one kernel file, set inside the file: MINER_ISA_BEGIN("avx2") after the last system header, MINER_ISA_END at the end of the file. The rest of the library stays runnable on every CPU. */
+/* The instruction set of one kernel file, set inside the file: MINER_ISA_BEGIN("avx2") after the last system header,
+ * MINER_ISA_END at the end of the file. The rest of the library stays runnable on every CPU. */
 #ifndef MINER_ISA_H
 #define MINER_ISA_H
 
@@ -20,7 +21,7 @@
 #define MINER_ISA_END MINER_PRAGMA(GCC pop_options)
 #endif
 
-/* Passes of gcc that do a kernel harm, for the rest of the file. */
+/* For the rest of the file, options of gcc's optimiser: a kernel switches off a pass that makes it slower. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define MINER_GCC_OPTIONS(...) MINER_PRAGMA(GCC optimize(__VA_ARGS__))
 #else

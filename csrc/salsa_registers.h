@@ -1,16 +1,20 @@
-/* Salsa20/8 (RFC 7914 section 3) of sets of LANES blocks, one block in each lane, for thirty-two registers, in which
- * compilers keep sixteen words. Include after a vec_*.h. One set after the other: a CPU that is wide enough to need both
- * at once looks far enough ahead to find them. */
+/* Salsa20/8 (RFC 7914 section 3), in C, of two sets of LANES blocks, one block in each lane, for romix_lanes.h. Include
+ * a vec_*.h first. For instruction sets with thirty-two registers: compilers then keep a block's sixteen words in them.
+ * The two sets are independent, and the code computes one after the other: a CPU with enough execution units for both
+ * at once also looks far enough ahead to begin the second before the first has ended. */
 #ifndef MINER_SALSA_REGISTERS_H
 #define MINER_SALSA_REGISTERS_H
 
 #include "isa.h"
 
-/* A set is V x[48]: a block's first half, its second half, and work space. */
+/* Where things begin in a set, V x[48]: the two halves of the 128-byte blocks (sixteen words each), and sixteen words
+ * in which a half's Salsa20/8 waits for its further rounds. */
 enum { SALSA_FIRST_HALF = 0, SALSA_SECOND_HALF = 16, SALSA_WORK = 32 };
 
-/* Words come from the work space and go there, but from both halves, or from a block that has been xored with the other
- * already, at the beginning, and to the block at the end. */
+/* What salsa_rounds() does beside its rounds. SALSA_BEGIN: before them, the half is xored with the other one, and the
+ * rounds start from it. SALSA_BEGIN_XORED: they start from the half, which somebody has xored already. Without either
+ * they go on from the work space. SALSA_END: after them, the words are added to the half, which completes Salsa20/8.
+ * Without it they go to the work space. */
 enum { SALSA_BEGIN = 1, SALSA_BEGIN_XORED = 2, SALSA_END = 4 };
 
 #define SALSA_STEP(to, x, y, bits) w[to] = v_xor(w[to], v_ror(v_add(w[x], w[y]), 32 - (bits)))
@@ -20,7 +24,8 @@ enum { SALSA_BEGIN = 1, SALSA_BEGIN_XORED = 2, SALSA_END = 4 };
     SALSA_STEP(d, c, b, 13); SALSA_STEP(h, g, f, 13); SALSA_STEP(l, k, j, 13); SALSA_STEP(p, o, n, 13);         \
     SALSA_STEP(a, d, c, 18); SALSA_STEP(e, h, g, 18); SALSA_STEP(i, l, k, 18); SALSA_STEP(m, p, o, 18)
 
-/* Some double rounds of one half block mix: block = Salsa20/8(block ^ other). */
+/* Some of the four double rounds of half = Salsa20/8(half ^ other half). `block` is where the half begins in x,
+ * SALSA_FIRST_HALF or SALSA_SECOND_HALF; `edge` has SALSA_BEGIN and the other bits beside it. */
 MINER_INLINE void salsa_rounds(V *x, int block, int edge, int double_rounds)
 {
     V w[16];
@@ -40,22 +45,22 @@ MINER_INLINE void salsa_rounds(V *x, int block, int edge, int double_rounds)
             x[SALSA_WORK + i] = w[i];
 }
 
-/* The first half of s and the second half of t. */
+/* Salsa20/8 of the first half of set s and of the second half of set t, both from beginning to end. */
 static __attribute__((noinline)) void salsa_both(V s[48], V t[48])
 {
     salsa_rounds(t, SALSA_SECOND_HALF, SALSA_BEGIN | SALSA_END, 4);
     salsa_rounds(s, SALSA_FIRST_HALF, SALSA_BEGIN | SALSA_END, 4);
 }
 
-/* The first half of s, which has been xored with the second already, but for its last two rounds; and the second half
- * of t from its third round on. */
+/* Set s: the first six rounds of its first half, which has been xored with the second already (mix_rows() does that).
+ * Set t: the last six rounds of its second half, whose first two salsa_turn() has done. */
 static __attribute__((noinline)) void salsa_overlapped(V s[48], V t[48])
 {
     salsa_rounds(t, SALSA_SECOND_HALF, SALSA_END, 3);
     salsa_rounds(s, SALSA_FIRST_HALF, SALSA_BEGIN_XORED, 3);
 }
 
-/* The rounds between: the last two of the first half, the first two of the second. */
+/* Set s changes halves: the last two rounds of its first half, then the first two of its second. */
 static __attribute__((noinline)) void salsa_turn(V s[48])
 {
     salsa_rounds(s, SALSA_FIRST_HALF, SALSA_END, 1);

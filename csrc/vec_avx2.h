@@ -1,4 +1,5 @@
-/* Eight lanes of 32 bits; see vec_scalar.h. Includes its ISA: end the file with MINER_ISA_END. */
+/* Vectors of eight lanes of 32 bits, with AVX2. vec_scalar.h says what each name means. Begins the instruction set:
+ * the file that includes this ends with MINER_ISA_END. */
 #ifndef MINER_VEC_H
 #define MINER_VEC_H
 
@@ -15,14 +16,14 @@ MINER_INLINE V v_add(V a, V b) { return _mm256_add_epi32(a, b); }
 MINER_INLINE V v_xor(V a, V b) { return _mm256_xor_si256(a, b); }
 MINER_INLINE V v_xor3(V a, V b, V c) { return v_xor(a, v_xor(b, c)); }
 MINER_INLINE V v_choose(V mask, V yes, V no) { return v_xor(no, _mm256_and_si256(mask, v_xor(yes, no))); }
-/* a ^ b is the next round's b ^ c, which compilers notice. */
+/* In SHA-256's next round b ^ c is this round's a ^ b: compilers compute it once for both. */
 MINER_INLINE V v_majority(V a, V b, V c) { return v_xor(b, _mm256_and_si256(v_xor(a, b), v_xor(b, c))); }
 MINER_INLINE V v_swap_bytes(V x)
 {
     return _mm256_shuffle_epi8(x, _mm256_set_epi32(0x0c0d0e0f, 0x08090a0b, 0x04050607, 0x00010203,
                                                    0x0c0d0e0f, 0x08090a0b, 0x04050607, 0x00010203));
 }
-/* In assembly, because gcc 12 builds each constant in a general register and broadcasts it from there. */
+/* Assembly, because gcc 12 would load the constant into a general register and broadcast it from there. */
 MINER_INLINE V v_add_constant(V a, const uint32_t *x)
 {
     V broadcast;

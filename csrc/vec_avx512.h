@@ -1,4 +1,5 @@
-/* Sixteen lanes of 32 bits; see vec_scalar.h. Includes its ISA: end the file with MINER_ISA_END. */
+/* Vectors of sixteen lanes of 32 bits, with AVX-512. vec_scalar.h says what each name means. Begins the instruction
+ * set: the file that includes this ends with MINER_ISA_END. */
 #ifndef MINER_VEC_H
 #define MINER_VEC_H
 
@@ -27,7 +28,7 @@ MINER_INLINE V v_swap_bytes(V x)
     __m128i order = _mm_set_epi32(0x0c0d0e0f, 0x08090a0b, 0x04050607, 0x00010203);
     return _mm512_shuffle_epi8(x, _mm512_broadcast_i32x4(order));
 }
-/* In assembly, because gcc 12 builds each constant in a general register and broadcasts it from there. */
+/* Assembly, because gcc 12 would load the constant into a general register and broadcast it from there. */
 MINER_INLINE V v_add_constant(V a, const uint32_t *x)
 {
     V sum;

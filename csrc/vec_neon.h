@@ -1,4 +1,5 @@
-/* Four lanes of 32 bits; see vec_scalar.h. NEON is part of aarch64, so there is no ISA to begin or to end. */
+/* Vectors of four lanes of 32 bits, with NEON. vec_scalar.h says what each name means. Every aarch64 CPU has NEON, so
+ * there is no instruction set to begin or to end. */
 #ifndef MINER_VEC_H
 #define MINER_VEC_H
 
