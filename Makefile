@@ -57,7 +57,7 @@ build: .venv/.build
 	@$(BIN)/python setup.py -q build_ext --inplace
 
 quick: .venv/.test build
-	$(PYTEST) -m "not (spark or nodes or packaging or compilers or browser)" $(TESTS)
+	$(PYTEST) --quick $(TESTS)
 
 loop: .venv/.test build
 	$(BIN)/python tests/loop.py

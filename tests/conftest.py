@@ -7,6 +7,7 @@ minerd, so CI deselects those tests by design when there is none; everything els
 
 import os
 import signal
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -18,14 +19,15 @@ import pytest
 
 import counterparts
 
-# What the tests of a folder or file start. Each is a mark, and `make quick` leaves all of them out. pytest-xdist hands
-# them out in this order: who takes longest begins first.
+# What the tests of a folder or file start. Each is a mark, and `--quick` (`make quick`) leaves all of them out.
+# pytest-xdist hands them out in this order: who takes longest begins first.
 STARTS = {
     "spark": ("spark", "test_readme.py"),
     "compilers": ("test_csrc.py", "test_fuzz.py", "test_toy.py", "test_screen_faults.py"),
     "packaging": ("test_packaging.py",),
     "browser": ("browser",),
     "nodes": ("node", "test_pool.py", "test_hub_node.py"),
+    "kubernetes": ("kubernetes",),
 }
 # A cluster takes memory and CPUs for its own: never two at once. Else what is in one file stays together, since much of
 # it shares what it has started.
@@ -43,10 +45,17 @@ PROC = Path("/proc")
 GRACE = 30.0  # seconds for processes that are already on their way out
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help=f"leave out the tests that start {', '.join(STARTS)}")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # Ignored in a shell's background and under nohup, and so they would be in all that the tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # Hundreds of processes start here: none compiles the package's modules again, whatever the environment says.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     if not of_a_worker(config):     # pytest-xdist's workers inherit it
         os.environ[MARK] = uuid.uuid4().hex
     for name in STARTS:
@@ -59,7 +68,12 @@ def of_a_worker(config: pytest.Config) -> bool:
 
 def started_by(file: Path) -> str | None:
     """What of STARTS the tests of a file, named from here, start."""
-    return next((name for name, places in STARTS.items() if file.parts[0] in places), None)
+    return next((name for name, places in STARTS.items() if file.parts and file.parts[0] in places), None)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What is left out is not even imported: pyspark and a browser's driver take long."""
+    return True if config.getoption("quick") and started_by(collection_path.relative_to(TESTS)) else None
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -15,9 +15,9 @@ from miner.front.facts import Facts
 from miner.front.live import LiveScreen, live_is_possible
 from miner.front.settings import FaceSettings, StatusSettings
 from miner.hub.events import HubEvent, MinerStats
-from miner.hub.thread import HubThread
 
 if TYPE_CHECKING:
+    from miner.hub.thread import HubThread
     from miner.status.server import StatusServer
 
 # How long a thread may keep Python's lock while another waits for it (Python's own: 5 ms). A hub that waits for a face
@@ -56,7 +56,7 @@ class Faces:
             return wanted(event)
         return take
 
-    def follow(self, hub: HubThread) -> None:
+    def follow(self, hub: "HubThread") -> None:
         """Take rows and sums from a hub that has been started."""
         source = hub.source
         self.facts.works_for(source.label, source.payee, source.kind, str(source.algorithm))
