@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from miner.core.errors import UsageError
 from miner.core.events import MinerEvent
 from miner.front.console import Console
-from miner.front.event_file import EventFile
 from miner.front.facts import Facts
 from miner.front.live import LiveScreen, live_is_possible
 from miner.front.settings import FaceSettings, StatusSettings
 from miner.hub.events import HubEvent, MinerStats
 
 if TYPE_CHECKING:
+    from miner.front.event_file import EventFile
     from miner.hub.thread import HubThread
     from miner.status.server import StatusServer
 
@@ -28,7 +28,7 @@ _SWITCH_SECONDS = 0.0005
 class Faces:
     """The faces of one run, as its command sees them."""
 
-    def __init__(self, facts: Facts, events: EventFile | None, screen: LiveScreen | None) -> None:
+    def __init__(self, facts: Facts, events: "EventFile | None", screen: LiveScreen | None) -> None:
         self.facts = facts
         self._events, self._screen = events, screen
 
@@ -72,7 +72,7 @@ def open_faces(settings: FaceSettings, command: str, console: Console, *, second
     facts = Facts(command, seconds=seconds, blocks=blocks, host=socket.gethostname(), rows=rows)
     with contextlib.ExitStack() as stack:
         stack.enter_context(console.telling(facts.message))
-        events = stack.enter_context(EventFile(settings.events, console)) if settings.events else None
+        events = stack.enter_context(_event_file(settings.events, console)) if settings.events else None
         live = settings.live and live_is_possible(console)
         if live or settings.status is not None:
             stack.callback(sys.setswitchinterval, sys.getswitchinterval())
@@ -82,6 +82,12 @@ def open_faces(settings: FaceSettings, command: str, console: Console, *, second
             server = stack.enter_context(_status_server(settings.status, facts, console))
             console.message(f"Status page: {server.url}")
         yield Faces(facts, events, screen)
+
+
+def _event_file(path: str, console: Console) -> "EventFile":
+    from miner.front.event_file import EventFile  # and a table of every event, which few runs need
+
+    return EventFile(path, console)
 
 
 def _status_server(settings: StatusSettings, facts: Facts, console: Console) -> "StatusServer":
