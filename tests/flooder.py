@@ -18,6 +18,7 @@ import time
 from miner.core.algorithm import Algorithm
 from miner.core.errors import ProtocolError
 from miner.engine.kernels import first_that_fits, usable_kernels
+from miner.receiving import Receiver
 from miner.stratum.from_miner import Authorize, Subscribe
 from miner.stratum.from_server import SetDifficulty, Subscription
 from miner.stratum.wire import Request, decode, encode_request
@@ -30,7 +31,7 @@ STEP_SECONDS = 0.01
 BATCH = 8  # shares that a connection sends at a time
 
 
-class Connection(asyncio.Protocol):
+class Connection(Receiver):
     """One of them. `sent`, `accepted` and `refused` are shares."""
 
     def __init__(self, name: str, token: str, digger: Digger) -> None:

@@ -13,6 +13,7 @@ from miner.core.text import one_line
 from miner.hub.config import HubConfig
 from miner.hub.floor import Floor
 from miner.hub.miner import GoneError, HubMiner, JunkError
+from miner.receiving import Receiver
 from miner.stratum.server_events import Authorizing, Reported, ServerEvent, Submitting, Subscribing
 from miner.stratum.server_protocol import ServerProtocol
 from miner.wrong_door import WrongDoorError
@@ -39,7 +40,7 @@ class Host(Protocol):
         """What happened is our own fault."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(Receiver):
     """From the first byte to the last. A protocol of asyncio's, and not a task: thousands of them wait at no cost, and
     what a miner sends is answered as it comes in."""
 

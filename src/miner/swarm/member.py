@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from miner.core.errors import ProtocolError
 from miner.core.text import one_line
+from miner.receiving import Receiver
 from miner.stratum.from_miner import Authorize, Submit, Subscribe
 from miner.stratum.from_server import Reconnect, SetDifficulty, SetExtranonce, Subscription
 from miner.stratum.wire import Request, Response, RpcError, decode, encode_request, encode_response
@@ -37,7 +38,7 @@ class Keeper(Protocol):
         """Its connection has ended, for this reason."""
 
 
-class Member(asyncio.Protocol):
+class Member(Receiver):
     """Subscribes, logs in, keeps the newest job, hands in shares when it is told to, and times the answers."""
 
     __slots__ = ("number", "role", "ended", "counted", "_keeper", "_book", "_clock", "_login", "_transport", "_rest",
