@@ -34,8 +34,10 @@ STARTS = {
 ALONE = ("spark",)
 TESTS = Path(__file__).parent
 
-# On a busy machine the first example alone may take as long as Hypothesis would have all take.
-hypothesis.settings.register_profile("miner", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# On a busy machine the first example alone may take as long as Hypothesis would have all take. Few examples, since
+# `make fuzz` searches for as long as it is told to.
+hypothesis.settings.register_profile("miner", deadline=None, max_examples=25,
+                                     suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("miner")
 
 # Every process that a test starts inherits this mark, however it forks. A test that makes an environment of its own

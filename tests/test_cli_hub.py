@@ -18,7 +18,7 @@ def test_the_line_it_prints_is_one_that_joins() -> None:
         assert hub.stdout is not None
         assert hub.stdout.readline().startswith("Hub listens on stratum+tcp://127.0.0.1:")
         command = hub.stdout.readline().rpartition("python -m miner ")[2].split()
-        miner = run(*[word.replace("NAME", "alice") for word in command], "-t", "1", "--seconds", "3", "-r", "0")
+        miner = run(*[word.replace("NAME", "alice") for word in command], "-t", "1", "--blocks", "1", "-r", "0")
         done = interrupt(hub)
     token = command[command.index("-p") + 1]
     assert miner.status == 0

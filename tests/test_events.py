@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from commands import LIMIT, child, interrupt, run, running, wait_for
+from commands import LIMIT, child, interrupt, run_here, running, wait_for
 from hub_players import make_job
 from miner.core.events import BlockFound, Hashrate, MinerEvent, NewJob, ShareDone, Started, Totals, Trouble
 from miner.core.model import ShareResult, ShareStatus
@@ -155,14 +155,14 @@ def test_times_are_of_utc() -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk_stops_nobody_and_is_told_at_the_end() -> None:
-    done = run(*SANDBOX, "--seconds", "1", "--events", "/dev/full")
+    done = run_here(*SANDBOX, "--blocks", "1", "--events", "/dev/full")
     assert done.status == 1
     assert done.err[-1] == "miner: --events /dev/full: events were lost: No space left on device"
     assert any(line.startswith("Done:") for line in done.lines)
 
 
 def test_a_place_that_cant_be_written_is_a_usage_error(tmp_path: Path) -> None:
-    done = run(*SANDBOX, "--events", str(tmp_path / "no" / "events"))
+    done = run_here(*SANDBOX, "--events", str(tmp_path / "no" / "events"))
     assert done.status == 2 and len(done.err) == 1
     assert "--events" in done.err[0] and "No such file or directory" in done.err[0]
 

@@ -222,7 +222,7 @@ def test_the_line_that_is_printed_joins_over_tls(tmp_path: Path) -> None:
         command = hub.stdout.readline().rpartition("python -m miner ")[2].split()
         assert command[command.index("--tls-fingerprint") + 1] == fingerprint
         words = [{"NAME": "alice", "TOKEN_FILE": str(tmp_path / "token")}.get(word, word) for word in command]
-        miner = run(*words, "-t", "1", "--seconds", "3", "-r", "0")
+        miner = run(*words, "-t", "1", "--blocks", "1", "-r", "0")
         done = interrupt(hub)
     assert miner.status == 0 and any("(yay!!!)" in line for line in miner.lines), miner.lines
     assert done.status == 0 and any(line.startswith("alice joined") for line in done.lines)

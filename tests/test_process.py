@@ -137,8 +137,6 @@ def test_under_nohup_a_hang_up_is_no_wish_to_end() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize(("args", "words", "number", "closing"), [
     (("--sandbox", "-a", "scrypt:16", "-t", "1"), "accepted: 1/1", "SIGTERM", "Done: .*"),
-    (("--sandbox", "-a", "scrypt:16", "-t", "1"), "accepted: 1/1", "SIGINT", "Done: .*"),
-    (("--sandbox", "-a", "scrypt:16", "-t", "1"), "accepted: 1/1", "SIGHUP", "Done: .*"),
     (("--benchmark", "-a", "sha256d", "-t", "1"), "Total: ", "SIGTERM", ""),
     (("hub", "--sandbox", "-a", "scrypt:16"), "New work from", "SIGTERM", "total .*"),
     (("bench", "-a", "sha256d", "-t", "1", "--seconds", "0.05", "--rounds", "1000"), "Round 1 of", "SIGTERM",

@@ -1,5 +1,6 @@
 """Where the system gives few files or threads: a run goes on with what there is, or ends with a line that says why."""
 
+import functools
 import shutil
 import subprocess
 import sys
@@ -21,15 +22,17 @@ def with_files(files: int, *command: str) -> "subprocess.CompletedProcess[str]":
                           timeout=60, stdin=subprocess.DEVNULL, check=False)
 
 
+@functools.cache
+def fewest() -> int:
+    """The open files with which this Python itself starts, whatever the virtual environment makes it load."""
+    return next(files for files in range(4, 20) if not with_files(files, sys.executable, "-c", "").stderr)
+
+
 @pytest.mark.skipif(not shutil.which("prlimit"), reason="needs util-linux")
 @pytest.mark.parametrize("more", range(6))
 def test_few_open_files(more: int) -> None:
-    """Python and the engine open some while they start. None of them is worth a wait.
-
-    The fewest are those with which this Python itself starts, whatever the virtual environment makes it load.
-    """
-    fewest = next(files for files in range(4, 20) if not with_files(files, sys.executable, "-c", "").stderr)
-    done = with_files(fewest + more, *RUN, "--seconds", "1")
+    """Python and the engine open some while they start. None of them is worth a wait."""
+    done = with_files(fewest() + more, *RUN, "--blocks", "1")
     assert "Traceback" not in done.stderr and "Warning" not in done.stderr, done.stderr
     last = done.stderr.splitlines()[-1]
     if done.returncode == 0:
