@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import child, run_here
+from commands import child, run_here, wait_for
 from miner import __version__, _native
 from miner.cli.machine import least_cycles, machine
 from miner.cli.switches import percentile_99
@@ -106,15 +106,15 @@ def test_switches_are_drawn_too(tmp_path: Path) -> None:
 def test_a_machine_that_is_throttled_is_said_to_be() -> None:
     """The process stands still for nine tenths of the time, as a quota has it."""
     with child([sys.executable, "-m", "miner", "bench", "-a", "scrypt:16", "--kernel", "portable", "-t", "1",
-                "--seconds", "0.5", "--rounds", "3"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                "--seconds", "0.3", "--rounds", "3"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                text=True) as process:
+        wait_for(process, "Round 1 of 3 done")
         while process.poll() is None:
             process.send_signal(signal.SIGSTOP)
             time.sleep(0.09)
             process.send_signal(signal.SIGCONT)
             time.sleep(0.01)
-        assert process.stdout is not None
-        assert re.search(r"The threads had only \d+% of the CPU time", process.stdout.read())
+        assert re.search(r"The threads had only \d+% of the CPU time", "".join(process.communicate()))
 
 
 def test_an_n_that_hashlib_does_not_take_is_measured_without_it() -> None:

@@ -4,6 +4,7 @@ import os
 import struct
 import threading
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,16 +126,16 @@ def test_a_batch_is_compared_in_all_32_bits() -> None:
 
 # A screening
 
-def screened(seconds: float = 300.0, rounds: int = 1, **settings: object) -> tuple[Screening, list[ScreenEvent]]:
+def screened(algorithms: Sequence[Algorithm] = ALGORITHMS, **settings: object) -> tuple[Screening, list[ScreenEvent]]:
     """Screen until each kernel has had its turn."""
     stop, events = threading.Event(), list[ScreenEvent]()
 
     def hear(event: ScreenEvent) -> None:
         events.append(event)
-        if isinstance(event, ScreenProgress) and event.rounds >= rounds:
+        if isinstance(event, ScreenProgress) and event.rounds >= 1:
             stop.set()
 
-    return screen(ALGORITHMS, seconds, stop=stop, on_event=hear, nice=None, **settings), events  # type: ignore[arg-type]
+    return screen(algorithms, 300.0, stop=stop, on_event=hear, nice=None, **settings), events  # type: ignore[arg-type]
 
 
 def test_every_kernel_is_screened_on_every_cpu() -> None:
@@ -155,7 +156,7 @@ def test_every_kernel_is_screened_on_every_cpu() -> None:
 
 
 def test_cpus_take_turns_where_there_are_fewer_threads(tmp_path: Path) -> None:
-    result, events = screened(threads=1, locks=tmp_path)
+    result, events = screened([Sha256d()], threads=1, locks=tmp_path)
     assert isinstance(events[0], ScreenStarted)
     assert events[0].threads == 1
     assert not result.not_screened
