@@ -153,7 +153,7 @@ def test_what_has_not_enough_memory_is_left_out_and_told() -> None:
 
 
 CPUS = {"zen4": ("AuthenticAMD", 25, 17), "zen5": ("AuthenticAMD", 26, 2), "zen3": ("AuthenticAMD", 25, 1),
-        "strix": ("AuthenticAMD", 26, 36), "other": ("GenuineIntel", 25, 17)}
+        "zen2": ("AuthenticAMD", 23, 49), "strix": ("AuthenticAMD", 26, 36), "other": ("GenuineIntel", 25, 17)}
 
 
 def cpuinfo(folder: Path, cpu: str) -> Path:
@@ -169,13 +169,14 @@ def cpuinfo(folder: Path, cpu: str) -> Path:
     ("zen4", "sha256d", "avx512", 2854 / 32), ("zen5", "sha256d", "avx512", 2854 / 64),
     ("zen4", "sha256d", "avx2", 5758 / 32), ("zen4", "sha256d", "sse41", 5758 / 16),
     ("zen4", "scrypt", "avx512", 53_760), ("zen4", "scrypt", "avx512vl", 53_760), ("zen5", "scrypt", "avx512", 26_880),
-    ("zen4", "scrypt", "avx2", 87_040), ("zen4", "scrypt:2048", "sse2", 348_160),
+    ("zen4", "scrypt", "avx2", 87_040), ("zen3", "scrypt", "avx2", 87_040), ("zen3", "sha256d", "shani", 62),
+    ("zen4", "scrypt:2048", "sse2", 348_160),
 ])
 def test_the_limit_where_it_is_known(cpu: str, algorithm: str, kernel: str, cycles: float, tmp_path: Path) -> None:
     assert least_cycles(Algorithm.parse(algorithm), kernel, cpuinfo(tmp_path, cpu)) == cycles
 
 
-@pytest.mark.parametrize(("cpu", "kernel"), [("zen3", "avx2"), ("strix", "avx512"), ("other", "avx2"),
+@pytest.mark.parametrize(("cpu", "kernel"), [("zen2", "avx2"), ("strix", "avx512"), ("other", "avx2"),
                                              ("zen4", "portable"), ("zen4", "hashlib")])
 def test_no_limit_where_it_is_not_known(cpu: str, kernel: str, tmp_path: Path) -> None:
     assert least_cycles(Algorithm.parse("sha256d"), kernel, cpuinfo(tmp_path, cpu)) is None

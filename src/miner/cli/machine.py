@@ -65,15 +65,15 @@ def _units(cpu: dict[str, str]) -> tuple[float, dict[int, int]] | None:
     """What a CPU's execution units do: cycles from one sha256rnds2 to the next, and vector operations in a cycle by the
     bits of a register. None for a CPU that nobody has measured, such as mobile Zen 5.
 
-    Source: AMD's Software Optimization Guides for families 19h (Zen 4, which joins two units of 256 bits for an
-    operation on 512) and 1Ah (Zen 5), and measurements of both. Shifts and rotations go to half of the units, which
-    limits none of the kernels here.
+    Source: AMD's Software Optimization Guides for families 19h (Zen 3, and Zen 4, which joins two units of 256 bits for
+    an operation on 512) and 1Ah (Zen 5), and measurements of all three. Shifts and rotations go to half of the units,
+    which limits none of the kernels here.
     """
     try:
         vendor, family, model = cpu["vendor_id"], int(cpu["cpu family"]), int(cpu["model"])
     except (KeyError, ValueError):
         return None
-    if vendor == "AuthenticAMD" and family == 0x19 and model >> 4 in (1, 6, 7, 0xA):
+    if vendor == "AuthenticAMD" and family == 0x19:  # Zen 4 has models 1x, 6x, 7x and Ax, Zen 3 the others
         return 1, {128: 4, 256: 4, 512: 2}
     if vendor == "AuthenticAMD" and family == 0x1A and model >> 4 in (0, 1, 4):
         return 2, {128: 4, 256: 4, 512: 4}
