@@ -16,13 +16,13 @@ from typing import Any
 from pyspark.find_spark_home import _find_spark_home
 
 from counterparts import require
-from kubernetes.daemons import API_SERVER, CONTROL, HOME, PARTS
+from kubernetes.daemons import API_SERVER, CONTROL, HOME, PARTS, environment
 from spark.cluster import java_environment
 from spark.quick_java import LIGHT_JAVA
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "kubernetes"
 CGROUPS = Path("/sys/fs/cgroup")
-START_SECONDS = 600.0
+IMAGE = "sparkminer.test/spark:1"
 PATIENCE = 240.0        # seconds for what the cluster does, on a machine that is busy with other things
 CPU = "100m"            # what each pod asks for: two CPUs hold the whole cluster
 
@@ -39,6 +39,20 @@ class Kubernetes:
     def within(self, *command: object) -> list[str]:
         """A command that runs in the network of the control plane, which no other network reaches."""
         return ["nsenter", f"--net=/proc/{self.pid}/ns/net", *map(str, command)]
+
+    def on_node(self, number: int, *command: object) -> str:
+        """What a command prints that runs in the node's network and sees its files."""
+        ours = f"kubernetes.node\0{self.state}\0{number}\0".encode()
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        node, = (pid for pid in children if ours in Path(f"/proc/{pid}/cmdline").read_bytes())
+        return subprocess.run(["nsenter", f"--target={node}", "--net", "--mount", *map(str, command)],
+                              env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
+
+    def left(self) -> list[str]:
+        """Processes of containers, and folders of pods, on the nodes."""
+        groups = (CGROUPS / "memory" / self.state.name).glob("node*/kubepods/**/cgroup.procs")
+        return [*(f"process {pid} in {group}" for group in groups for pid in group.read_text().split()),
+                *map(str, self.state.glob("node*/_var_lib_kubelet/pods/*"))]
 
     def kubectl(self, *arguments: object, stdin: str | None = None) -> str:
         """What kubectl prints. Raises AssertionError where it fails."""
@@ -60,7 +74,7 @@ class Kubernetes:
     def submit(self, mode: str, **settings: str) -> list[str]:
         """spark-submit's command as far as the script, with the pod templates of the examples."""
         home = _find_spark_home()
-        conf = {"spark.kubernetes.container.image": "sparkminer.test/spark:1",
+        conf = {"spark.kubernetes.container.image": IMAGE,
                 "spark.kubernetes.authenticate.driver.serviceAccountName": "sparkminer",
                 "spark.kubernetes.driver.podTemplateFile": EXAMPLES / "driver.yaml",
                 "spark.kubernetes.executor.podTemplateFile": EXAMPLES / "executor.yaml",
@@ -87,7 +101,8 @@ def kubernetes_cluster() -> Iterator[Kubernetes]:
     """A cluster of two nodes, for as long as the with block lasts. Nothing is left of it but what `install` got."""
     require("Kubernetes", PARTS.exists() and (HOME / "containerd").exists(), "tests/kubernetes/install")
     state = Path(tempfile.mkdtemp(prefix="sparkminer-test-", dir=HOME))
-    outside = java_environment(state)
+    # The driver's Python outside is this one; its executors' is the image's.
+    outside = java_environment(state) | {"PYSPARK_DRIVER_PYTHON": sys.executable, "PYSPARK_PYTHON": "python3"}
     process = subprocess.Popen(
         ["unshare", "--fork", "--pid", "--mount", "--mount-proc", "--kill-child", "--net", "--uts", sys.executable,
          "-m", "kubernetes.machine", str(state), "2"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -98,7 +113,8 @@ def kubernetes_cluster() -> Iterator[Kubernetes]:
         pid = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
         cluster = Kubernetes(state, pid, outside | {"KUBECONFIG": str(state / "admin.kubeconfig")})
         for number in (1, 2):
-            cluster.kubectl("wait", "--for=condition=Ready", f"node/node{number}", "--timeout=200s")
+            for what in ("create", "condition=Ready"):
+                cluster.kubectl("wait", f"--for={what}", f"node/node{number}", "--timeout=200s")
         yield cluster
     finally:
         process.communicate()

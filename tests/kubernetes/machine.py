@@ -86,7 +86,7 @@ def _control_plane(state: Path) -> None:
         f"--tls-cert-file={state}/server.crt", f"--tls-private-key-file={state}/server.key",
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={state}/accounts.pub", f"--service-account-signing-key-file={state}/accounts.key",
-        f"--cert-dir={state}")
+        "--kubelet-preferred-address-types=InternalIP", f"--cert-dir={state}")
     trusted = ssl.create_default_context(cafile=state / "ca.crt")
     wait("kube-apiserver", lambda: answers(f"{API_SERVER}/readyz", trusted), server, logs / "kube-apiserver")
     start(logs / "kube-controller-manager", PARTS, "kube-controller-manager", f"--kubeconfig={admin}",

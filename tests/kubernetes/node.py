@@ -98,6 +98,8 @@ state = "/run/containerd"
       runtime_type = "io.containerd.runc.v2"
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.crun.options]
         BinaryName = "{ROOT}/usr/bin/crun"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{own}/opt"
 """)
 
 
@@ -116,7 +118,8 @@ def _kubelet_config(state: Path, own: Path, number: int) -> None:
         "apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
         "containerRuntimeEndpoint": f"unix://{SOCKET}", "cgroupDriver": "cgroupfs", "cgroupRoot": f"/{group}",
         "failSwapOn": False, "clusterDNS": [CONTROL], "clusterDomain": "cluster.local",
-        "resolvConf": str(own / "resolv.conf"), "localStorageCapacityIsolation": False,
+        "resolvConf": str(own / "resolv.conf"), "volumePluginDir": str(own / "plugins"),
+        "localStorageCapacityIsolation": False,
         "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
         "authorization": {"mode": "AlwaysAllow"}, "makeIPTablesUtilChains": False,
         "imageGCHighThresholdPercent": 100, "evictionHard": {"memory.available": "100Mi", "nodefs.available": "0%",

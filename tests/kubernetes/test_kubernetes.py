@@ -5,12 +5,11 @@ doesn't know, on a root file system that is read-only."""
 import json
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from kubernetes.cluster import EXAMPLES, PATIENCE, Kubernetes
-from kubernetes.daemons import HOME
+from kubernetes.cluster import EXAMPLES, IMAGE, PATIENCE, Kubernetes
+from kubernetes.daemons import HOME, ROOT
 from miner.spark.settings import script
 from miner.spark.ship import write_bundle
 from spark.running import job, re_lines, summary
@@ -19,16 +18,31 @@ pytestmark = pytest.mark.timeout(900)
 
 JOINED = r"joined"
 PASSWORD = "correct-horse-battery"
+DRIVER, PORTS = "sparkminer-driver", "7078,7079,3334"      # of examples/kubernetes/client.yaml
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(kubernetes: Kubernetes) -> Iterator[None]:
-    """After every ending no pod of the job is there, and no service or config map of Spark's."""
+    """After every ending no pod of the job is there, and no service or config map of Spark's; on the nodes, no process
+    and no folder."""
     yield
-    kubernetes.kubectl("delete", "pods", "--selector=spark-role=driver", "--wait")
+    kubernetes.kubectl("delete", "pods", "--selector=spark-role!=executor", "--wait")
     kubernetes.wait("pods are left behind", lambda: not kubernetes.pods())
     kubernetes.wait("services or config maps are left behind", lambda: not kubernetes.kubectl(
         "get", "services,configmaps", "--selector=spark-app-selector", "--output=name"))
+    kubernetes.wait(f"left on the nodes: {kubernetes.left()}", lambda: not kubernetes.left())
+
+
+@pytest.fixture(scope="module")
+def shipped(kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The config map and the secret that pods mount."""
+    folder = tmp_path_factory.mktemp("shipped")
+    write_bundle(folder / "bundle.zip")
+    (folder / "mine.py").write_bytes(script().read_bytes())
+    (folder / "pool.txt").write_text(PASSWORD)
+    kubernetes.kubectl("create", "configmap", "sparkminer", f"--from-file={folder}/bundle.zip",
+                       f"--from-file={folder}/mine.py", f"--from-file={EXAMPLES}/executor.yaml")
+    kubernetes.kubectl("create", "secret", "generic", "sparkminer", f"--from-file={folder}/pool.txt")
 
 
 def check_summary(lines: list[str], executors: int) -> dict[str, list[str]]:
@@ -47,14 +61,9 @@ def test_client_mode(kubernetes: Kubernetes) -> None:
     assert int(check_summary(running.out, 2)["total"][-1]) > 0, "no blocks"
 
 
-def test_cluster_mode(kubernetes: Kubernetes, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("shipped")
+def test_cluster_mode(kubernetes: Kubernetes) -> None:
     """The driver in a pod as well: the package and the script from a config map, the password from a secret."""
-    write_bundle(tmp_path / "bundle.zip")
-    (tmp_path / "mine.py").write_bytes(script().read_bytes())
-    (tmp_path / "pool.txt").write_text(PASSWORD)
-    kubernetes.kubectl("create", "configmap", "sparkminer", f"--from-file={tmp_path}/bundle.zip",
-                       f"--from-file={tmp_path}/mine.py")
-    kubernetes.kubectl("create", "secret", "generic", "sparkminer", f"--from-file={tmp_path}/pool.txt")
     command = [*kubernetes.submit("cluster"), "--py-files", "local:///opt/sparkminer/bundle.zip",
                "local:///opt/sparkminer/mine.py"]
     with job("--sandbox", "--seconds", "10", "--password-file", "/opt/password/pool.txt",
@@ -67,6 +76,32 @@ def test_cluster_mode(kubernetes: Kubernetes, tmp_path: Path) -> None:
     assert PASSWORD not in said
     assert PASSWORD not in json.dumps(kubernetes.pods())
     assert PASSWORD not in kubernetes.kubectl("get", "configmaps", "--output=json")
+
+
+@pytest.mark.usefixtures("shipped")
+def test_client_mode_in_a_pod(kubernetes: Kubernetes) -> None:
+    """Executors find the driver by its service's name, and need no ports of it but the service's."""
+    kubernetes.kubectl("apply", "--filename", EXAMPLES / "client.yaml")
+    pod = (EXAMPLES / "client-pod.yaml").read_text().replace("IMAGE", IMAGE)
+    pool = "        - --url=stratum+tcp://pool.example:3333\n"
+    assert pool in pod
+    kubernetes.kubectl("apply", "--filename=-",
+                       stdin=pod.replace(pool, "        - --sandbox\n        - --seconds=10\n"))
+    kubernetes.wait("the driver has an address", lambda: "podIP" in kubernetes.pods()[DRIVER]["status"])
+    driver = kubernetes.pods()[DRIVER]["status"]["podIP"]
+    ports = ("-d", driver, "-p", "tcp", "--syn", "-m", "multiport")
+    iptables = (ROOT / "usr/sbin/iptables", "-w")
+    for node in (1, 2):
+        kubernetes.on_node(node, *iptables, "-I", "FORWARD", *ports, "!", "--dports", PORTS, "-j", "REJECT")
+        kubernetes.on_node(node, *iptables, "-I", "FORWARD", *ports, "--dports", PORTS, "-j", "ACCEPT")
+    kubernetes.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{DRIVER}", "--timeout=220s")
+    check_summary(kubernetes.kubectl("logs", DRIVER).splitlines(), 2)
+    counted = [line.split() for node in (1, 2)
+               for line in kubernetes.on_node(node, *iptables, "-L", "FORWARD", "-n", "-v", "-x").splitlines()]
+    packets = {kind: sum(int(words[0]) for words in counted if words[2:3] == [kind]) for kind in ("ACCEPT", "REJECT")}
+    assert packets["REJECT"] == 0
+    assert packets["ACCEPT"] > 0
+    kubernetes.kubectl("delete", "--filename", EXAMPLES / "client.yaml")
 
 
 def test_pod_deleted(kubernetes: Kubernetes) -> None:
@@ -114,10 +149,9 @@ def test_cpu_limits(kubernetes: Kubernetes, limit: str, cores: int, threads: int
     assert re_lines(r": (\d+) threads?, kernel", running.lines)[0] == (str(threads),)
 
 
-def test_driver_deleted(kubernetes: Kubernetes, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("shipped")
+def test_driver_deleted(kubernetes: Kubernetes) -> None:
     """The driver's pod is deleted: it ends in order, and the executors go with it."""
-    if "sparkminer" not in kubernetes.kubectl("get", "configmaps", "--output=name"):
-        pytest.fail("runs after test_cluster_mode")
     command = [*kubernetes.submit("cluster", **{"spark.kubernetes.submission.waitAppCompletion": "false"}),
                "--py-files", "local:///opt/sparkminer/bundle.zip", "local:///opt/sparkminer/mine.py"]
     with job("--sandbox", environ=kubernetes.environment, command=command) as running:
@@ -137,8 +171,3 @@ def test_spark_operator(kubernetes: Kubernetes) -> None:
     assert "sparkminer" in kubernetes.kubectl(*check, stdin=example)
     with pytest.raises(AssertionError, match="unknown field"):
         kubernetes.kubectl(*check, stdin=example.replace("coreLimit", "coresLimit"))
-
-
-def test_manifests(kubernetes: Kubernetes) -> None:
-    """The API server takes those that no other test uses."""
-    kubernetes.kubectl("apply", "--dry-run=server", "--validate=strict", "--filename", EXAMPLES / "client.yaml")
