@@ -52,7 +52,7 @@ class Kubernetes:
         """Processes of containers, and folders of pods, on the nodes."""
         groups = (CGROUPS / "memory" / self.state.name).glob("node*/kubepods/**/cgroup.procs")
         return [*(f"process {pid} in {group}" for group in groups for pid in group.read_text().split()),
-                *map(str, self.state.glob("node*/_var_lib_kubelet/pods/*"))]
+                *map(str, self.state.glob("node*/_var_lib/kubelet/pods/*"))]
 
     def kubectl(self, *arguments: object, stdin: str | None = None) -> str:
         """What kubectl prints. Raises AssertionError where it fails."""
@@ -71,6 +71,10 @@ class Kubernetes:
         return {name: pod for name, pod in self.pods("spark-role=executor").items()
                 if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]}
 
+    def phase(self, pod: str) -> str:
+        """What has become of it: Pending, Running, Succeeded or Failed."""
+        return self.kubectl("get", "pod", pod, "--output=jsonpath={.status.phase}")
+
     def submit(self, mode: str, **settings: str) -> list[str]:
         """spark-submit's command as far as the script, with the pod templates of the examples."""
         home = _find_spark_home()
@@ -82,7 +86,8 @@ class Kubernetes:
                 "spark.driver.extraJavaOptions": LIGHT_JAVA, "spark.executor.extraJavaOptions": LIGHT_JAVA,
                 "spark.ui.enabled": "false", "spark.executor.instances": "2"}
         if mode == "client":
-            conf |= {"spark.driver.host": CONTROL, "spark.driver.bindAddress": CONTROL}
+            conf |= {"spark.driver.host": CONTROL, "spark.driver.bindAddress": CONTROL,
+                     "spark.pyspark.driver.python": sys.executable, "spark.pyspark.python": "python3"}
         return self.within(f"{home}/bin/spark-submit", "--master", f"k8s://{API_SERVER}", "--deploy-mode", mode,
                            "--executor-memory", "512m", "--driver-memory", "512m", *(
                                word for name, value in (conf | settings).items()
@@ -92,7 +97,9 @@ class Kubernetes:
         """Wait until `true()` is."""
         deadline = time.monotonic() + PATIENCE
         while not true():
-            assert time.monotonic() < deadline, f"{what}:\n{self.kubectl('describe', 'pods')[-6000:]}"
+            if time.monotonic() > deadline:
+                said = [self.kubectl("logs", "--tail=30", pod) for pod in self.pods("spark-role!=executor")]
+                raise AssertionError("\n".join([what, self.kubectl("describe", "pods")[-6000:], *said]))
             time.sleep(0.5)
 
 
@@ -101,8 +108,7 @@ def kubernetes_cluster() -> Iterator[Kubernetes]:
     """A cluster of two nodes, for as long as the with block lasts. Nothing is left of it but what `install` got."""
     require("Kubernetes", PARTS.exists() and (HOME / "containerd").exists(), "tests/kubernetes/install")
     state = Path(tempfile.mkdtemp(prefix="sparkminer-test-", dir=HOME))
-    # The driver's Python outside is this one; its executors' is the image's.
-    outside = java_environment(state) | {"PYSPARK_DRIVER_PYTHON": sys.executable, "PYSPARK_PYTHON": "python3"}
+    outside = java_environment(state)
     process = subprocess.Popen(
         ["unshare", "--fork", "--pid", "--mount", "--mount-proc", "--kill-child", "--net", "--uts", sys.executable,
          "-m", "kubernetes.machine", str(state), "2"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

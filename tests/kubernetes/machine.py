@@ -91,7 +91,7 @@ def _control_plane(state: Path) -> None:
     wait("kube-apiserver", lambda: answers(f"{API_SERVER}/readyz", trusted), server, logs / "kube-apiserver")
     start(logs / "kube-controller-manager", PARTS, "kube-controller-manager", f"--kubeconfig={admin}",
           f"--service-account-private-key-file={state}/accounts.key", f"--root-ca-file={state}/ca.crt",
-          "--leader-elect=false", f"--cert-dir={state}")
+          "--leader-elect=false", f"--cert-dir={state}", f"--flex-volume-plugin-dir={state}/plugins")
     start(logs / "kube-scheduler", PARTS, "kube-scheduler", f"--kubeconfig={admin}", "--leader-elect=false",
           f"--cert-dir={state}")
     (state / "Corefile").write_text(COREFILE.format(address=CONTROL, kubeconfig=admin))

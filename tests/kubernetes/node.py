@@ -43,10 +43,9 @@ def _mounts(own: Path) -> None:
     run("mount", "-t", "tmpfs", "tmpfs", "/run")
     if (CGROUPS / "unified").is_mount():    # beside version 1's groups; crun wants one version alone
         run("umount", CGROUPS / "unified")
-    for place in ("/var/lib/kubelet", "/var/lib/cni", "/var/log"):
+    for place in ("/var/lib", "/var/log"):      # kubelet, cni; pods, containers
         mine = own / place.replace("/", "_")
         mine.mkdir()
-        Path(place).mkdir(parents=True, exist_ok=True)
         run("mount", "--bind", mine, place)
     for name, value in SYSCTLS.items():
         file = own / name.replace("/", "_")

@@ -94,8 +94,10 @@ def test_client_mode_in_a_pod(kubernetes: Kubernetes) -> None:
     for node in (1, 2):
         kubernetes.on_node(node, *iptables, "-I", "FORWARD", *ports, "!", "--dports", PORTS, "-j", "REJECT")
         kubernetes.on_node(node, *iptables, "-I", "FORWARD", *ports, "--dports", PORTS, "-j", "ACCEPT")
-    kubernetes.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{DRIVER}", "--timeout=220s")
-    check_summary(kubernetes.kubectl("logs", DRIVER).splitlines(), 2)
+    kubernetes.wait("the driver ends", lambda: kubernetes.phase(DRIVER) in ("Succeeded", "Failed"))
+    said = kubernetes.kubectl("logs", DRIVER)
+    assert kubernetes.phase(DRIVER) == "Succeeded", said
+    check_summary(said.splitlines(), 2)
     counted = [line.split() for node in (1, 2)
                for line in kubernetes.on_node(node, *iptables, "-L", "FORWARD", "-n", "-v", "-x").splitlines()]
     packets = {kind: sum(int(words[0]) for words in counted if words[2:3] == [kind]) for kind in ("ACCEPT", "REJECT")}
