@@ -2,10 +2,11 @@
 few thousand nonces at a time, and a share is one formatted line. Its answers are counted, and not read one by one.
 
     python flooder.py HOST PORT --connections 100 --shares 10000 --seconds 60     # as many a second, answered or not
+    python flooder.py HOST PORT --connections 100 --hashrate 160000 --seconds 60  # fewer where the difficulty is higher
     python flooder.py HOST PORT --connections 100 --window 4 --seconds 10         # as many as the hub answers
 
-The token is in MINER_PASSWORD. Prints JSON: seconds, shares sent, accepted and refused, connections lost, and its own
-CPU time in seconds."""
+The token is in MINER_PASSWORD. Prints JSON: seconds, shares sent, accepted and refused, the hashes that sent and
+accepted ones stand for, connections lost, and its own CPU time in seconds."""
 
 import argparse
 import asyncio
@@ -14,6 +15,7 @@ import json
 import os
 import sys
 import time
+from collections import deque
 
 from miner.core.algorithm import Algorithm
 from miner.core.errors import ProtocolError
@@ -32,10 +34,13 @@ BATCH = 8  # shares that a connection sends at a time
 
 
 class Connection(Receiver):
-    """One of them. `sent`, `accepted` and `refused` are shares."""
+    """One of them. `sent`, `accepted` and `refused` are shares; `hashed` and `paid` are the expected hashes of those
+    that were sent and accepted."""
 
     def __init__(self, name: str, token: str, digger: Digger) -> None:
         self.sent = self.accepted = self.refused = 0
+        self.hashed = self.paid = 0.0
+        self._waiting: deque[float] = deque()  # expected hashes of shares without an answer: answers keep their order
         self.lost = False
         self._name, self._token, self._digger = name, token, digger
         self._transport: asyncio.Transport | None = None
@@ -70,6 +75,7 @@ class Connection(Receiver):
         for line in lines:
             if line.endswith(b'"result": true, "error": null}') and self._entered:
                 self.accepted += 1
+                self.paid += self._waiting.popleft()
             elif b'"mining.notify"' in line and self._subscription is not None and b'"method"' in line:
                 self._job, self._work = JobLine(line, self._difficulty, self._subscription), None
             else:
@@ -86,17 +92,19 @@ class Connection(Receiver):
             self._entered = message.result is True
         else:
             self.refused += 1
+            self._waiting.popleft()
 
-    def hand_in(self, number: int) -> None:
-        """Send so many shares, as far as the hub has read those before."""
+    def hand_in(self, number: int) -> float:
+        """Send so many shares, as far as the hub has read those before. Returns the hashes that as many stand for."""
         assert self._transport is not None and self._job is not None
-        if self._transport.is_closing() or self._transport.get_write_buffer_size() > UNSENT:
-            return
         if self._work is None:
             self._work = self._job.read(SHA256D)
             line = encode_request(0, "mining.submit", self._work.submit(self._name, 0).params)
             self._before_nonce = line[line.index(b'"method"'):line.rindex(b'"00000000"')]
-        lines = []
+        hashes = self._work.hashes
+        if self._transport.is_closing() or self._transport.get_write_buffer_size() > UNSENT:
+            return hashes * number
+        lines: list[bytes] = []
         while len(lines) < number:
             try:
                 found = self._work.search(self._digger)
@@ -106,7 +114,10 @@ class Connection(Receiver):
                 request = FIRST + self.sent + len(lines)
                 lines.append(b'{"id": %d, %s"%08x"]}\n' % (request, self._before_nonce, found[0]))
         self.sent += len(lines)
+        self.hashed += hashes * len(lines)
+        self._waiting.extend([hashes] * len(lines))
         self._transport.write(b"".join(lines))
+        return hashes * number
 
 
 async def flood(options: argparse.Namespace) -> dict[str, float]:
@@ -121,20 +132,20 @@ async def flood(options: argparse.Namespace) -> dict[str, float]:
         await asyncio.sleep(0.05)
     began, cpu, offered, turns = time.monotonic(), time.process_time(), 0.0, itertools.cycle(crowd)
     while (now := time.monotonic() - began) < options.seconds and not all(one.lost for one in crowd):
-        if options.shares:
-            offered = max(offered, (now - 1.0) * options.shares)  # what is late by more than that is left out
-            while offered < now * options.shares:
-                offered += BATCH
-                if (one := next(turns)).ready:
-                    one.hand_in(BATCH)
+        if rate := options.shares or options.hashrate:
+            offered = max(offered, (now - 1.0) * rate)  # what is late by more than that is left out
+            while offered < now * rate:
+                hashes = one.hand_in(BATCH) if (one := next(turns)).ready else 0.0
+                offered += BATCH if options.shares else hashes or rate * STEP_SECONDS
         else:
             for one in crowd:
                 if one.ready and (wanted := options.window - one.unanswered) > 0:
                     one.hand_in(wanted)
-        await asyncio.sleep(STEP_SECONDS if options.shares else 0.001)
+        await asyncio.sleep(STEP_SECONDS if rate else 0.001)
     seconds = time.monotonic() - began
     return {"seconds": seconds, "sent": sum(one.sent for one in crowd), "lost": sum(one.lost for one in crowd),
             "accepted": sum(one.accepted for one in crowd), "refused": sum(one.refused for one in crowd),
+            "hashed": sum(one.hashed for one in crowd), "paid": sum(one.paid for one in crowd),
             "cpu": time.process_time() - cpu}
 
 
@@ -144,7 +155,8 @@ def main() -> None:
     parser.add_argument("port", type=int)
     parser.add_argument("--connections", type=int, default=100)
     parser.add_argument("--shares", type=float, default=0.0, help="a second, of all connections")
-    parser.add_argument("--window", type=int, default=4, help="of each connection, where no --shares are named")
+    parser.add_argument("--hashrate", type=float, default=0.0, help="H/s of all connections, in place of --shares")
+    parser.add_argument("--window", type=int, default=4, help="of each connection, where neither is named")
     parser.add_argument("--seconds", type=float, default=10.0)
     json.dump(asyncio.run(flood(parser.parse_args())), sys.stdout)
 

@@ -83,10 +83,14 @@ ROWS = {
     "slow/p99": Row("5% slow readers, 1,000 miners, 500 shares/s: p99 of the others, ms", TENTHS, "≤ 50", most=50),
     "storm/back": Row("half of 1,000 miners reconnect at once: all back after, s", TENTHS),
     "ping/times": Row("a stranger floods with mining.ping: p50 to that without, times", PARTS_OF_1, "< 2", most=2),
-    "flood/capacity": Row("as many shares as are answered, 100 miners: accepted/s", COUNT),
-    "flood/goodput": Row("OFFERED shares/s are offered: accepted/s, to that", PARTS_OF_1, "> 0.5", least=0.5),
-    "flood/after": Row("ten seconds later, 1,000 shares/s: p99 to that before, times", PARTS_OF_1, "1", most=1.5),
-    "term/seconds": Row("SIGTERM under 10,000 shares/s: ended after, s", TENTHS, "≤ 5", most=5),
+    "flood/capacity": Row("100 miners at a fixed difficulty, as many shares as are answered: accepted/s", COUNT),
+    "flood/goodput": Row("– ten times as many are offered: accepted/s, to that", PARTS_OF_1, "> 0.5", least=0.5),
+    "flood/after": Row("– ten seconds later, 1,000 miners, 1,000 shares/s: p99 to that before, times", PARTS_OF_1, "1",
+                       most=1.5),
+    "flood/work": Row("100 miners that begin with OFFERED shares/s, the difficulty follows: hashes accepted, to those "
+                      "handed in", PARTS_OF_1, "> 0.5", least=0.5),
+    "flood/shares": Row("– accepted/s meanwhile (100 are wanted)", COUNT),
+    "term/seconds": Row("SIGTERM under OFFERED shares/s at a fixed difficulty: ended after, s", TENTHS, "≤ 5", most=5),
     "up/shares": Row("shares that went up under load: good, unique, and the three counts equal", COUNT),
     "away/cpu": Row("the pool is AWAY s away, 1,000 miners: the hub's CPU meanwhile, of a core", PARTS_OF_1),
     "away/found": Row("– from its return until the hub tries again (its pauses double, with jitter), s", TENTHS),
@@ -242,31 +246,38 @@ def ping(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
     yield "ping/times", statistics.mean(seen[True]) / statistics.mean(seen[False])
 
 
+FIXED = ("--least-difficulty", f"{EASY:.3g}", "--seconds-per-share", "0.0001")  # no number of shares is too large
+
+
 def flooded(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
-    """A hub at a load that it bears, then far beyond what it can check, then again."""
-    with HubProcess(1000, 1000) as hub:
+    """A hub at a load that it bears, then far beyond what it can check, then again: first one that may not ask for
+    harder shares, then one that may."""
+    with HubProcess(1000, 1000, *FIXED) as hub:
         before = SwarmProcess(hub.url, 1000, 1000, 2, plan.seconds / 2).figures()
         capacity = flood(hub, plan.seconds / 2, "--window", "8")
-        during = flood(hub, plan.flood_seconds, "--shares", str(plan.offered))
+        most = capacity["accepted"] / capacity["seconds"]
+        during = flood(hub, plan.flood_seconds, "--shares", f"{10 * most:.0f}")
         time.sleep(10)
         after = SwarmProcess(hub.url, 1000, 1000, 2, plan.seconds / 2).figures()
-    most = capacity["accepted"] / capacity["seconds"]
     yield "flood/capacity", most
     yield "flood/goodput", during["accepted"] / during["seconds"] / most
     yield "flood/after", p99(after) / p99(before)
+    with HubProcess(100, 100) as hub:
+        rising = flood(hub, plan.flood_seconds, "--hashrate", f"{plan.offered * EASY * (1 << 32):.0f}")
+    yield "flood/work", rising["paid"] / rising["hashed"]
+    yield "flood/shares", rising["accepted"] / rising["seconds"]
 
 
 def term(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
-    with HubProcess(1000, 1000) as hub, ExitStack() as after:
-        flooding = threading.Thread(target=_flood_until_it_ends, args=(hub,))
+    def flood_until_it_ends() -> None:
+        flood(hub, 60, "--shares", str(plan.offered))
+
+    with HubProcess(1000, 1000, *FIXED) as hub, ExitStack() as after:
+        flooding = threading.Thread(target=flood_until_it_ends)
         flooding.start()
         after.callback(flooding.join)
         time.sleep(6)
         yield "term/seconds", hub.end()
-
-
-def _flood_until_it_ends(hub: HubProcess) -> None:
-    flood(hub, 60, "--shares", "10000")
 
 
 def up(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:

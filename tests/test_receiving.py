@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from miner.receiving import RECEIVE_SIZE, Receiver
+from miner.receiving import MOST_AT_ONCE, Receiver
 from miner.tls import ServerTls
 
 WAIT = 30.0
@@ -14,6 +14,8 @@ WAIT = 30.0
 
 class Keeper(Receiver):
     """Keeps what comes in."""
+
+    at_once = 1000
 
     def __init__(self, kept: list[bytearray]) -> None:
         self._data = bytearray()
@@ -41,7 +43,7 @@ def test_each_connection_gets_its_own_bytes(encrypted: bool) -> None:
         server = await loop.create_server(lambda: Keeper(kept), "127.0.0.1", 0, ssl=server_side)
         async with server, asyncio.timeout(WAIT):
             port = server.sockets[0].getsockname()[1]
-            sent = [random.randbytes(5 * RECEIVE_SIZE) for _ in range(3)]
+            sent = [random.randbytes(5 * MOST_AT_ONCE) for _ in range(3)]
 
             async def send(data: bytes) -> None:
                 _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=client_side)

@@ -3,8 +3,9 @@
 import asyncio
 import threading
 from abc import abstractmethod
+from typing import ClassVar
 
-RECEIVE_SIZE = 64 << 10  # bytes that are read at a time
+MOST_AT_ONCE = 64 << 10  # bytes
 
 
 class _Buffer(threading.local):
@@ -12,7 +13,7 @@ class _Buffer(threading.local):
     bytearray would be a copy."""
 
     def __init__(self) -> None:
-        self.view = memoryview(bytearray(RECEIVE_SIZE))
+        self.view = memoryview(bytearray(MOST_AT_ONCE))
 
 
 _buffer = _Buffer()
@@ -20,14 +21,17 @@ _buffer = _Buffer()
 
 class Receiver(asyncio.BufferedProtocol):
     """A protocol that gets what comes in with `data_received`, as an asyncio.Protocol does. For that one asyncio makes
-    256 KiB for each read, which the system maps and unmaps each time: 40 µs of CPU time a message (Linux, glibc)."""
+    256 KiB for each read, which the system maps and unmaps each time: 40 µs of CPU time a message (Linux, glibc).
+
+    `at_once` bytes are read at most before the loop turns to the others."""
 
     __slots__ = ()
+    at_once: ClassVar[int] = MOST_AT_ONCE
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Called by asyncio right before it reads. All connections of a loop may share a buffer, since what was read
         is taken out of it before the loop reads from another."""
-        return _buffer.view
+        return _buffer.view[:self.at_once]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Called by asyncio right after it has read."""

@@ -24,6 +24,7 @@ STRANGER_MESSAGES = 24  # and
 STRANGER_BYTES = 16 << 10  # of one that has not logged in
 WASTE_SECONDS = 0.005  # of CPU on a share that was none count as another message
 BURST_SECONDS = 10.0  # for which a miner may have saved up messages
+READ_AT_ONCE = 1 << 10  # bytes, some nine shares: who floods doesn't keep the loop from the others, and from a new job
 GOODBYE_SECONDS = 2.0  # for what is still to be sent when the hub hangs up
 
 
@@ -43,6 +44,8 @@ class Host(Protocol):
 class Connection(Receiver):
     """From the first byte to the last. A protocol of asyncio's, and not a task: thousands of them wait at no cost, and
     what a miner sends is answered as it comes in."""
+
+    at_once = READ_AT_ONCE
 
     __slots__ = ("host", "greeted", "miner", "ended", "_floor", "_hub", "_protocol", "_transport", "_clock",
                  "_heard_at", "_checks", "_reason", "_left", "_paused", "_goodbye", "_stranger", "_bytes", "_tokens",
