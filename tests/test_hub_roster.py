@@ -3,7 +3,6 @@
 import pytest
 
 from miner.core.model import MinerReport, ShareStatus
-from miner.core.target import MAX_TARGET
 from miner.hub import roster as roster_module
 from miner.hub.roster import Roster
 
@@ -13,11 +12,11 @@ def test_sums_are_the_rows_sums() -> None:
     first, second = (roster.join(name, "127.0.0.1", "agent", 1.0) for name in "ab")
     for row, status, block in ((first, ShareStatus.ACCEPTED, True), (first, ShareStatus.ACCEPTED, False),
                                (second, ShareStatus.STALE, False), (second, ShareStatus.REJECTED, True)):
-        roster.share(row, status, MAX_TARGET // 100, block)
+        roster.share(row, status, 100.0, block)
     sums = roster.snapshot()
     assert (sums.accepted, sums.rejected, sums.stale, sums.blocks) == (2, 1, 1, 1)
     assert [(row.accepted, row.rejected, row.stale, row.blocks) for row in sums.miners] == [(2, 0, 0, 1), (0, 1, 1, 0)]
-    roster.share(second, ShareStatus.STALE, MAX_TARGET // 100, True, aux=True)  # the parent's chain had moved on
+    roster.share(second, ShareStatus.STALE, 100.0, True, aux=True)  # the parent's chain had moved on
     assert roster.snapshot().aux_blocks == roster.snapshot().miners[1].aux_blocks == 1
     assert sums.hashes == 200 and sums.miners[0].estimated, "what accepted shares stand for, where nobody reports"
 
@@ -25,7 +24,7 @@ def test_sums_are_the_rows_sums() -> None:
 def test_the_miners_own_figures_go_before_estimates() -> None:
     roster = Roster()
     row = roster.join("a", "10.0.0.1", "agent", 1.0)
-    roster.share(row, ShareStatus.ACCEPTED, MAX_TARGET // 1000, False)
+    roster.share(row, ShareStatus.ACCEPTED, 1000.0, False)
     roster.report(row, MinerReport("avx2", 3, 77, 5.0, "executor-1"))
     stats = row.stats()
     assert (stats.hashes, stats.hashrate, stats.estimated, stats.host) == (77, 5.0, False, "executor-1")

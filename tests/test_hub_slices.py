@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from hub_players import SHA256D, make_job
 from miner.core.errors import SourceError
+from miner.core.target import MAX_TARGET
+from miner.hub.floor import Given
 from miner.hub.slices import MAX_SLICES, MIN_EXTRANONCE2_SIZE, Layout, Slices
+from miner.hub.vardiff import ShareTarget
 from miner.stratum.messages import Notify, NotifyLine
 from miner.stratum.wire import Request, decode
 
@@ -47,7 +50,7 @@ def test_the_miners_coinbase_is_the_sources(size: int, grown: int, extranonce1: 
     assert (job.job_id, job.prev_hash, job.ntime, job.clean) == ("mine", source.prev_hash, source.ntime, False)
     rest = data.draw(st.binary(min_size=layout.rest_size, max_size=layout.rest_size))
     assert layout.fits(source)
-    assert job.coinbase(rest) == source.coinbase(layout.extranonce2(source, number, edition, rest))
+    assert job.coinbase(rest) == source.coinbase(layout.before(source, number, edition) + layout.prefix(number) + rest)
 
 
 @given(sizes, st.data())
@@ -57,12 +60,16 @@ def test_slices_and_editions_never_overlap(size: int, data: st.DataObject) -> No
     place = st.tuples(st.integers(0, layout.slices - 1), st.integers(0, layout.editions - 1),
                       st.binary(min_size=layout.rest_size, max_size=layout.rest_size))
     one, other = data.draw(place), data.draw(place)
-    assert (layout.extranonce2(source, *one) == layout.extranonce2(source, *other)) is (one == other)
+
+    def extranonce2(number: int, edition: int, rest: bytes) -> bytes:
+        return layout.before(source, number, edition) + layout.prefix(number) + rest
+
+    assert (extranonce2(*one) == extranonce2(*other)) is (one == other)
 
 
 def test_a_wrong_length_is_an_error() -> None:
     with pytest.raises(ValueError, match="extranonce2 has 3 bytes instead of 5"):
-        Layout.of(8).extranonce2(make_job(), 0, 0, b"abc")
+        Given(make_job(), b"xyz", 5, ShareTarget(1.0, MAX_TARGET), 0).extranonce2(b"abc")
 
 
 def test_a_source_that_shrinks_no_longer_fits() -> None:

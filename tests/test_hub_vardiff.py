@@ -42,10 +42,10 @@ class Simulation:
             self.now = min(found, tick)
             if found <= tick:
                 self.shares += 1
-                target = int(MAX_TARGET / self.vardiff.hashes_per_share)
-                self.vardiff.submitted(target)
+                hashes = self.vardiff.hashes_per_share
+                self.vardiff.submitted(hashes)
                 if self.good:
-                    self.vardiff.accepted(target)
+                    self.vardiff.accepted(hashes)
             self.vardiff.retune(self.now, self.seconds_per_share)
         return self.shares - before
 
@@ -117,7 +117,7 @@ def test_a_miner_that_reports_nothing_yet_is_given_no_easier_shares() -> None:
     assert not vardiff.retune(0.0, 2.0)
     for number in range(1, 40):
         before = vardiff.hashes_per_share
-        vardiff.submitted(int(MAX_TARGET / before))
+        vardiff.submitted(before)
         vardiff.retune(number / 100, 2.0)
         assert vardiff.hashes_per_share >= before
     assert vardiff.hashes_per_share > 4 * start_hashes(SCRYPT)
@@ -127,7 +127,7 @@ def test_shares_that_come_fast_are_not_made_easier_by_a_low_report() -> None:
     vardiff = Vardiff(start_hashes(SCRYPT), 0.0)
     vardiff.report(1.0, 0.0)
     for _ in range(QUICK_SHARES):
-        vardiff.submitted(MAX_TARGET // 4096)
+        vardiff.submitted(4096.0)
     assert vardiff.in_a_hurry(0.1, 2.0)
     before = vardiff.hashes_per_share
     assert vardiff.retune(0.1, 2.0)

@@ -58,7 +58,7 @@ def hub(args: list[str], console: Console) -> int:
     with (rare_collections(), small_buffers() if config.tls else contextlib.nullcontext(),
           console.stopping(stop.set, reload.set),
           open_faces(face_settings(options), "hub", console, seconds=options.seconds, blocks=options.blocks) as faces,
-          HubThread(source, config, faces.tap(report.wants)) as running):
+          HubThread(source, config, faces.tap(report.wants), shares=options.debug or faces.watched) as running):
         faces.follow(running)
         console.message(work_line(source.label, source.payee))
         lines = joining_lines(options, running, made_up=made_up)

@@ -28,9 +28,15 @@ _SWITCH_SECONDS = 0.0005
 class Faces:
     """The faces of one run, as its command sees them."""
 
-    def __init__(self, facts: Facts, events: "EventFile | None", screen: LiveScreen | None) -> None:
+    def __init__(self, facts: Facts, events: "EventFile | None", screen: LiveScreen | None, *,
+                 status: bool = False) -> None:
         self.facts = facts
-        self._events, self._screen = events, screen
+        self._events, self._screen, self._status = events, screen, status
+
+    @property
+    def watched(self) -> bool:
+        """Somebody is shown what happens, each share included."""
+        return self._status or self._events is not None or self._screen is not None
 
     @property
     def live(self) -> bool:
@@ -81,7 +87,7 @@ def open_faces(settings: FaceSettings, command: str, console: Console, *, second
         if settings.status is not None:
             server = stack.enter_context(_status_server(settings.status, facts, console))
             console.message(f"Status page: {server.url}")
-        yield Faces(facts, events, screen)
+        yield Faces(facts, events, screen, status=settings.status is not None)
 
 
 def _event_file(path: str, console: Console) -> "EventFile":

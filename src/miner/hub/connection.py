@@ -200,31 +200,44 @@ class Connection(Receiver):
 
     def _take(self, data: bytes) -> None:
         """Read as many messages as are allowed now. The rest waits, at last in the miner's socket."""
-        with self.acting():
-            if self._stranger:
-                self._bytes += len(data)
-            allowed = self._allowance()
-            while True:
-                before = self._protocol.messages
-                for event in self._protocol.receive_data(data, allowed):
-                    self._handle(event)
-                    if self.ended:
-                        return
-                self._tokens -= self._protocol.messages - before
-                if self._stranger and (self._protocol.unread or self._bytes > STRANGER_BYTES):
-                    raise JunkError("too much was said before a login")
-                data, allowed = b"", self._allowance() if self._protocol.unread else 0
-                if not allowed:
-                    break
-        self._pause(self._protocol.unread)
+        unread = False
+        try:
+            unread = self._read(data)
+        except Exception as error:
+            self.acted(error)
+        else:
+            self._flush()
+        self._pause(unread)
+
+    def _read(self, data: bytes) -> bool:
+        """Whether some of it has to wait."""
+        if self._stranger:
+            self._bytes += len(data)
+        allowed = self._allowance()
+        while True:
+            before = self._protocol.messages
+            for event in self._protocol.receive_data(data, allowed):
+                self._handle(event)
+                if self.ended:
+                    return False
+            self._tokens -= self._protocol.messages - before
+            unread = self._protocol.unread
+            if self._stranger and (unread or self._bytes > STRANGER_BYTES):
+                raise JunkError("too much was said before a login")
+            if not unread:
+                return False
+            data, allowed = b"", self._allowance()
+            if not allowed:
+                return True
 
     def _allowance(self) -> int:
         """How many messages may be read now."""
         if self._stranger:
             return STRANGER_MESSAGES - self._protocol.messages
-        now, rate = self._clock(), self._config.messages_per_second
-        self._tokens -= self.miner.wasted / WASTE_SECONDS
-        self.miner.wasted = 0.0
+        now, rate = self._clock(), self._floor.config.messages_per_second
+        if self.miner.wasted:
+            self._tokens -= self.miner.wasted / WASTE_SECONDS
+            self.miner.wasted = 0.0
         self._tokens = min(self._tokens + (now - self._filled_at) * rate, rate * BURST_SECONDS)
         self._filled_at = now
         if self._tokens < 1.0 and self._refill is None:
@@ -246,6 +259,11 @@ class Connection(Receiver):
 
     def _handle(self, event: ServerEvent) -> None:
         match event:
+            case Submitting():
+                if (rest := self.miner.check(event)) is not None:
+                    task = asyncio.create_task(self._check(rest))
+                    self._checks.add(task)
+                    task.add_done_callback(self._checked)
             case Subscribing():
                 self.miner.subscribe(event)
             case Authorizing():
@@ -255,11 +273,6 @@ class Connection(Receiver):
                     self._floor.door.forget(self)
             case Reported():
                 self.miner.report(event.report)
-            case Submitting():
-                if (rest := self.miner.check(event)) is not None:
-                    task = asyncio.create_task(self._check(rest))
-                    self._checks.add(task)
-                    task.add_done_callback(self._checked)
 
     async def _check(self, rest: Coroutine[Any, Any, None]) -> None:
         with self.acting():

@@ -27,15 +27,20 @@ MAX_TARGETS = 1024  # that are kept for a job, which thousands of miners share
 
 
 class Given(NamedTuple):  # quicker to make than a frozen dataclass, and one is made for each miner with each job
-    """A job as one miner has it: the source's job, where in its extranonce2 space the miner searches, what its shares
-    must meet, and the bits of the version that it may choose."""
+    """A job as one miner has it: the source's job, how its extranonce2 begins for this miner and how many bytes the
+    miner puts behind that, what its shares must meet, and the bits of the version that it may choose."""
 
     job: Job
-    layout: Layout
-    number: int
-    edition: int
+    begin: bytes
+    rest_size: int
     target: ShareTarget
     version_mask: int
+
+    def extranonce2(self, rest: bytes) -> bytes:
+        """The source's extranonce2 for what a miner submitted. Raises ValueError on a wrong length."""
+        if len(rest) != self.rest_size:
+            raise ValueError(f"extranonce2 has {len(rest)} bytes instead of {self.rest_size}")
+        return self.begin + rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +57,11 @@ class Left:
 
 
 class Floor:
-    """One for each hub. `members` is how many miners are logged in."""
+    """One for each hub. `members` is how many miners are logged in, `tells_shares` whether each share is an event."""
 
-    def __init__(self, config: HubConfig, judge: Judge, emit: Callable[[HubEvent], None]) -> None:
-        self.config, self.judge, self.emit = config, judge, emit
+    def __init__(self, config: HubConfig, judge: Judge, emit: Callable[[HubEvent], None],
+                 tells_shares: bool = True) -> None:
+        self.config, self.judge, self.emit, self.tells_shares = config, judge, emit, tells_shares
         self.door = Door(config, emit)
         self.tokens = Tokens(config.token, config.users)
         self.roster = Roster()

@@ -1,12 +1,10 @@
 """What becomes of a share: checked here, with the reference hash, before it goes up to the source."""
 
 import asyncio
-import dataclasses
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from miner.core.algorithm import Algorithm
 from miner.core.model import Job, Share, ShareStatus
@@ -24,8 +22,7 @@ CHECKS_WAITING = 256  # shares that are being checked by threads or wait for one
 LIVE_JOBS = 64  # jobs since the last clean one that shares may still be on
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):  # quicker to make than a frozen dataclass, and there is one for each share
     """`code` is None for an accepted share. `share` is None where what came was too broken to make one.
     `upstream`: it is the source's own verdict. `busy`: the hub had too much to do to look at it. `aux`: as in
     ShareResult, the id of a block on a chain that is mined along. `wasted`: CPU seconds that its hash took, where that
@@ -131,7 +128,7 @@ class Judge:
         verdict = self._weigh(share, header, target, digest)
         if not isinstance(verdict, Verdict):
             return await verdict
-        return dataclasses.replace(verdict, wasted=seconds) if verdict.code is Reject.LOW_DIFFICULTY else verdict
+        return verdict._replace(wasted=seconds) if verdict.code is Reject.LOW_DIFFICULTY else verdict
 
     def _weigh(self, share: Share, header: bytes, target: int, digest: bytes) -> Verdict | Coroutine[Any, Any, Verdict]:
         value = hash_value(digest)
@@ -154,7 +151,7 @@ class Judge:
             verdict = await self._ask(share, digest)
             if verdict.status is ShareStatus.ACCEPTED and verdict.block and self._tip.takes(share.job.prev_hash):
                 self._tip.solve(share.job.prev_hash)
-            return dataclasses.replace(verdict, block=verdict.upstream and not verdict.no_block)
+            return verdict._replace(block=verdict.upstream and not verdict.no_block)
 
     async def _ask(self, share: Share, digest: bytes) -> Verdict:
         """The source's verdict; `block`: its chain has it."""

@@ -9,8 +9,7 @@ from typing import Any
 
 from miner.core.algorithm import sha256d
 from miner.core.header import display_hash
-from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
-from miner.core.target import expected_hashes
+from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus, Work
 from miner.core.text import one_line
 from miner.hub.events import HubBlock, HubShare, MinerJoined, MinerLeft, MinerReported
 from miner.hub.floor import Floor, Given, Left
@@ -52,7 +51,7 @@ class HubMiner:
 
     __slots__ = ("host", "wasted", "_floor", "_protocol", "_hang_up", "_asking", "_asked_session", "_slices", "_number",
                  "_row", "_workers", "_session", "_left_before", "_left", "_vardiff", "_given", "_count", "_told",
-                 "_told_refused", "_bad_shares", "_given_at")
+                 "_told_refused", "_bad_shares", "_given_at", "_work")
 
     def __init__(self, floor: Floor, protocol: ServerProtocol, hang_up: Callable[[str], None]) -> None:
         self._floor, self._protocol, self._hang_up = floor, protocol, hang_up
@@ -74,6 +73,7 @@ class HubMiner:
         self._told_refused = False  # whether the source was known by then to refuse blocks that miss its target
         self.wasted = 0.0  # CPU seconds that hashes of its took which were no shares
         self._bad_shares = 0
+        self._work: Work | None = None  # of its latest share
         self._given_at = 0.0  # when it got its latest job (time.monotonic)
 
     # In and out
@@ -240,10 +240,12 @@ class HubMiner:
         self._told_refused = floor.judge.offer.refused
         self._count, self._given_at = self._count + 1, now
         job_id = floor.new_job_id()
-        self._given[job_id] = Given(job, layout, self._number, self._count, self._told, protocol.version_mask)
+        before = layout.before(job, self._number, self._count)
+        self._given[job_id] = Given(job, before + layout.prefix(self._number), layout.rest_size, self._told,
+                                    protocol.version_mask)
         if len(self._given) > JOBS_KEPT:
             del self._given[next(iter(self._given))]
-        protocol.announce(floor.line(clean), job_id, layout.before(job, self._number, self._count))
+        protocol.announce(floor.line(clean), job_id, before)
 
     def pause(self, reason: str, seconds: float) -> None:
         """The source is away: a miner that knows our extension is told to rest."""
@@ -314,16 +316,16 @@ class HubMiner:
         say so."""
         given, came = self._given.get(asking.job_id), time.monotonic()
         if given is None:
-            self._answer(asking, 0, refused(Reject.STALE, "job not found"), came,
+            self._answer(asking, 0.0, refused(Reject.STALE, "job not found"), came,
                          bad=came - self._given_at > UNKNOWN_SECONDS)
             return None
-        target = given.target.target
+        hashes = given.target.hashes
         if self._vardiff is not None:
-            self._vardiff.submitted(target)
+            self._vardiff.submitted(hashes)
         verdict = self._judge(asking, given)
         if not isinstance(verdict, Verdict):
-            return self._await(asking, target, verdict, came)
-        self._conclude(asking, target, verdict, came)
+            return self._await(asking, hashes, verdict, came)
+        self._conclude(asking, hashes, verdict, came)
         return None
 
     def _judge(self, asking: Submitting, given: Given) -> Verdict | Coroutine[Any, Any, Verdict]:
@@ -332,7 +334,7 @@ class HubMiner:
         if not given.job.ntime <= asking.ntime <= given.job.ntime + NTIME_AHEAD:
             return refused(Reject.OTHER, "ntime out of range")
         try:
-            extranonce2 = given.layout.extranonce2(given.job, given.number, given.edition, asking.extranonce2)
+            extranonce2 = given.extranonce2(asking.extranonce2)
         except ValueError as error:
             return refused(Reject.OTHER, str(error))
         bits, mask = asking.version_bits or 0, given.version_mask
@@ -340,17 +342,25 @@ class HubMiner:
             return refused(Reject.OTHER, "version bits outside the mask")
         version = given.job.version if asking.version_bits is None else given.job.version & ~mask | bits
         worker = _worker_name(asking.username) if self._floor.config.pass_workers else ""
-        share = Share(given.job.work(extranonce2, asking.ntime, version), asking.nonce, worker)
+        share = Share(self._work_of(given.job, extranonce2, asking.ntime, version), asking.nonce, worker)
         return self._floor.judge.check(share, given.target.target)
 
-    async def _await(self, asking: Submitting, target: int, verdict: Coroutine[Any, Any, Verdict],
+    def _work_of(self, job: Job, extranonce2: bytes, ntime: int, version: int) -> Work:
+        """A job's header; that of the share before, where nothing but the nonce differs, as with CPU miners."""
+        work = self._work
+        if (work is None or work.extranonce2 != extranonce2 or work.ntime != ntime or work.version != version
+                or work.job is not job):
+            work = self._work = job.work(extranonce2, ntime, version)
+        return work
+
+    async def _await(self, asking: Submitting, hashes: float, verdict: Coroutine[Any, Any, Verdict],
                      came: float) -> None:
         concluded = await verdict
         self.wasted += concluded.wasted
-        self._conclude(asking, target, concluded, came)
+        self._conclude(asking, hashes, concluded, came)
 
-    def _conclude(self, asking: Submitting, target: int, verdict: Verdict, came: float) -> None:
-        self._answer(asking, target, verdict, came,
+    def _conclude(self, asking: Submitting, hashes: float, verdict: Verdict, came: float) -> None:
+        self._answer(asking, hashes, verdict, came,
                      bad=verdict.status is ShareStatus.REJECTED and not (verdict.upstream or verdict.busy))
         floor, vardiff = self._floor, self._vardiff
         if vardiff is not None and (vardiff.in_a_hurry(came, floor.seconds_per_share)
@@ -363,22 +373,23 @@ class HubMiner:
         else:
             self._protocol.refuse(asking, verdict.code, verdict.reason)
 
-    def _answer(self, asking: Submitting, target: int, verdict: Verdict, came: float, *, bad: bool) -> None:
-        """Tell the miner, where it is still here, the books and whoever listens. `came`: when the share did, on
-        time.monotonic's clock. `bad`: no working miner does that."""
+    def _answer(self, asking: Submitting, hashes: float, verdict: Verdict, came: float, *, bad: bool) -> None:
+        """Tell the miner, where it is still here, the books and whoever listens. `hashes`: expected ones for such a
+        share. `came`: when it did, on time.monotonic's clock. `bad`: no working miner does that."""
         if self._row is None:
             return
         if not self._left:
             self._reply(asking, verdict)
-        if verdict.status is ShareStatus.ACCEPTED and self._vardiff is not None:
-            self._vardiff.accepted(target)
         roster, worker = self._floor.roster, self._workers[asking.username]
-        if verdict.status is ShareStatus.ACCEPTED and target:
-            worker.hashes += expected_hashes(target)
-        roster.share(worker.row, verdict.status, target, verdict.block, bool(verdict.aux))
-        self._floor.emit(HubShare(
-            worker.row.name, verdict.status, verdict.reason, verdict.block, verdict.upstream, verdict.share,
-            roster.accepted, roster.rejected, roster.stale, roster.hashrate, time.monotonic() - came))
+        if verdict.status is ShareStatus.ACCEPTED:
+            worker.hashes += hashes
+            if self._vardiff is not None:
+                self._vardiff.accepted(hashes)
+        roster.share(worker.row, verdict.status, hashes, verdict.block, bool(verdict.aux))
+        if self._floor.tells_shares:
+            self._floor.emit(HubShare(
+                worker.row.name, verdict.status, verdict.reason, verdict.block, verdict.upstream, verdict.share,
+                roster.accepted, roster.rejected, roster.stale, roster.hashrate, time.monotonic() - came))
         if verdict.block and verdict.share is not None and verdict.status is ShareStatus.ACCEPTED:
             result = ShareResult(verdict.share, verdict.status, block=True, aux=verdict.aux)
             self._floor.emit(HubBlock(worker.row.name, result, display_hash(sha256d(verdict.share.header))))

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from miner.core.average import MINUTE, QUARTER, Averages
 from miner.core.model import MinerReport, ShareStatus
-from miner.core.target import expected_hashes
 from miner.hub.events import HubSnapshot, HubSummary, MinerStats
 
 MAX_ROWS = 16384  # rows of miners that left are dropped beyond that, longest gone first; the sums keep what they did
@@ -61,13 +60,14 @@ class Row:
         self.estimate(report.hashrate)
         self.host = report.host or self.host
 
-    def share(self, status: ShareStatus, target: int, block: bool, aux: bool = False) -> None:
-        """Count a share that was to meet `target`. `aux`: a chain that is mined along has taken it as its block."""
+    def share(self, status: ShareStatus, hashes: float, block: bool, aux: bool = False) -> None:
+        """Count a share that stands for so many expected `hashes` where it is accepted. `aux`: a chain that is mined
+        along has taken it as its block."""
         self.aux_blocks += aux
         self.last_share = time.time()
         if status is ShareStatus.ACCEPTED:
             self.accepted += 1
-            self._shares_say += expected_hashes(target)
+            self._shares_say += hashes
             self.blocks += block
         elif status is ShareStatus.STALE:
             self.stale += 1
@@ -192,17 +192,20 @@ class Roster:
         if row.connected:
             self._millihashes += _milli(row.hashrate) - _milli(before)
 
-    def share(self, row: Row, status: ShareStatus, target: int, block: bool, aux: bool = False) -> None:
-        """Count a share of this row that was to meet `target`. `aux`: a chain that is mined along has taken it as its
-        block."""
-        hashes = row.hashes
-        row.share(status, target, block, aux)
-        self.hashes += row.hashes - hashes
+    def share(self, row: Row, status: ShareStatus, hashes: float, block: bool, aux: bool = False) -> None:
+        """Count a share of this row that stands for so many expected `hashes` where it is accepted. `aux`: a chain that
+        is mined along has taken it as its block."""
+        before = row.hashes
+        row.share(status, hashes, block, aux)
         self.aux_blocks += aux
-        self.accepted += status is ShareStatus.ACCEPTED
-        self.rejected += status is ShareStatus.REJECTED
-        self.stale += status is ShareStatus.STALE
-        self.blocks += block and status is ShareStatus.ACCEPTED
+        if status is ShareStatus.ACCEPTED:
+            self.hashes += row.hashes - before
+            self.accepted += 1
+            self.blocks += block
+        elif status is ShareStatus.STALE:
+            self.stale += 1
+        else:
+            self.rejected += 1
 
     @property
     def hashrate(self) -> float:

@@ -39,17 +39,18 @@ class Hub:
             host, port = await hub.start()
             await hub.finished()
 
-    `on_event` is called in the event loop with each HubEvent, in order; it must not block. When the source is lost, the
-    miners stay and rest until its next job; when it ends for good, they are told to stop, and the hub ends with it.
+    `on_event` is called in the event loop with each HubEvent, in order; it must not block. With `shares` False it hears
+    of no HubShare: under load those are thousands a second. When the source is lost, the miners stay and rest until its
+    next job; when it ends for good, they are told to stop, and the hub ends with it.
     """
 
     def __init__(self, source: WorkSource, config: HubConfig | None = None,
-                 on_event: Callable[[HubEvent], None] = lambda event: None) -> None:
+                 on_event: Callable[[HubEvent], None] = lambda event: None, *, shares: bool = True) -> None:
         self.config = config or HubConfig()
         self.source = source
         self._emit = on_event
         self._judge = Judge(source, on_event)
-        self._floor = Floor(self.config, self._judge, on_event)
+        self._floor = Floor(self.config, self._judge, on_event, shares)
         self._connections: dict[Connection, None] = {}
         self._listener: Listener | None = None
         self._tasks: list[asyncio.Task[None]] = []

@@ -68,12 +68,6 @@ class Layout:
         """The miner's extranonce1: a slice's number, as far as it goes."""
         return (number % (1 << 8 * self.prefix_size)).to_bytes(self.prefix_size, "big")
 
-    def extranonce2(self, job: Job, number: int, edition: int, rest: bytes) -> bytes:
-        """The source's extranonce2 for what a miner submitted from its slice. Raises ValueError on a wrong length."""
-        if len(rest) != self.rest_size:
-            raise ValueError(f"extranonce2 has {len(rest)} bytes instead of {self.rest_size}")
-        return self.before(job, number, edition) + self.prefix(number) + rest
-
     def before(self, job: Job, number: int, edition: int) -> bytes:
         """What stands between the source's extranonce1 and the slice's prefix: pad, the high bits of the slice's
         number, and edition. The miner sees it as the last bytes of coinbase1."""

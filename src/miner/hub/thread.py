@@ -31,16 +31,17 @@ class HubThread:
     """
 
     def __init__(self, source: WorkSource, config: HubConfig | None = None,
-                 wanted: Callable[[HubEvent], bool] = lambda event: True) -> None:
+                 wanted: Callable[[HubEvent], bool] = lambda event: True, *, shares: bool = True) -> None:
         """Events that are not `wanted` are not kept. Under load a reader of each share would take as much of Python's
-        time as the hub. It is asked in the hub's thread."""
+        time as the hub. It is asked in the hub's thread. With `shares` False no HubShare is made in the first
+        place."""
         self.config = config or HubConfig()
         self.source = source
         self.address = ("", 0)  # that miners connect to, once started
         self.error: BaseException | None = None  # what ended the hub, where something did
         self._queue: EventQueue[HubEvent] = EventQueue(EVENTS_KEPT)
         self._wanted = wanted
-        self._hub = Hub(source, self.config, self._tell)
+        self._hub = Hub(source, self.config, self._tell, shares=shares)
         self._thread = threading.Thread(target=self._run, name="hub", daemon=True)
         self._ready = threading.Event()  # started, or failed to
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -9,7 +9,7 @@ flood the hub.
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from miner.core.algorithm import Algorithm
 from miner.core.model import Job
@@ -43,6 +43,10 @@ class ShareTarget:
 
     difficulty: float
     target: int
+    hashes: float = field(init=False, compare=False)  # expected ones for a share
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hashes", expected_hashes(self.target))
 
     def allows(self, told: "ShareTarget") -> bool:
         """Whether a miner that was told another may stay with it: never one that is harder, and an easier one as long
@@ -97,14 +101,14 @@ class Vardiff:
         """The miner was away, or had no work until now: that time says nothing of its speed."""
         self._restart(now)
 
-    def submitted(self, target: int) -> None:
-        """A share came in that was to meet this target, whatever becomes of it."""
-        self._submitted += expected_hashes(target)
+    def submitted(self, hashes: float) -> None:
+        """A share came in that was to stand for so many expected hashes, whatever becomes of it."""
+        self._submitted += hashes
         self._shares += 1
 
-    def accepted(self, target: int) -> None:
-        """A share that met this target was accepted."""
-        self._hashes += expected_hashes(target)
+    def accepted(self, hashes: float) -> None:
+        """A share that stands for so many expected hashes was accepted."""
+        self._hashes += hashes
 
     def report(self, hashrate: float, now: float) -> None:
         """The miner's own word on its speed, H/s. 0 is none: it has only just begun, or rests."""

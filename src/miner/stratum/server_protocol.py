@@ -26,13 +26,25 @@ from miner.stratum.server_events import (
     Subscribing,
     Suggested,
 )
-from miner.stratum.wire import LineBuffer, Request, RequestId, RpcError, decode, encode_request, encode_response
+from miner.stratum.submit_line import SubmitLine, read_submit
+from miner.stratum.wire import (
+    LineBuffer,
+    Request,
+    RequestId,
+    Response,
+    RpcError,
+    decode,
+    encode_request,
+    encode_response,
+)
 from miner.wrong_door import Speech, WrongDoorError, speech_of
 
 MAX_LINE = 16 << 10  # what a miner has to say is short
 MAX_UNANSWERED = 512  # requests that wait for an answer
 MAX_USERS = 64  # workers that log in on one connection
 PATIENCE = 32  # broken messages in a row before the connection is given up
+
+_ShareFields = tuple[RequestId, str, str, bytes, int, int, int | None]  # of a SubmitLine
 
 _WRONG_DOOR = "this port speaks stratum, without TLS: point a miner at it with stratum+tcp://HOST:PORT"
 _HTTP_ANSWER = ("HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
@@ -197,14 +209,12 @@ class ServerProtocol:
     def _read(self, line: bytes) -> ServerEvent | None:
         request_id: RequestId = None
         try:
-            message = decode(line)
+            message = read_submit(line) or decode(line)
             self._heard = True
-            if not isinstance(message, Request):
+            if isinstance(message, Response):
                 return None  # an answer to something that we said, e.g. client.get_version
-            request_id = message.id
-            if message.method not in _METHODS:
-                raise _RefusedError(Reject.NO_METHOD, f"unknown method {one_line(message.method, 64)}")
-            event = _METHODS[message.method](self, message)
+            request_id = message.request_id if isinstance(message, SubmitLine) else message.id
+            event = self._share(message) if isinstance(message, SubmitLine) else self._meaning(message)
         except _RefusedError as refused:
             self._refuse(request_id, refused.code, str(refused))
             return None
@@ -217,6 +227,11 @@ class ServerProtocol:
             return None
         self._broken = 0
         return event
+
+    def _meaning(self, request: Request) -> ServerEvent | None:
+        if request.method not in _METHODS:
+            raise _RefusedError(Reject.NO_METHOD, f"unknown method {one_line(request.method, 64)}")
+        return _METHODS[request.method](self, request)
 
     def _configure(self, request: Request) -> None:
         asked = messages.Configure.parse(request.params)
@@ -249,12 +264,15 @@ class ServerProtocol:
 
     def _submitting(self, request: Request) -> Submitting:
         share = messages.Submit.parse(request.params)
+        return self._share((request.id, share.username, share.job_id, share.extranonce2, share.ntime, share.nonce,
+                            share.version_bits))
+
+    def _share(self, fields: _ShareFields) -> Submitting:
         if not self.subscription:
             raise _RefusedError(Reject.NOT_SUBSCRIBED, "not subscribed")
-        if share.username not in self.users:
+        if fields[1] not in self.users:
             raise _RefusedError(Reject.UNAUTHORIZED, "unauthorized worker")
-        return self._ask(Submitting(request.id, self._serial, share.username, share.job_id, share.extranonce2,
-                                    share.ntime, share.nonce, share.version_bits))
+        return self._ask(Submitting(self._serial, *fields))
 
     def _suggested(self, request: Request) -> Suggested:
         message = messages.SuggestDifficulty.parse(request.params)

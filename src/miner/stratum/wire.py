@@ -20,30 +20,42 @@ MAX_ID = 128  # characters: the other side's ids are sent back
 class LineBuffer:
     """Cuts a byte stream into lines. It holds up to `max_line` bytes if lines are taken out as they come."""
 
-    __slots__ = ("max_line", "_buffer", "_searched")
+    __slots__ = ("max_line", "_buffer", "_searched", "_whole")
 
     def __init__(self, max_line: int) -> None:
         self.max_line = max_line
         self._buffer = bytearray()
         self._searched = 0  # no newline before this: a long line in many pieces is searched once
+        self._whole = b""  # one line and its end, in place of all this, where no more than that has come: mostly so
 
     def feed(self, data: bytes) -> None:
         """Take more bytes of the stream."""
+        if not self._buffer and not self._whole and 0 <= data.find(b"\n") == len(data) - 1 <= self.max_line:
+            self._whole = data
+            return
+        if self._whole:
+            self._buffer += self._whole
+            self._whole = b""
         self._buffer += data
 
     @property
     def waiting(self) -> bool:
         """Whether there is a whole line to be taken out."""
-        return self._buffer.find(b"\n", self._searched) >= 0
+        return bool(self._whole) or self._buffer.find(b"\n", self._searched) >= 0
 
     @property
     def head(self) -> bytes:
-        """The first bytes (up to 4096) of the line that has begun but not ended yet."""
-        return bytes(self._buffer[:4096])
+        """The first bytes (up to 4096) of what was not taken out yet."""
+        return self._whole[:4096] or bytes(self._buffer[:4096])
 
     def next_line(self) -> bytes | None:
         """The next line that isn't blank, without its end; None until more bytes come.
         Raises ProtocolError when a line gets too long."""
+        if self._whole:
+            line, self._whole = self._whole.strip(), b""
+            return line or None
+        if not self._buffer:
+            return None
         while (end := self._buffer.find(b"\n", self._searched)) >= 0:
             if end > self.max_line:
                 break
