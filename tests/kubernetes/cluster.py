@@ -117,7 +117,8 @@ def kubernetes_cluster() -> Iterator[Kubernetes]:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n", "the cluster does not start"
         pid = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
-        cluster = Kubernetes(state, pid, outside | {"KUBECONFIG": str(state / "admin.kubeconfig")})
+        cluster = Kubernetes(state, pid, outside | {
+            "KUBECONFIG": str(state / "admin.kubeconfig"), "KUBECACHEDIR": str(state / "kubectl")})
         for number in (1, 2):
             for what in ("create", "condition=Ready"):
                 cluster.kubectl("wait", f"--for={what}", f"node/node{number}", "--timeout=200s")

@@ -179,7 +179,9 @@ def test_driver_deleted(kubernetes: Kubernetes) -> None:
 def test_spark_operator(kubernetes: Kubernetes) -> None:
     """The API server takes the example for the Spark operator by the operator's own schema, and no unknown field."""
     kubernetes.kubectl("apply", "--server-side", "--filename", HOME / "sparkapplications.yaml")
-    kubernetes.kubectl("wait", "--for=condition=Established", "crd/sparkapplications.sparkoperator.k8s.io")
+    kubernetes.wait("the schema holds", lambda: "Established=True" in kubernetes.kubectl(
+        "get", "crd", "sparkapplications.sparkoperator.k8s.io",
+        "--output=jsonpath={range .status.conditions[*]}{.type}={.status} {end}"))
     example = (EXAMPLES / "spark-application.yaml").read_text()
     check = ("apply", "--dry-run=server", "--validate=strict", "--filename=-")
     assert "sparkminer" in kubernetes.kubectl(*check, stdin=example)
