@@ -38,10 +38,11 @@ def emulator(architecture: str) -> list[str]:
             "-cpu", "max"]
 
 
-def build(compiler: Sequence[str], flags: Sequence[str], main: str, program: Path, cplusplus: str = "") -> Path:
+def build(compiler: Sequence[str], flags: Sequence[str], main: str, program: Path, cplusplus: str = "",
+          core: Sequence[Path] = ()) -> Path:
     """Compile `main`, a file of tests/csrc, with the C core into `program`, and return its path. `flags` with -shared
-    make a library of it; `cplusplus` names the compiler of a `main` in C++. The core's objects are kept in build/tests,
-    by what they are made from."""
+    make a library of it; `cplusplus` names the compiler of a `main` in C++. `core` are the core's objects; without it
+    they are compiled and kept in build/tests, by what they are made from."""
     warnings = ["-Wall", "-Wextra", *(["-Werror"] if IN_CI else [])]
     compile = [*compiler, "-std=gnu11", *warnings, *(flag for flag in flags if flag != "-shared"),
                f"-I{ROOT / 'csrc'}", "-pthread", "-c"]
@@ -49,8 +50,8 @@ def build(compiler: Sequence[str], flags: Sequence[str], main: str, program: Pat
     if cplusplus:
         main_compile = [cplusplus, "-std=c++11", *warnings, "-Wpedantic", f"-I{ROOT / 'csrc'}", "-c"]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-        objects = [compiled(main_compile, ROOT / "tests/csrc" / main), *threads.map(
-            lambda source: compiled(compile, source), sorted((ROOT / "csrc").glob("*.c")))]
+        objects = [compiled(main_compile, ROOT / "tests/csrc" / main), *(core or threads.map(
+            lambda source: compiled(compile, source), sorted((ROOT / "csrc").glob("*.c"))))]
     run([*([cplusplus] if cplusplus else compiler), *flags, "-pthread", *map(str, objects), "-o", str(program)])
     return program
 

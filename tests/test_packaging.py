@@ -15,6 +15,7 @@ import pytest
 
 import miner
 from counterparts import executable
+from outside import take_objects
 
 ROOT = Path(__file__).parent.parent
 NATIVE_SUFFIXES = (".abi3.so", ".abi3.dylib", ".pyd", ".so")
@@ -37,6 +38,9 @@ def build_sdist(source: Path, out: Path) -> Path:
 
 
 def build_wheel(source: Path, out: Path) -> Path:
+    """The C core is not compiled again where `make build` has compiled it: each object is as new as the files that it
+    was made from."""
+    take_objects(source / "build")
     python("-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(out), str(source))
     return next(out.glob("*.whl"))
 
@@ -55,8 +59,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory, tracked: set[str]) -> Path:
     tree = tmp_path_factory.mktemp("tree")
     for name in tracked:
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
-        (tree / name).write_bytes((ROOT / name).read_bytes())
-        (tree / name).chmod((ROOT / name).stat().st_mode)
+        shutil.copy2(ROOT / name, tree / name)
     return tree
 
 
@@ -66,8 +69,15 @@ def sdist(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_wheel(sdist, tmp_path_factory.mktemp("wheel"))
+def wheel(sdist: Path, tracked: set[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    unpacked = tmp_path_factory.mktemp("unpacked")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(unpacked, filter="data")
+    (source,) = unpacked.iterdir()
+    for name in tracked:
+        if (source / name).exists():
+            shutil.copystat(ROOT / name, source / name)
+    return build_wheel(source, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +101,8 @@ def test_the_source_distribution_is_the_same_each_time(sdist: Path, tree: Path, 
 
 def test_the_wheel_is_the_same_each_time(wheel: Path, tree: Path, tmp_path: Path) -> None:
     """And whether it is built from the source distribution or from a checkout."""
-    assert build_wheel(tree, tmp_path).read_bytes() == wheel.read_bytes()
+    copy = shutil.copytree(tree, tmp_path / "copy")
+    assert build_wheel(copy, tmp_path).read_bytes() == wheel.read_bytes()
 
 
 def test_the_wheel_holds_the_package_and_one_native_module(wheel: Path, tracked: set[str]) -> None:
@@ -187,10 +198,11 @@ def compiled(done: "subprocess.CompletedProcess[str]") -> list[str]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="clang-cl's dependency files are not read")
 def test_only_what_has_changed_is_compiled_again(tree: Path, tmp_path: Path) -> None:
-    """With hardly anything in the core's files, which take long to compile."""
+    """With hardly anything in the core's files and in the binding, which take long to compile."""
     copy = shutil.copytree(tree, tmp_path / "copy", ignore=shutil.ignore_patterns("_native.c", "build"))
     for path in copy.glob("csrc/*.c"):
         path.write_text('#include "thread.h"\n' if path.stem == "thread" else '#include "miner.h"\n')
+    (copy / "src/miner/_native.pyx").write_text('cdef extern from "thread.h":\n    pass\n')
     sources = [*sorted(f"csrc/{path.name}" for path in copy.glob("csrc/*.c")), "src/miner/_native.c"]
     assert compiled(build(copy)) == sources
     assert compiled(build(copy)) == []

@@ -29,7 +29,7 @@ def toy(package: Path, *args: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.timeout(900)
 def test_a_new_algorithm_is_mined_alone(package: Path) -> None:
-    done = toy(package, "-a", "toy", "--sandbox", "-t", "2", "--seconds", "5")
+    done = toy(package, "-a", "toy", "--sandbox", "-t", "2", "--blocks", "1")
     assert done.returncode == 0, done.stderr
     assert re.search(r"; [1-9]\d* shares accepted, 0 rejected, \d+ stale; [1-9]\d* blocks", done.stderr), done.stderr
 

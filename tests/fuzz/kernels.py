@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ccore import build, compiler
 from fuzz.target import Target
+from outside import objects
 
 _SIZE = 128  # some bytes more than fuzz_kernels.c reads
 
@@ -15,7 +16,8 @@ _SIZE = 128  # some bytes more than fuzz_kernels.c reads
 @functools.cache
 def library() -> ctypes.CDLL:
     with tempfile.TemporaryDirectory() as folder:
-        path = build(compiler(), ["-O3", "-fPIC", "-shared"], "fuzz_kernels.c", Path(folder) / "kernels.so")
+        path = build(compiler(), ["-O3", "-fPIC", "-shared"], "fuzz_kernels.c", Path(folder) / "kernels.so",
+                     core=objects(Path(folder)))
         return ctypes.CDLL(str(path))
 
 
