@@ -13,9 +13,11 @@ import asyncio
 import itertools
 import json
 import os
+import socket
 import sys
 import time
 from collections import deque
+from typing import Any
 
 from miner.core.algorithm import Algorithm
 from miner.core.errors import ProtocolError
@@ -28,7 +30,8 @@ from miner.swarm.work import Digger, JobLine, MinerWork
 
 SHA256D = Algorithm.parse("sha256d")
 SUBSCRIBE, AUTHORIZE, FIRST = 1, 2, 3  # ids of requests
-UNSENT = 256 << 10  # bytes that the hub has not read; then this connection waits
+UNSENT = 2 << 10  # bytes that neither the hub nor the system has taken; then this connection waits
+SYSTEM_BUFFER = 4 << 10  # bytes of the system's, so that no share is old before it leaves here
 STEP_SECONDS = 0.01
 BATCH = 8  # shares that a connection sends at a time
 
@@ -64,6 +67,8 @@ class Connection(Receiver):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        connected: socket.socket | Any = transport.get_extra_info("socket")
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SYSTEM_BUFFER)
         transport.write(encode_request(SUBSCRIBE, Subscribe.METHOD, Subscribe("flooder/1").params))
         transport.write(encode_request(AUTHORIZE, Authorize.METHOD, Authorize(self._name, self._token).params))
 

@@ -4,6 +4,7 @@ whatever a test wants to have said."""
 import asyncio
 import hashlib
 import json
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -101,12 +102,12 @@ class RawMiner:
         self._number = 0
 
     @classmethod
-    async def connect(cls, address: tuple[str, int]) -> "RawMiner":
-        return cls(*await asyncio.open_connection(*address))
+    async def connect(cls, address: tuple[str, int], tls: ssl.SSLContext | None = None) -> "RawMiner":
+        return cls(*await asyncio.open_connection(*address, ssl=tls))
 
     @classmethod
-    async def join(cls, address: tuple[str, int], name: str = "raw") -> "RawMiner":
-        miner = await cls.connect(address)
+    async def join(cls, address: tuple[str, int], name: str = "raw", tls: ssl.SSLContext | None = None) -> "RawMiner":
+        miner = await cls.connect(address, tls)
         await miner.call("mining.subscribe", "raw/1")
         assert (await miner.call("mining.authorize", name, TOKEN))["result"] is True
         return miner

@@ -1,16 +1,20 @@
 """The hub's port, where file descriptors are short."""
 
 import asyncio
+import gc
 import json
 import os
 import resource
 import socket
+import ssl
 
 import pytest
 
-from hub_players import TOKEN, WAIT, ScriptedSource, Watched, make_job, with_hub
+from hub_players import TOKEN, WAIT, RawMiner, ScriptedSource, Watched, make_job, with_hub
 from miner import loop
 from miner.core.source import Notice
+from miner.hub.connection import Connection
+from miner.hub.events import MinerLeft
 from miner.hub.listener import RESERVED, room_for
 
 Limits = tuple[int, int]
@@ -64,3 +68,33 @@ def test_a_lack_of_descriptors_costs_a_line_and_nobody_the_connection() -> None:
         assert len([event for event in watched.told if isinstance(event, Notice)]) == 1
 
     with_hub(lambda: ScriptedSource(make_job()), play)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_connection_that_has_ended_leaves_nothing_to_collect(encrypted: bool) -> None:
+    """A hub's process collects garbage next to never: what refers to itself in a circle would stay for good."""
+    if encrypted:
+        pytest.importorskip("cryptography")
+    tls = ssl.create_default_context() if encrypted else None
+    if tls is not None:
+        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+
+    def connections() -> int:
+        return sum(isinstance(one, Connection) for one in gc.get_objects())
+
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        for number in range(1, 4):
+            await RawMiner.join(watched.address, "a", tls)
+            assert connections() > 0
+            await RawMiner.close_all()
+            await watched.heard(MinerLeft, count=number)
+        async with asyncio.timeout(WAIT):
+            while connections():
+                await asyncio.sleep(0.05)
+
+    gc.collect()
+    gc.disable()
+    try:
+        with_hub(lambda: ScriptedSource(make_job()), play, tls=encrypted)
+    finally:
+        gc.enable()

@@ -173,4 +173,5 @@ def test_sessions_end_with_their_time_and_are_bounded() -> None:
     now = 61.0
     assert sessions.find("2") is None
     sessions.keep("3", 3)
+    sessions.tick()
     assert (len(sessions), sessions.find("3")) == (1, 3)

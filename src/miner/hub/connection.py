@@ -109,6 +109,7 @@ class Connection(Receiver):
         reason = one_line(getattr(error, "strerror", "") or str(error) or type(error).__name__) if error else ""
         self.ended, self._reason = True, self._reason or reason or "the miner closed the connection"
         self._left = True
+        self._transport = self._hang_up = None  # asyncio's TLS holds the protocol for as long as that is held
         self.miner.leave(self._reason)
         if not self._checks:  # else what the miner brought before it left still counts
             self._hub.closed(self)

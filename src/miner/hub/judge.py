@@ -60,7 +60,7 @@ class Judge:
         self.algorithm = source.algorithm
         self._source, self._tell = source, tell
         self._live: dict[int, Job] = {}  # by id(): a pool may send a job's name again with a new difficulty
-        self._seen: set[bytes] = set()  # headers of good shares on the current previous hash
+        self._seen: set[int] = set()  # Python's hashes of good shares' headers on the current previous hash
         self._tip = Tip()
         self._one_block = asyncio.Lock()
         self._quick = source.algorithm.first_guess >= QUICK_HASHES
@@ -105,15 +105,16 @@ class Judge:
         source's too, the source is asked. What takes no time is done at once; what is left to wait for is returned, to
         be awaited."""
         header = share.header
-        if header in self._seen:
+        seen = hash(header)  # 64 bits, keyed at random: half the memory of a header, and nobody can make two alike
+        if seen in self._seen:
             return refused(Reject.DUPLICATE, "duplicate share", share)
         if self._quick:
-            self._seen.add(header)
+            self._seen.add(seen)
             return self._weigh(share, header, target, proof_hash(share.job.algorithm, header))
         if self._waiting >= CHECKS_WAITING:
             return Verdict(share, ShareStatus.REJECTED, Reject.OTHER, "the hub has more shares than it can check",
                            busy=True)
-        self._seen.add(header)
+        self._seen.add(seen)
         self._waiting += 1
         hashing = begin_in_thread(_timed_hash, share.job.algorithm, header, executor=self._pool)
         hashing.add_done_callback(self._hashed)
@@ -133,7 +134,7 @@ class Judge:
     def _weigh(self, share: Share, header: bytes, target: int, digest: bytes) -> Verdict | Coroutine[Any, Any, Verdict]:
         value = hash_value(digest)
         if value > target:
-            self._seen.discard(header)  # such shares cost nothing to make: they must not fill the memory
+            self._seen.discard(hash(header))  # such shares cost nothing to make: they must not fill the memory
             return refused(Reject.LOW_DIFFICULTY, "low difficulty share", share)
         block = value <= share.job.network_target
         if reason := self.in_vain(share.job, block=block):

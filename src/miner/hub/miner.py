@@ -164,9 +164,9 @@ class HubMiner:
         """End this connection if it is that of a miner of this name: it has come back on another one."""
         if self._row is None or self._row.base != name:
             return False
-        reason = "the miner came back on another connection"
+        reason, hang_up = "the miner came back on another connection", self._hang_up
         self.leave(reason)
-        self._hang_up(reason)
+        hang_up(reason)
         return True
 
     def _start(self) -> None:
@@ -205,6 +205,7 @@ class HubMiner:
         if self._left:
             return
         self._left = True
+        self._hang_up = _nobody  # else connection and miner hold each other, until the rare collector comes
         self._floor.present.pop(self._session, None)
         if self._slices is not None and self._row is not None and self._session:
             left = Left(self._slices, self._number, self._count, self._given, self._row, self._vardiff)
@@ -398,6 +399,10 @@ class HubMiner:
         self._bad_shares += bad
         if self._bad_shares >= BAD_SHARES:
             raise JunkError(f"{BAD_SHARES} bad shares and no good one")
+
+
+def _nobody(reason: str) -> None:
+    """Who can be hung up on where the connection has ended."""
 
 
 def _worker_name(username: str) -> str:

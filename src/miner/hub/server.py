@@ -232,6 +232,7 @@ class Hub:
             await asyncio.sleep(RETUNE_SECONDS)
             now = asyncio.get_running_loop().time()
             self._floor.door.tick()
+            self._floor.sessions.tick()
             if time.monotonic() >= summary_at:
                 summary_at += SUMMARY_SECONDS
                 self._emit(self._floor.summary())

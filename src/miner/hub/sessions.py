@@ -30,7 +30,13 @@ class Sessions(Generic[T]):
         now = self._clock()
         self._kept.pop(session, None)
         self._kept[session] = _Kept(what, now + self._seconds)
-        while len(self._kept) > self._most or next(iter(self._kept.values())).until <= now:
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+
+    def tick(self) -> None:
+        """To be called each second or so: drops what has been kept for long enough."""
+        now = self._clock()
+        while self._kept and next(iter(self._kept.values())).until <= now:
             self._kept.popitem(last=False)
 
     def find(self, session: str) -> T | None:
