@@ -243,11 +243,7 @@ class Hub:
             due = due or deque(self._connections)
             for _ in range(min(len(due), max(RETUNED_LEAST, min(len(self._connections) // RETUNE_ROUNDS,
                                                                  RETUNED_AT_ONCE)))):
-                connection = due.popleft()
-                if not connection.ended:
-                    connection.end_if_silent(now)
-                    with connection.acting():
-                        connection.miner.retune()
+                _see_to(due.popleft(), now)
 
     async def _each(self) -> AsyncIterator[Connection]:
         """The connections that there are now, with room between them for what else waits for the loop: thousands of
@@ -310,3 +306,11 @@ class Hub:
     def failed(self, error: Exception) -> None:
         """A connection met our own fault: see connection.Host."""
         self._end(error)
+
+
+def _see_to(connection: Connection, now: float) -> None:
+    """What is due every few seconds. Not a part of the loop around it, which would hold the last one for long."""
+    if not connection.ended:
+        connection.end_if_silent(now)
+        with connection.acting():
+            connection.miner.retune()
