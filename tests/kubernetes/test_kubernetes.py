@@ -123,8 +123,9 @@ def test_pod_deleted(kubernetes: Kubernetes) -> None:
 
 
 def test_node_drained(kubernetes: Kubernetes) -> None:
-    """Its pods get SIGTERM and 30 seconds; others start on the other node and mine on."""
-    command = [*kubernetes.submit("client"), str(script())]
+    """Its executors are decommissioned: their leases end and what they did is reported, within their 30 seconds; others
+    start on the other node and mine on."""
+    command = [*kubernetes.submit("client", **{"spark.decommission.enabled": "true"}), str(script())]
     with job("--sandbox", "--seconds", "0", "--no-live", environ=kubernetes.environment, command=command) as running:
         running.wait_for(JOINED, PATIENCE)
         running.wait_for(JOINED, PATIENCE)
@@ -137,6 +138,11 @@ def test_node_drained(kubernetes: Kubernetes) -> None:
                                "--grace-period=30", "--timeout=200s")
             kubernetes.wait("two executors on the other node", lambda: [
                 pod["spec"]["nodeName"] != drained for pod in kubernetes.executors().values()] == [True, True])
+            for pod, described in before.items():
+                if described["spec"]["nodeName"] == drained:
+                    name = f"executor-{pod.rpartition('-')[2]}"
+                    assert re_lines(rf"^{name} is about to leave the cluster", running.lines)
+                    assert re_lines(rf"^{name}\.\d+ left: the miner closed the connection", running.lines)
             after = kubernetes.executors()
             for pod in after.keys() - before.keys():
                 running.wait_for(hashed(pod), PATIENCE)
