@@ -45,6 +45,7 @@ from miner.hub import Hub, HubConfig
 from node.knots import Knots
 from pool.pool import Pool
 
+BLOCK_SECONDS = 10.0  # from one block of the pool's chain to the next: Bitcoin's come every 600, Dogecoin's every 60
 SPARE = 60.0  # seconds of a swarm that is ended before: it tells how many are here each sixtieth of its time
 
 
@@ -135,8 +136,25 @@ def p99(figures: Figures, name: str = "share latency") -> float:
     return float(figures["times"][name]["p99"]) * 1e3
 
 
+@contextlib.contextmanager
+def chain(miners: int, shares: float) -> Iterator[HubProcess]:
+    """A hub before a pool whose chain moves on every ten seconds: a share that was under way then is stale."""
+    def move() -> None:
+        while not over.wait(BLOCK_SECONDS):
+            pool.move()
+
+    over, moving = threading.Event(), threading.Thread(target=move)
+    with StillPool() as pool, HubProcess(miners, shares, pool=pool.url) as hub:
+        moving.start()
+        try:
+            yield hub
+        finally:
+            over.set()
+            moving.join()
+
+
 def many(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
-    with HubProcess(plan.miners, 2000) as hub:
+    with chain(plan.miners, 2000) as hub:
         figures = steady(hub, plan.miners, 2000, plan.seconds)
     yield "many/rate", rate(figures)
     yield "many/p99", p99(figures)
@@ -147,7 +165,7 @@ def many(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
 
 
 def few(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
-    with HubProcess(1000, 5000) as hub:
+    with chain(1000, 5000) as hub:
         figures = steady(hub, 1000, 5000, plan.seconds)
     yield "few/rate", rate(figures)
     yield "few/p99", p99(figures)

@@ -213,6 +213,7 @@ class StillPool:
         self.go()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+        self._loop.close()
 
 
 def watched(seconds: float, look: Callable[[], float]) -> list[float]:

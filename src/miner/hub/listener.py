@@ -16,7 +16,7 @@ from miner.loop import files_for
 from miner.wrong_door import Speech
 
 BACKLOG = 4096  # connections that wait in the system, as far as it allows (net.core.somaxconn)
-UNREAD = 16 << 10  # bytes of a miner's that the system keeps for the hub (it takes this twofold)
+UNREAD = 8 << 10  # bytes of a miner's that the system keeps for the hub (it takes this twofold)
 AT_ONCE = 64  # that are taken in before the loop is free for others
 BUSY_SECONDS = 0.05  # from one look to the next whether there is room
 PAUSE_SECONDS = 1.0  # after the system has refused one
