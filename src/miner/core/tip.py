@@ -32,4 +32,4 @@ class Tip:
 
     def takes(self, prev_hash: bytes) -> bool:
         """Whether the chain may still take a block on this previous hash: whether it is the newest, and not solved."""
-        return prev_hash == self._prev_hash and not self.is_solved(prev_hash)
+        return prev_hash == self._prev_hash and prev_hash != self._solved

@@ -132,14 +132,14 @@ class Judge:
         return verdict._replace(wasted=seconds) if verdict.code is Reject.LOW_DIFFICULTY else verdict
 
     def _weigh(self, share: Share, header: bytes, target: int, digest: bytes) -> Verdict | Coroutine[Any, Any, Verdict]:
-        value = hash_value(digest)
+        value, job = hash_value(digest), share.work.job
         if value > target:
             self._seen.discard(hash(header))  # such shares cost nothing to make: they must not fill the memory
             return refused(Reject.LOW_DIFFICULTY, "low difficulty share", share)
-        block = value <= share.job.network_target
-        if reason := self.in_vain(share.job, block=block):
+        block = value <= job.network_target
+        if reason := self.in_vain(job, block=block):
             return refused(Reject.STALE, reason, share)
-        if value > self.offer.target(share.job):
+        if value > self.offer.target(job):
             return Verdict(share, ShareStatus.ACCEPTED, no_block=block)
         return self._ask_for_block(share, digest) if block else self._ask(share, digest)
 

@@ -368,21 +368,19 @@ class HubMiner:
                                     or self._told_refused != floor.judge.offer.refused):
             self.retune()  # else each miner has its turn every few seconds
 
-    def _reply(self, asking: Submitting, verdict: Verdict) -> None:
-        if verdict.code is None:
-            self._protocol.accept(asking, no_block=verdict.no_block)
-        else:
-            self._protocol.refuse(asking, verdict.code, verdict.reason)
-
     def _answer(self, asking: Submitting, hashes: float, verdict: Verdict, came: float, *, bad: bool) -> None:
         """Tell the miner, where it is still here, the books and whoever listens. `hashes`: expected ones for such a
         share. `came`: when it did, on time.monotonic's clock. `bad`: no working miner does that."""
         if self._row is None:
             return
         if not self._left:
-            self._reply(asking, verdict)
+            if verdict.code is None:
+                self._protocol.accept(asking, no_block=verdict.no_block)
+            else:
+                self._protocol.refuse(asking, verdict.code, verdict.reason)
         roster, worker = self._floor.roster, self._workers[asking.username]
         if verdict.status is ShareStatus.ACCEPTED:
+            self._bad_shares = 0
             worker.hashes += hashes
             if self._vardiff is not None:
                 self._vardiff.accepted(hashes)
@@ -394,8 +392,6 @@ class HubMiner:
         if verdict.block and verdict.share is not None and verdict.status is ShareStatus.ACCEPTED:
             result = ShareResult(verdict.share, verdict.status, block=True, aux=verdict.aux)
             self._floor.emit(HubBlock(worker.row.name, result, display_hash(sha256d(verdict.share.header))))
-        if verdict.status is ShareStatus.ACCEPTED:
-            self._bad_shares = 0
         self._bad_shares += bad
         if self._bad_shares >= BAD_SHARES:
             raise JunkError(f"{BAD_SHARES} bad shares and no good one")

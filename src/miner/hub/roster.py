@@ -60,19 +60,22 @@ class Row:
         self.estimate(report.hashrate)
         self.host = report.host or self.host
 
-    def share(self, status: ShareStatus, hashes: float, block: bool, aux: bool = False) -> None:
+    def share(self, status: ShareStatus, hashes: float, block: bool, aux: bool = False) -> int:
         """Count a share that stands for so many expected `hashes` where it is accepted. `aux`: a chain that is mined
-        along has taken it as its block."""
+        along has taken it as its block. Returns by how much the row's hashes grow with that."""
         self.aux_blocks += aux
         self.last_share = time.time()
         if status is ShareStatus.ACCEPTED:
             self.accepted += 1
-            self._shares_say += hashes
             self.blocks += block
-        elif status is ShareStatus.STALE:
+            before = self._shares_say
+            self._shares_say += hashes
+            return 0 if self.reports else round(self._shares_say) - round(before)
+        if status is ShareStatus.STALE:
             self.stale += 1
         else:
             self.rejected += 1
+        return 0
 
     @property
     def hashes(self) -> int:
@@ -195,11 +198,9 @@ class Roster:
     def share(self, row: Row, status: ShareStatus, hashes: float, block: bool, aux: bool = False) -> None:
         """Count a share of this row that stands for so many expected `hashes` where it is accepted. `aux`: a chain that
         is mined along has taken it as its block."""
-        before = row.hashes
-        row.share(status, hashes, block, aux)
+        self.hashes += row.share(status, hashes, block, aux)
         self.aux_blocks += aux
         if status is ShareStatus.ACCEPTED:
-            self.hashes += row.hashes - before
             self.accepted += 1
             self.blocks += block
         elif status is ShareStatus.STALE:
