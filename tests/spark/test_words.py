@@ -28,6 +28,9 @@ def test_task_failure() -> None:
 def test_exception_words() -> None:
     jvm = "An error occurred while calling o128.collect.\n: java.lang.IllegalStateException: stopped\n\tat x"
     assert exception_words(RuntimeError(jvm)) == "java.lang.IllegalStateException: stopped"
+    causes = "\nCaused by: a.Wrapper\n\tat a.b(c:3)\nCaused by: a.Why: forbidden"
+    assert exception_words(RuntimeError(jvm + causes)) == (
+        "java.lang.IllegalStateException: stopped, because of a.Why: forbidden")
     assert exception_words(RuntimeError("one\ntwo")) == "one"
     assert exception_words(RuntimeError()) == "RuntimeError"
 

@@ -8,6 +8,7 @@ _VERSIONS = re.compile(r"PYTHON_VERSION_MISMATCH\]\s+Python in worker has differ
 # A YARN client's and a standalone driver's words when the cluster has ended the application.
 _ENDED = (r"ERROR \S+: Diagnostics message: (.+)$", r"ERROR \S+: (YARN application has exited .+?!)",
           r"ERROR \S+: (Application has been killed\. Reason: .+)$")
+_CAUSE = "Caused by: "
 _NOISE = re.compile(r"(Traceback \(|During handling of|The above exception|\s|$)")
 
 
@@ -29,10 +30,11 @@ def task_failure(message: str) -> str:
 
 
 def exception_words(error: BaseException) -> str:
-    """The first line of an error; of one that the JVM raised, the JVM's own words."""
+    """The first line of an error; of one that the JVM raised, the JVM's own words, and the innermost cause."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].startswith("An error occurred while calling"):
-        lines = [lines[1].removeprefix(": ")]
+        causes = [line.removeprefix(_CAUSE)[:_MAX] for line in lines if line.startswith(_CAUSE)]
+        return ", because of ".join([lines[1].removeprefix(": ")[:_MAX], *causes[-1:]])
     return lines[0][:_MAX] if lines else type(error).__name__
 
 
