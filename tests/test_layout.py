@@ -70,12 +70,16 @@ def matching(patterns: str) -> list[str]:
 
 
 @functools.cache
+def parsed(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+@functools.cache
 def imports(module: str) -> frozenset[str]:
     """What the module imports anywhere in its text, but for what only the type checker sees. Of `from a import b` both
     a and a.b, since b may be a module."""
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
     found: set[str] = set()
-    for node in walk_at_run_time(tree):
+    for node in walk_at_run_time(parsed(module)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -87,10 +91,10 @@ def imports(module: str) -> frozenset[str]:
 
 def walk_at_run_time(node: ast.AST) -> Iterator[ast.AST]:
     yield node
+    skipped = node.body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test) else []
     for child in ast.iter_child_nodes(node):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test) and child in node.body:
-            continue
-        yield from walk_at_run_time(child)
+        if isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case) and child not in skipped:
+            yield from walk_at_run_time(child)
 
 
 def ways(module: str) -> Iterator[tuple[str, ...]]:
@@ -151,7 +155,7 @@ OTHERS = re.compile(r"ulimit -\w|python -m [\w.]+( [\w.\[\]]+)*|-m pip install -
 @functools.cache
 def literals(module: str) -> tuple[str, ...]:
     """The strings in a module, and the fixed parts of those that are made; no docstrings."""
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    tree = parsed(module)
     docstrings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     return tuple(ast.unparse(node) for node in ast.walk(tree) if node not in docstrings and (
         isinstance(node, ast.JoinedStr) or isinstance(node, ast.Constant) and isinstance(node.value, str)))
