@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 import pytest
 
+import load_echo
 from hub_players import SHA256D, TOKEN, ScriptedSource, make_job, proof
 from load_players import (
     EASY,
@@ -75,6 +76,7 @@ ROWS = {
     "cpu/100": Row("the hub's CPU for a share at 100 miners, all that it does beside counted in, µs", COUNT, "≤ 60",
                    most=60),
     "cpu/many": Row("– at MANY, µs", COUNT, "≤ 60", most=60),
+    "cpu/echo": Row("– an echo server on asyncio in the hub's place, 100 connections: its CPU for a line, µs", COUNT),
     "own/cpu": Row("the swarm's own CPU at MANY, 3,000 shares/s, of a core", PARTS_OF_1, "≤ 1", most=1),
     "connect/all": Row("MANY connect in the same second: all have a job after, s", TENTHS, "≤ 6", most=6),
     "connect/cpu": Row("– the hub's CPU time, s", TENTHS),
@@ -183,6 +185,7 @@ def cpu(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
             time.sleep(plan.seconds / 2)
             used, ended = hub.cpu - cpu, time.monotonic()
             yield name, used / max(1.0, answers_between(swarm.figures(), began, ended)) * 1e6
+    yield "cpu/echo", load_echo.cost(100, 1500, plan.seconds / 2) * 1e6
 
 
 def jobs(plan: argparse.Namespace) -> Iterator[tuple[str, float]]:
