@@ -225,6 +225,20 @@ def test_a_missing_compiler_or_header_is_told_before_anything_is_compiled(compil
     assert not list(copy.glob("build/**/*.o"))
 
 
+def test_the_hubs_image_has_all_that_a_wheel_is_made_from(tmp_path: Path) -> None:
+    """But the core, which takes long to compile: its sources are there."""
+    for line in (ROOT / "examples/Dockerfile").read_text(encoding="utf-8").splitlines():
+        match line.split():
+            case ["COPY", source, target] if target.startswith("/src/"):
+                shutil.copytree(ROOT / source, tmp_path / target.removeprefix("/src/"))
+            case ["COPY", *sources, "/src/"]:
+                for source in sources:
+                    shutil.copy(ROOT / source, tmp_path)
+    subprocess.run([sys.executable, "setup.py", "--quiet", "build_py", "install_data", "--install-dir", "made"],
+                   cwd=tmp_path, check=True, timeout=300)
+    assert (tmp_path / "made/share/man/man1/sparkminer.1").is_file() and (tmp_path / "csrc/miner.h").is_file()
+
+
 def test_the_version_is_the_packages_own(sdist: Path, wheel: Path) -> None:
     assert sdist.name == f"sparkminer-{miner.__version__}.tar.gz"
     assert wheel.name.startswith(f"sparkminer-{miner.__version__}-")
