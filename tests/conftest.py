@@ -22,11 +22,11 @@ import counterparts
 # What the tests of a folder or file start. Each is a mark, and `--quick` (`make quick`) leaves all of them out.
 # pytest-xdist hands them out in this order: who takes longest begins first.
 STARTS = {
-    "spark": ("spark", "test_readme.py"),
+    "spark": ("spark",),
     "compilers": ("test_csrc.py", "test_fuzz.py", "test_toy.py", "test_screen_faults.py"),
     "packaging": ("test_packaging.py",),
     "browser": ("browser",),
-    "nodes": ("node", "test_pool.py", "test_hub_node.py"),
+    "nodes": ("node", "test_readme.py", "test_pool.py", "test_hub_node.py"),
     "kubernetes": ("kubernetes",),
 }
 # A cluster takes memory and CPUs for its own: never two at once. Else what is in one file stays together, since much of

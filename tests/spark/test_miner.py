@@ -16,7 +16,7 @@ import json, os, signal, sys, threading, time
 from pyspark.sql import SparkSession
 from miner.core.errors import UsageError
 from miner.hub.events import HubBlock, MinerJoined, MinerLeft
-from miner.spark import SparkMiner
+from miner.spark import SparkMiner, main
 
 spark = (SparkSession.builder.master("local[2]").appName("theirs").config("spark.ui.enabled", "false")
          .config("spark.scheduler.mode", "FAIR").getOrCreate())
@@ -65,6 +65,7 @@ try:
         signal.raise_signal(signal.SIGINT)  # what a notebook's interrupt is
 except KeyboardInterrupt:
     caught = True
+refused = main(["--sandbox", "--master", "local[1]", "--seconds", "1"])
 deadline = time.monotonic() + 60
 while (behind := [t.name for t in threading.enumerate() if t.name.startswith("miner-")]
        + list(tracker.getActiveJobsIds())) and time.monotonic() < deadline:
@@ -80,7 +81,7 @@ print(json.dumps({
     "changed": sorted(dict(before.items() ^ after.items())), "count": spark.range(5).count(),
     "pool": spark.sparkContext.getLocalProperty("spark.scheduler.pool"),
     "counted": counted, "killed": len(killed), "mined_on": beside.status().hashes, "caught": caught, "behind": behind,
-    "stopped": not interrupted.status().running, "busy": busy,
+    "refused": refused, "stopped": not interrupted.status().running, "busy": busy,
     "screened": [row.mismatches for row in screened.collect()],
     "kept": {name: sorted(row["count"] for row in kept[name].groupBy("run").count().collect()) for name in kept},
     "told": {"leases": sorted(one.leases().count() for one in runs),
@@ -118,6 +119,10 @@ def test_a_session_mines_in_the_background_and_stays_as_it_was(tmp_path: Path) -
     assert said["mined_on"] > 0
     assert said["caught"]
     assert said["stopped"]
+    assert said["refused"] == 1, "the command"
+    [line] = [line for line in ran.stderr.splitlines() if line.startswith("miner spark: ")]
+    assert "has a Spark session already (theirs), which stays as it is" in line
+    assert "Traceback" not in ran.stderr
     assert said["behind"] == [], "threads and Spark jobs after an interrupt"
     assert said["kept"] == said["told"], "each run has added its rows"
     assert said["kept_hashes"] == said["hashes"]

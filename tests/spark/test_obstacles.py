@@ -13,25 +13,6 @@ from miner.spark.words import task_failure
 from spark.cluster import free_port, java_environment
 from spark.running import job
 
-SESSION = """
-import sys
-from pyspark.sql import SparkSession
-from miner.spark import main
-spark = SparkSession.builder.master("local[1]").appName("theirs").config("spark.ui.enabled", "false").getOrCreate()
-status = main(["--sandbox", "--master", "local[1]", "--seconds", "1"])
-print(status, spark.range(3).count())
-"""
-
-
-def test_a_session_that_is_there_is_left_alone(tmp_path: Path) -> None:
-    ran = subprocess.run([sys.executable, "-c", SESSION], env=java_environment(tmp_path), cwd=tmp_path, text=True,
-                         capture_output=True, timeout=150, check=True)
-    assert ran.stdout.split() == ["1", "3"]
-    said = [line for line in ran.stderr.splitlines() if line.startswith("miner spark: ")]
-    assert len(said) == 1, ran.stderr
-    assert "has a Spark session already (theirs), which stays as it is" in said[0]
-    assert "Traceback" not in ran.stderr
-
 
 @pytest.mark.parametrize("master", ["spark://127.0.0.1:{}", "k8s://https://127.0.0.1:{}"])
 def test_a_dead_master(tmp_path: Path, master: str) -> None:

@@ -15,18 +15,12 @@ from miner import _native
 from miner.engine.cpus import allowed_cpus
 from outside import built_with
 from schemas import figures
-from spark.cluster import java_environment
 from spark.running import SparkRun, job
 
 pytestmark = pytest.mark.timeout(600)
 
 FAULTY_CPU = allowed_cpus()[-1]
 COMMAND = (sys.executable, "-m", "miner", "spark", "screen")
-
-
-@pytest.fixture(scope="module")
-def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return java_environment(tmp_path_factory.mktemp("java"))
 
 
 def told(running: SparkRun, kind: str) -> list[dict[str, Any]]:
