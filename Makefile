@@ -36,7 +36,7 @@ help:
 	@echo "make speed         what Python costs beside the C core alone, and what a second thread brings"
 	@echo "make race          each kernel beside MINERD=… and CPUMINER_OPT=…, by CPU time"
 	@echo "make counts        instructions a hash of each kernel for aarch64 and x86-64, on emulated CPUs"
-	@echo "make load          how many miners and shares one hub holds ($(ROUNDS) rounds of ten minutes, then memory for $(MEMORY) s)"
+	@echo "make load          how many miners and shares one hub holds ($(ROUNDS) rounds of 15 minutes, then memory for $(MEMORY) s)"
 	@echo "make faces         what viewers of the status page, the live screen and --events cost a hub ($(TURNS) turns)"
 	@echo "make clusters      what is lost of a Spark cluster: driver, executor, Worker, Master, network"
 	@echo "make yarn          the Spark job on a real YARN: executors and nodes that are killed, and every ending"

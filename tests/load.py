@@ -1,6 +1,6 @@
 """How much one hub holds: `python -m miner hub` against `python -m miner swarm`, both on this machine.
 
-    make load                                   # the table of docs/scale.md: a round takes about ten minutes
+    make load                                   # the table of docs/scale.md: a round takes a quarter of an hour
     make load ROUNDS=3 MEMORY=600               # medians of three rounds, and ten minutes of memory
     cd tests && ../.venv/bin/python load.py --quick                                     # all of it, small
     cd tests && ../.venv/bin/python load.py --miners 1000 --seconds 10 many connect     # some of it
