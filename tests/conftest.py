@@ -23,7 +23,7 @@ import counterparts
 # pytest-xdist hands them out in this order: who takes longest begins first.
 STARTS = {
     "spark": ("spark",),
-    "compilers": ("test_csrc.py", "test_fuzz.py", "test_toy.py", "test_screen_faults.py"),
+    "compilers": ("test_csrc.py", "test_fuzz.py", "test_toy.py", "test_screen_faults.py", "test_free_threading.py"),
     "packaging": ("test_packaging.py",),
     "browser": ("browser",),
     "nodes": ("node", "test_readme.py", "test_pool.py", "test_hub_node.py"),
