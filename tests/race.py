@@ -31,7 +31,7 @@ INSTRUCTION_SETS = {
     "avx512_shani": "AVX-512 and SHA", "avx512": "AVX-512", "avx512vl": "AVX-512, 256 bits", "shani": "SHA",
     "avx2": "AVX2", "sse41": "SSE4.1", "sse2": "SSE2", "armv8": "ARMv8 SHA2", "neon": "NEON", "portable": "none"}
 PEER_ARGUMENTS = ["--benchmark", "-t", "1", "-s", "1", "-a"]
-METER = re.compile(r"thread 0\b.*?([0-9.]+) ([kMG]?)h(?:ash)?/s", re.IGNORECASE)
+METER = re.compile(r"(?:thread 0\b|total:).*?([0-9.]+) ([kMG]?)h(?:ash)?/s", re.IGNORECASE)
 SCALE = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 PATIENCE = 60.0  # seconds for a peer's first figures
 
