@@ -31,7 +31,8 @@ INSTRUCTION_SETS = {
     "avx512_shani": "AVX-512 and SHA", "avx512": "AVX-512", "avx512vl": "AVX-512, 256 bits", "shani": "SHA",
     "avx2": "AVX2", "sse41": "SSE4.1", "sse2": "SSE2", "armv8": "ARMv8 SHA2", "neon": "NEON", "portable": "none"}
 PEER_ARGUMENTS = ["--benchmark", "-t", "1", "-s", "1", "-a"]
-METER = re.compile(r"(?:thread 0\b|total:).*?([0-9.]+) ([kMG]?)h(?:ash)?/s", re.IGNORECASE)
+MORE_ARGUMENTS = {"cpuminer-opt": ["--hash-meter"]}  # without which newer ones tell totals alone
+METER = re.compile(r"thread 0\b.*?([0-9.]+) ([kMG]?)h(?:ash)?/s", re.IGNORECASE)
 SCALE = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 PATIENCE = 60.0  # seconds for a peer's first figures
 
@@ -92,8 +93,9 @@ def race(algorithm: str, peers: dict[str, str], seconds: float, turns: int) -> l
     runners: dict[str, Callable[[], float]] = {
         kernel: lambda kernel=kernel: ours(algorithm, kernel, seconds)  # type: ignore[misc]
         for kernel in _native.kernels(algorithm)}
-    runners |= {name: lambda program=program: peer([program, *PEER_ARGUMENTS, algorithm], seconds)  # type: ignore[misc]
-                for name, program in peers.items()}
+    for name, program in peers.items():
+        command = [program, *PEER_ARGUMENTS, algorithm, *MORE_ARGUMENTS.get(name, [])]
+        runners[name] = lambda command=command: peer(command, seconds)  # type: ignore[misc]
     rates: dict[str, list[float]] = {name: [] for name in runners}
     for _ in range(turns):
         for name, run in runners.items():
