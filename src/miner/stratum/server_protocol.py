@@ -213,7 +213,7 @@ class ServerProtocol:
             self._heard = True
             if isinstance(message, Response):
                 return None  # an answer to something that we said, e.g. client.get_version
-            request_id = message.request_id if isinstance(message, SubmitLine) else message.id
+            request_id = message.id
             event = self._share(message) if isinstance(message, SubmitLine) else self._meaning(message)
         except _RefusedError as refused:
             self._refuse(request_id, refused.code, str(refused))

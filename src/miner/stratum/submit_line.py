@@ -19,7 +19,7 @@ _LINE = re.compile(  # our own order of keys and cpuminer's: the id before the o
 class SubmitLine(NamedTuple):
     """A mining.submit: the request's id, and the fields of `from_miner.Submit`."""
 
-    request_id: int
+    id: int
     username: str
     job_id: str
     extranonce2: bytes
