@@ -163,8 +163,11 @@ class Application:
         if self._stopped.is_set():
             return
         options: dict[str, Any] = {"start_new_session": True}
-        # The launcher's own name and mode would win over what is set later, and over spark-defaults.conf.
-        first = {"spark.app.name": DEFAULTS["spark.app.name"], **self._settings, "spark.submit.deployMode": "client"}
+        # The launcher's own would win over what is set later, and over spark-defaults.conf. It draws a progress bar,
+        # which nobody sees here.
+        launchers = ("spark.app.name", "spark.ui.showConsoleProgress")
+        first = {**{name: DEFAULTS[name] for name in launchers}, **self._settings,
+                 "spark.submit.deployMode": "client"}
         conf = SparkConf(loadDefaults=False).setAll(list(first.items()))
         with self._output() as output:
             self._gateway = launch_gateway(conf, options | {"stdout": output, "stderr": subprocess.STDOUT})

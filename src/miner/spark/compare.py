@@ -65,10 +65,11 @@ def _take_turns(settings: JobSettings, context: "SparkContext", one: Lease, roun
             return
         alone.append(result.hashrate)
         console.message(f"without Spark, {threads} threads: {hashrate_text(alone[-1])}")
-    ratio = statistics.median(together) / statistics.median(alone)
+    # A neighbour on the host changes both by more than Spark costs: only turns that follow each other are alike.
+    ratio = statistics.median(one / other for one, other in zip(together, alone, strict=True))
     console.result(f"executors {hashrate_text(statistics.median(together))}, without Spark "
-                   f"{hashrate_text(statistics.median(alone))}: {ratio:.1%} (medians of {rounds} turns of "
-                   f"{one.seconds:.1f} s, taken by turns)")
+                   f"{hashrate_text(statistics.median(alone))}: {ratio:.1%} (medians of {rounds} rounds of two turns "
+                   f"of {one.seconds:.1f} s)")
 
 
 def _warm_up(context: "SparkContext", one: Lease, stop: threading.Event) -> None:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from miner.core.errors import MinerError
-from miner.spark.failures import TaskFailure, failed_tasks, stages
+from miner.spark.failures import TaskFailure, failed_tasks
+from miner.spark.group import JobGroup
 from miner.spark.partition import Lease
 from miner.spark.words import exception_words
 
 if TYPE_CHECKING:
-    from pyspark import SparkContext
+    from pyspark import SparkContext, SparkStageInfo
 
 _GAVE_UP = re.compile(r"excludeOnFailure|failed \d+ times")  # said of a Spark job whose tasks failed too often
 _WATCH_SECONDS = 1.0
@@ -43,12 +44,14 @@ class Leases:
                  leaving: Callable[[Collection[str]], None] = lambda executors: None) -> None:
         self._context, self._lease, self._describe, self._mining, self._leaving = (
             context, lease, describe, mining, leaving)
-        self._group = f"sparkminer-{secrets.token_hex(4)}"
+        self._name = f"sparkminer-{secrets.token_hex(4)}"  # of the job group
+        self._group = JobGroup(context, self._name)
+        self._backend: Any = context._jsc.sc().schedulerBackend()
         self._cancelled = threading.Event()
         self._error: BaseException | None = None
-        self._jobs: list[threading.Thread] = []
+        self._jobs: list[threading.Thread] = []  # those that run
+        self._started = 0  # of them, so far
         self._told: dict[int, int] = {}  # by stage: failed tasks that were told
-        self._over: set[int] = set()  # ids of Spark jobs whose failures are all told
         self._failed = 0
         self._failed_on: set[str] = set()  # ids of executors
         self._asked: deque[str] = deque()  # ids of executors, those first that were asked for longest ago
@@ -88,35 +91,34 @@ class Leases:
         """See to it that tasks wait for room, and look for failed ones, which Spark tells only its log."""
         while not self._cancelled.is_set():
             with contextlib.suppress(Exception):  # a context that is going away
-                self._keep_waiting()
-                for failure in self._new_failures():
+                running, ended = self._group.look(self._started)
+                self._keep_waiting(running)
+                for failure in self._new_failures([*running, *ended]):
                     self._failures.put(failure)
                 self._look_for_leaving()
             self._cancelled.wait(_WATCH_SECONDS)
 
-    def _keep_waiting(self) -> None:
+    def _keep_waiting(self, stages: "list[SparkStageInfo]") -> None:
         self._jobs = [job for job in self._jobs if job.is_alive()]
-        ours, active = self._known_jobs()
-        running_stages = list(stages(self._context, ours & active))
-        if len(running_stages) < len(self._jobs):
+        if len(stages) < len(self._jobs):
             return  # Spark hasn't taken up the last job yet
-        running = sum(stage.numActiveTasks for stage in running_stages)
-        waiting = sum(stage.numTasks - stage.numActiveTasks - stage.numCompletedTasks for stage in running_stages)
+        running = sum(stage.numActiveTasks for stage in stages)
+        waiting = sum(stage.numTasks - stage.numActiveTasks - stage.numCompletedTasks for stage in stages)
         if waiting < max(_LEAST_WAITING, running) // 2:
             job = threading.Thread(target=self._run, args=(max(_LEAST_WAITING, 2 * running),),
                                    name="miner-spark-job", daemon=True)
             self._jobs.append(job)
+            self._started += 1
             job.start()
 
     def _look_for_leaving(self) -> None:
-        backend: Any = self._context._jsc.sc().schedulerBackend()
         mining = set(self._mining()) - self._left
         self._asked = deque(dict.fromkeys([*(one for one in self._asked if one in mining), *sorted(mining)]))
         leaving = set()
         for _ in range(min(len(self._asked), _ASKED_AT_ONCE)):
             executor = self._asked.popleft()
             self._asked.append(executor)
-            if not backend.isExecutorActive(executor):
+            if not self._backend.isExecutorActive(executor):
                 leaving.add(executor)
         if leaving:
             self._left |= leaving
@@ -128,7 +130,7 @@ class Leases:
             if self._cancelled.is_set():
                 return
             # Not interrupted: a task that is cancelled has time to say what it did.
-            self._context.setJobGroup(self._group, self._describe(), interruptOnCancel=False)
+            self._context.setJobGroup(self._name, self._describe(), interruptOnCancel=False)
             self._context.setLocalProperty("spark.scheduler.pool", "sparkminer")  # of a fair scheduler, if there is one
             self._context.setLocalProperty("callSite.short", "mining")
             leases = self._context.parallelize(range(tasks), tasks).mapPartitionsWithIndex(self._lease)
@@ -144,17 +146,11 @@ class Leases:
         at first, and its tasks would begin after all others have ended."""
         with contextlib.suppress(Exception):  # a context that is going away
             while any(job.is_alive() for job in self._jobs):
-                ours, active = self._known_jobs()
-                if ours & active:
-                    self._context.cancelJobGroup(self._group)
+                if self._group.is_active():
+                    self._context.cancelJobGroup(self._name)
                 time.sleep(_CANCEL_PAUSE)
 
     # What Spark knows
-
-    def _known_jobs(self) -> tuple[set[int], set[int]]:
-        """The ids of this object's Spark jobs, and of all Spark jobs that are under way."""
-        tracker = self._context.statusTracker()
-        return set(tracker.getJobIdsForGroup(self._group)), set(tracker.getActiveJobsIds())
 
     def _executors(self) -> set[str]:
         """The ids of the executors that are there now."""
@@ -162,9 +158,8 @@ class Leases:
         executors = store.executorList(True)
         return {executor.id() for executor in map(executors.apply, range(executors.size()))} - {"driver"}
 
-    def _new_failures(self) -> Iterator[TaskFailure]:
-        ours, active = self._known_jobs()
-        for stage in stages(self._context, ours - self._over):
+    def _new_failures(self, stages: "list[SparkStageInfo]") -> Iterator[TaskFailure]:
+        for stage in stages:
             told = self._told.get(stage.stageId, 0)
             if stage.numFailedTasks > told:
                 self._told[stage.stageId] = stage.numFailedTasks
@@ -172,4 +167,3 @@ class Leases:
                                                       stage.numFailedTasks - told):
                     self._failed_on.add(executor)
                     yield failure
-        self._over |= ours - active

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyspark import SparkContext
 
 _LOOPBACK = "127.0.0.1"
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.25
 _FAREWELL_SECONDS = 1.0
 _LONELY_SECONDS = 20.0
 
