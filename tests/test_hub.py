@@ -258,6 +258,18 @@ def test_a_late_share_is_refused_whatever_is_in_it() -> None:
     scripted(play, make_job())
 
 
+def test_a_share_of_another_slice_is_no_share_on_a_job_of_ones_own() -> None:
+    """A miner that comes back on a new connection may still bring what it found on the old one."""
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        miners = [await RawMiner.join(watched.address, name) for name in ("one", "two")]
+        ids = [(await raw.notice("mining.notify"))[0] for raw in miners]
+        assert len(set(ids)) == 2
+        answer = await miners[0].call("mining.submit", "one", ids[1], "00" * 5, "00000000", "00000000")
+        assert answer["error"][:2] == [21, "job not found"]
+
+    scripted(play, make_job())
+
+
 def test_who_submits_too_fast_gets_harder_shares_though_none_is_good() -> None:
     async def play(watched: Watched, source: ScriptedSource) -> None:
         raw = await RawMiner.join(watched.address)

@@ -8,11 +8,9 @@ from hypothesis import strategies as st
 
 from hub_players import SHA256D, make_job
 from miner.core.errors import SourceError
-from miner.core.target import MAX_TARGET
-from miner.hub.floor import Given
+from miner.hub.editions import Edition
 from miner.hub.slices import MAX_SLICES, MIN_EXTRANONCE2_SIZE, Layout, Slices
-from miner.hub.vardiff import ShareTarget
-from miner.stratum.messages import Notify, NotifyLine
+from miner.stratum.messages import Notify
 from miner.stratum.wire import Request, decode
 
 sizes = st.integers(MIN_EXTRANONCE2_SIZE, 16)
@@ -43,14 +41,14 @@ def test_the_miners_coinbase_is_the_sources(size: int, grown: int, extranonce1: 
                                             data: st.DataObject) -> None:
     """Also when the source's extranonce1 and size have changed since the space was cut."""
     layout, source = Layout.of(size), make_job(extranonce1=extranonce1, size=min(size + grown, 16))
-    begun = dataclasses.replace(source, coinbase1=source.coinbase1 + source.extranonce1)
-    line = decode(NotifyLine(begun, False).of("mine", layout.before(source, number, edition)))
+    line = decode(Edition("beef", source, layout, edition, 0).line(number, False))
     assert isinstance(line, Request)
     job = Notify.parse(line.params).to_job(SHA256D, layout.prefix(number), layout.rest_size, 1.0)
-    assert (job.job_id, job.prev_hash, job.ntime, job.clean) == ("mine", source.prev_hash, source.ntime, False)
+    assert job.job_id == f"beef{number:04x}"
+    assert (job.prev_hash, job.ntime, job.clean) == (source.prev_hash, source.ntime, False)
     rest = data.draw(st.binary(min_size=layout.rest_size, max_size=layout.rest_size))
     assert layout.fits(source)
-    assert job.coinbase(rest) == source.coinbase(layout.before(source, number, edition) + layout.prefix(number) + rest)
+    assert job.coinbase(rest) == source.coinbase(Edition("beef", source, layout, edition, 0).extranonce2(number, rest))
 
 
 @given(sizes, st.data())
@@ -62,14 +60,14 @@ def test_slices_and_editions_never_overlap(size: int, data: st.DataObject) -> No
     one, other = data.draw(place), data.draw(place)
 
     def extranonce2(number: int, edition: int, rest: bytes) -> bytes:
-        return layout.before(source, number, edition) + layout.prefix(number) + rest
+        return Edition("beef", source, layout, edition, 0).extranonce2(number, rest)
 
     assert (extranonce2(*one) == extranonce2(*other)) is (one == other)
 
 
 def test_a_wrong_length_is_an_error() -> None:
     with pytest.raises(ValueError, match="extranonce2 has 3 bytes instead of 5"):
-        Given(make_job(), b"xyz", 5, ShareTarget(1.0, MAX_TARGET), 0).extranonce2(b"abc")
+        Edition("beef", make_job(), Layout.of(8), 0, 0).extranonce2(0, b"abc")
 
 
 def test_a_source_that_shrinks_no_longer_fits() -> None:

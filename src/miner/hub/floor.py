@@ -1,18 +1,17 @@
 """What the miners at a hub share: the current job and its slices, the judge, the books, and where events go."""
 
-import dataclasses
 import itertools
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from miner.core.algorithm import Algorithm
 from miner.core.model import Job
 from miner.core.target import expected_hashes
 from miner.hub.config import HubConfig
 from miner.hub.door import Door
+from miner.hub.editions import Edition, Given
 from miner.hub.events import HubEvent, HubSummary
 from miner.hub.judge import Judge
 from miner.hub.roster import Roster, Row
@@ -20,37 +19,20 @@ from miner.hub.sessions import Sessions
 from miner.hub.slices import Layout, Slices
 from miner.hub.tokens import Tokens
 from miner.hub.vardiff import ShareTarget, Vardiff, hashes_at, rounded, share_target, start_hashes
-from miner.stratum.messages import VERSION_MASK, NotifyLine
+from miner.stratum.messages import VERSION_MASK
 from miner.wrong_door import Speech
 
 MAX_TARGETS = 1024  # that are kept for a job, which thousands of miners share
 
 
-class Given(NamedTuple):  # quicker to make than a frozen dataclass, and one is made for each miner with each job
-    """A job as one miner has it: the source's job, how its extranonce2 begins for this miner and how many bytes the
-    miner puts behind that, what its shares must meet, and the bits of the version that it may choose."""
-
-    job: Job
-    begin: bytes
-    rest_size: int
-    target: ShareTarget
-    version_mask: int
-
-    def extranonce2(self, rest: bytes) -> bytes:
-        """The source's extranonce2 for what a miner submitted. Raises ValueError on a wrong length."""
-        if len(rest) != self.rest_size:
-            raise ValueError(f"extranonce2 has {len(rest)} bytes instead of {self.rest_size}")
-        return self.begin + rest
-
-
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What a miner leaves behind, to go on with it when it comes back: its slice, how often it was given a job in it,
-    those of the jobs that it may still bring shares of, its row and its speed."""
+    """What a miner leaves behind, to go on with it when it comes back: its slice, the edition that it was given last,
+    all of those that it may still bring shares of, its row and its speed."""
 
     slices: Slices
     number: int
-    count: int
+    edition: Edition | None
     given: dict[str, Given]
     row: Row
     vardiff: Vardiff | None
@@ -73,10 +55,12 @@ class Floor:
         self.present: dict[str, Callable[[str], bool]] = {}  # by session id: ends a miner's connection, if of this name
         self._rolled: int | None = None  # bits of the version that the source leaves to miners
         self.stopping = ""  # why miners are sent away, once they are
-        self._lines: dict[bool, NotifyLine] = {}  # of the current job, by its clean flag
-        self._targets: dict[tuple[float, float, bool], ShareTarget] = {}  # of the current job, by what they follow from
+        self._editions: list[Edition] = []  # of the current job, as far as somebody was given it so often
+        self._targets: dict[tuple[float, float, bool], ShareTarget] = {}  # on such jobs, by what they follow from
+        self._bounds = (0, 0)  # the current job's targets: the source's for shares, and the network's
         self._source_hashes = 0.0  # expected ones for a share of the source's on the current job
-        self._job_ids = itertools.count(secrets.randbits(32))
+        self._numbers = itertools.count()  # of editions
+        self._job_ids = itertools.count(secrets.randbits(32))  # miners outlive a hub that is started again
         self._start_hashes = start_hashes(judge.algorithm, config.start_difficulty, config.least_difficulty)
 
     def new_job(self, job: Job) -> bool:
@@ -87,9 +71,12 @@ class Floor:
             self.slices = Slices(self.layout.slices)
         elif self.job is None or job.prev_hash != self.job.prev_hash:
             self.slices.chain_moved()
+        bounds = job.share_target, job.network_target
+        if bounds != self._bounds:  # else thousands of miners stay with the targets that they have
+            self._bounds = bounds
+            self._targets.clear()
         self.job, self._rolled = job, job.version_mask
-        self._lines.clear()
-        self._targets.clear()
+        self._editions.clear()
         self._source_hashes = expected_hashes(job.share_target)
         self.judge.new_job(job)
         return anew
@@ -124,23 +111,19 @@ class Floor:
         self.job = None
         self.judge.void()
 
-    def line(self, clean: bool) -> NotifyLine:
-        """The current job's mining.notify, whose coinbase1 a miner's own bytes end."""
-        line, job = self._lines.get(clean), self.job
-        if line is None:
-            assert job is not None
-            begun = dataclasses.replace(job, job_id="", coinbase1=job.coinbase1 + job.extranonce1)
-            line = self._lines[clean] = NotifyLine(begun, clean)
-        return line
+    def edition(self, before: Edition | None) -> Edition:
+        """The current job's edition for a miner that was given the one `before` as its last: none that it has had."""
+        job, layout = self.job, self.layout
+        assert job is not None and layout is not None
+        again = before.again + 1 if before is not None and before.job is job else 0
+        while again >= len(self._editions):
+            self._editions.append(Edition(f"{next(self._job_ids):x}", job, layout, next(self._numbers),
+                                          len(self._editions)))
+        return self._editions[again]
 
     def summary(self) -> HubSummary:
         """How all of it does."""
         return self.roster.summary()
-
-    def new_job_id(self) -> str:
-        """One that no miner has had yet: a share that comes late, on a new connection, must not be taken for one on
-        another job. The first is drawn at random, since miners outlive a hub that is started again."""
-        return f"{next(self._job_ids):x}"
 
     @property
     def seconds_per_share(self) -> float:

@@ -11,8 +11,9 @@ from miner.core.algorithm import sha256d
 from miner.core.header import display_hash
 from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus, Work
 from miner.core.text import one_line
+from miner.hub.editions import SLICE_DIGITS, Edition, Given
 from miner.hub.events import HubBlock, HubShare, MinerJoined, MinerLeft, MinerReported
-from miner.hub.floor import Floor, Given, Left
+from miner.hub.floor import Floor, Left
 from miner.hub.judge import Verdict, refused
 from miner.hub.roster import Row
 from miner.hub.slices import Slices
@@ -50,8 +51,8 @@ class HubMiner:
     when the connection must end; `hang_up`, called with the reason, ends it from elsewhere."""
 
     __slots__ = ("host", "wasted", "_floor", "_protocol", "_hang_up", "_asking", "_asked_session", "_slices", "_number",
-                 "_row", "_workers", "_session", "_left_before", "_left", "_vardiff", "_given", "_count", "_told",
-                 "_told_refused", "_bad_shares", "_given_at", "_work")
+                 "_former", "_row", "_workers", "_session", "_left_before", "_left", "_vardiff", "_given", "_edition",
+                 "_told", "_told_refused", "_bad_shares", "_given_at", "_work")
 
     def __init__(self, floor: Floor, protocol: ServerProtocol, hang_up: Callable[[str], None]) -> None:
         self._floor, self._protocol, self._hang_up = floor, protocol, hang_up
@@ -60,6 +61,7 @@ class HubMiner:
         self._asking: Subscribing | None = None  # waits for the source's first job
         self._slices: Slices | None = None  # where our slice is from
         self._number = 0
+        self._former: int | None = None  # the number of the slice that it had before that
         self._row: Row | None = None  # of the first that has logged in
         self._workers: dict[str, _Worker] = {}  # by user name
         self._session = ""  # by which it may have all of this again
@@ -67,8 +69,8 @@ class HubMiner:
         self._left_before: Left | None = None  # what it has again, once it has logged in
         self._left = False
         self._vardiff: Vardiff | None = None  # once it has a job
-        self._given: dict[str, Given] = {}  # by job id, oldest first
-        self._count = 0  # jobs given
+        self._given: dict[str, Given] = {}  # by the edition's id, oldest first
+        self._edition: Edition | None = None  # the latest of these
         self._told: ShareTarget | None = None  # the latest difficulty, and the target that it stands for
         self._told_refused = False  # whether the source was known by then to refuse blocks that miss its target
         self.wasted = 0.0  # CPU seconds that hashes of its took which were no shares
@@ -125,7 +127,7 @@ class HubMiner:
         self._session, self._left_before = session, before
         if before.slices is not self._floor.slices or not before.slices.retake(before.number):
             return None
-        self._count = before.count  # editions that were searched
+        self._edition = before.edition
         return before.number
 
     def authorize(self, asking: Authorizing) -> None:
@@ -176,7 +178,7 @@ class HubMiner:
             self._left_before = None
             if before.row.base == self._row.base:
                 self._floor.sessions.drop(self._asked_session)
-                self._given, self._vardiff = before.given, before.vardiff
+                self._former, self._given, self._vardiff = before.number, before.given, before.vardiff
                 if self._vardiff is not None:
                     self._vardiff.resume(time.monotonic())
             else:
@@ -208,7 +210,7 @@ class HubMiner:
         self._hang_up = _nobody  # else connection and miner hold each other, until the rare collector comes
         self._floor.present.pop(self._session, None)
         if self._slices is not None and self._row is not None and self._session:
-            left = Left(self._slices, self._number, self._count, self._given, self._row, self._vardiff)
+            left = Left(self._slices, self._number, self._edition, self._given, self._row, self._vardiff)
             self._floor.sessions.keep(self._session, left)
         if self._slices is not None:
             self._slices.free(self._number, worked=bool(self._given))
@@ -224,29 +226,26 @@ class HubMiner:
     def give(self, clean: bool) -> None:
         """Hand out the current job, with the difficulty that its shares will be judged by; nothing before the miner is
         in."""
-        floor, protocol = self._floor, self._protocol
-        job, layout = floor.job, floor.layout
+        floor, protocol, job = self._floor, self._protocol, self._floor.job
         protocol.offer_versions(floor.version_mask)
-        if self._row is None or self._left or self._slices is None or job is None or layout is None:
+        if self._row is None or self._left or self._slices is None or job is None:
             return
         now = time.monotonic()
         if self._vardiff is None:
             self._vardiff = floor.vardiff(job.algorithm, now)
         wanted = floor.target_for(self._vardiff, now)
-        if self._told is None or not wanted.allows(self._told):
+        if self._told is not wanted and (self._told is None or not wanted.allows(self._told)):
             self._told = wanted
             for worker in self._workers.values():
                 worker.row.difficulty = wanted.difficulty
             protocol.set_difficulty(wanted.difficulty)
         self._told_refused = floor.judge.offer.refused
-        self._count, self._given_at = self._count + 1, now
-        job_id = floor.new_job_id()
-        before = layout.before(job, self._number, self._count)
-        self._given[job_id] = Given(job, before + layout.prefix(self._number), layout.rest_size, self._told,
-                                    protocol.version_mask)
+        self._given_at = now
+        edition = self._edition = floor.edition(self._edition)
+        self._given[edition.job_id] = edition.given(self._told, protocol.version_mask)
         if len(self._given) > JOBS_KEPT:
             del self._given[next(iter(self._given))]
-        protocol.announce(floor.line(clean), job_id, before)
+        protocol.announce(edition.line(self._number, clean))
 
     def pause(self, reason: str, seconds: float) -> None:
         """The source is away: a miner that knows our extension is told to rest."""
@@ -268,7 +267,7 @@ class HubMiner:
         if number is None:
             self._protocol.reconnect()
             raise GoneError("the source's extranonce2 has another size now")
-        self._slices, self._number = self._floor.slices, number
+        self._slices, self._former, self._number = self._floor.slices, self._number, number
         self._protocol.set_extranonce(layout.prefix(number), layout.rest_size)
 
     def report(self, report: MinerReport) -> None:
@@ -292,14 +291,11 @@ class HubMiner:
         changed = self._vardiff.retune(now, self._floor.seconds_per_share)
         self._estimate(self._vardiff.hashrate(now))
         changed = changed or self._told_refused != self._floor.judge.offer.refused
-        if not changed or self._given_again(job) >= layout.editions - 1:
+        edition = self._edition
+        if not changed or edition is not None and edition.job is job and edition.again >= layout.editions - 1:
             return
         if self._told is None or not self._floor.target_for(self._vardiff, now).allows(self._told):
             self.give(clean=False)
-
-    def _given_again(self, job: Job) -> int:
-        """How often the miner was given this job, as far as is known, without the first time."""
-        return sum(given.job is job for given in self._given.values()) - 1
 
     def _estimate(self, hashrate: float) -> None:
         """Book a hashrate (H/s) that the shares speak for, as each worker's part of them is."""
@@ -315,35 +311,46 @@ class HubMiner:
         """Have a share judged, answer and book it. Where there is something to wait for, the rest is returned, to be
         awaited; several of them may be awaited at a time. A share that is late whatever is in it costs no more than to
         say so."""
-        given, came = self._given.get(asking.job_id), time.monotonic()
-        if given is None:
+        found, came = self._find(asking.job_id), time.monotonic()
+        if found is None:
             self._answer(asking, 0.0, refused(Reject.STALE, "job not found"), came,
                          bad=came - self._given_at > UNKNOWN_SECONDS)
             return None
+        given, number = found
         hashes = given.target.hashes
         if self._vardiff is not None:
             self._vardiff.submitted(hashes)
-        verdict = self._judge(asking, given)
+        verdict = self._judge(asking, given, number)
         if not isinstance(verdict, Verdict):
             return self._await(asking, hashes, verdict, came)
         self._conclude(asking, hashes, verdict, came)
         return None
 
-    def _judge(self, asking: Submitting, given: Given) -> Verdict | Coroutine[Any, Any, Verdict]:
-        if reason := self._floor.judge.in_vain(given.job):
+    def _find(self, job_id: str) -> tuple[Given, int] | None:
+        """The job of this id as it was given, and the number of the slice in which it is searched."""
+        given, end = self._given.get(job_id[:-SLICE_DIGITS]), job_id[-SLICE_DIGITS:]
+        if given is not None:
+            for number in (self._number, self._former):
+                if number is not None and end == f"{number:04x}":
+                    return given, number
+        return None
+
+    def _judge(self, asking: Submitting, given: Given, number: int) -> Verdict | Coroutine[Any, Any, Verdict]:
+        job = given.edition.job
+        if reason := self._floor.judge.in_vain(job):
             return refused(Reject.STALE, reason)
-        if not given.job.ntime <= asking.ntime <= given.job.ntime + NTIME_AHEAD:
+        if not job.ntime <= asking.ntime <= job.ntime + NTIME_AHEAD:
             return refused(Reject.OTHER, "ntime out of range")
         try:
-            extranonce2 = given.extranonce2(asking.extranonce2)
+            extranonce2 = given.edition.extranonce2(number, asking.extranonce2)
         except ValueError as error:
             return refused(Reject.OTHER, str(error))
         bits, mask = asking.version_bits or 0, given.version_mask
         if bits & ~mask:
             return refused(Reject.OTHER, "version bits outside the mask")
-        version = given.job.version if asking.version_bits is None else given.job.version & ~mask | bits
+        version = job.version if asking.version_bits is None else job.version & ~mask | bits
         worker = _worker_name(asking.username) if self._floor.config.pass_workers else ""
-        share = Share(self._work_of(given.job, extranonce2, asking.ntime, version), asking.nonce, worker)
+        share = Share(self._work_of(job, extranonce2, asking.ntime, version), asking.nonce, worker)
         return self._floor.judge.check(share, given.target.target)
 
     def _work_of(self, job: Job, extranonce2: bytes, ntime: int, version: int) -> Work:

@@ -27,6 +27,7 @@ AWAY_SECONDS = 2.0  # that the source may be away before miners which can't be t
 RETUNE_ROUNDS = 4  # in which all miners have their turn, and
 RETUNED_LEAST = 100  # miners at least in each; and at most
 RETUNED_AT_ONCE = 1000  # miners: what that takes is bounded, however many there are
+STEP_CONNECTIONS = 16  # that are served between two looks at the clock
 STEP_SECONDS = 0.002  # for which miners are served before the loop is free for others, or, where that is longer,
 STEP_SHARE = 2.0  # how many times as long as it was busy with others in between
 VERDICT_SECONDS = 2.0  # at the end, for verdicts that are still out
@@ -125,9 +126,10 @@ class Hub:
         """Send the miners home: ours are told, and have `wait` seconds to report a last time; others are hung up on.
         Whoever comes later is sent away, too."""
         self._floor.stopping = reason
-        async for connection in self._each():
-            with connection.acting():
-                connection.miner.stop(reason)
+        async for some in self._each():
+            for connection in some:
+                with connection.acting():
+                    connection.miner.stop(reason)
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await self._nobody.wait()
@@ -136,10 +138,11 @@ class Hub:
 
     async def send_home(self, names: Collection[str], reason: str) -> None:
         """Send the miners of these names home: ours are told, others are hung up on. They may come again."""
-        async for connection in self._each():
-            if connection.miner.name in names:
-                with connection.acting():
-                    connection.miner.stop(reason)
+        async for some in self._each():
+            for connection in some:
+                if connection.miner.name in names:
+                    with connection.acting():
+                        connection.miner.stop(reason)
 
     async def aclose(self) -> None:
         """Let go of everything, miners included, within a few seconds. May be called twice."""
@@ -200,9 +203,10 @@ class Hub:
         self._floor.source_lost()
         if self._lost_at is None:
             self._lost_at = time.monotonic()
-        async for connection in self._each():
-            with connection.acting():
-                connection.miner.pause(event.reason, event.retry_seconds)
+        async for some in self._each():
+            for connection in some:
+                with connection.acting():
+                    connection.miner.pause(event.reason, event.retry_seconds)
 
     def _take(self, job: Job) -> None:
         """Serve a new job to everyone. It goes first: who has not been given the one before gets this one."""
@@ -217,8 +221,9 @@ class Hub:
             await self._job_came.wait()
             self._job_came.clear()
             clean, anew = self._clean, self._anew
-            async for connection in self._each():
-                connection.hand_out(clean, anew)
+            async for some in self._each():
+                for connection in some:
+                    connection.hand_out(clean, anew)
                 if self._job_came.is_set():
                     break  # and what this one voids is void with the next for all
             else:
@@ -237,21 +242,23 @@ class Hub:
                 summary_at += SUMMARY_SECONDS
                 self._emit(self._floor.summary())
             if self._lost_at is not None and time.monotonic() - self._lost_at > AWAY_SECONDS:
-                async for connection in self._each():
-                    with connection.acting():
-                        connection.miner.send_off()
+                async for some in self._each():
+                    for connection in some:
+                        with connection.acting():
+                            connection.miner.send_off()
             due = due or deque(self._connections)
             for _ in range(min(len(due), max(RETUNED_LEAST, min(len(self._connections) // RETUNE_ROUNDS,
                                                                  RETUNED_AT_ONCE)))):
                 _see_to(due.popleft(), now)
 
-    async def _each(self) -> AsyncIterator[Connection]:
-        """The connections that there are now, with room between them for what else waits for the loop: thousands of
-        miners keep it busy for long. Where the others have much to do, this has its part of the time all the same."""
+    async def _each(self) -> AsyncIterator[list[Connection]]:
+        """The connections that there are now, some at a time, with room between them for what else waits for the loop:
+        thousands of miners keep it busy for long. Where the others have much to do, this has its part of the time all
+        the same."""
         began, step = time.monotonic(), STEP_SECONDS
-        for connection in list(self._connections):
-            if not connection.ended:
-                yield connection
+        everyone = list(self._connections)
+        for first in range(0, len(everyone), STEP_CONNECTIONS):
+            yield [connection for connection in everyone[first:first + STEP_CONNECTIONS] if not connection.ended]
             if (paused := time.monotonic()) - began > step:
                 await asyncio.sleep(0)
                 began = time.monotonic()

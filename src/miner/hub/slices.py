@@ -68,12 +68,15 @@ class Layout:
         """The miner's extranonce1: a slice's number, as far as it goes."""
         return (number % (1 << 8 * self.prefix_size)).to_bytes(self.prefix_size, "big")
 
+    def high(self, number: int) -> int:
+        """The bits of a slice's number for which the prefix has no room."""
+        return number >> 8 * self.prefix_size
+
     def before(self, job: Job, number: int, edition: int) -> bytes:
         """What stands between the source's extranonce1 and the slice's prefix: pad, the high bits of the slice's
         number, and edition. The miner sees it as the last bytes of coinbase1."""
         size = job.extranonce2_size - self.prefix_size - self.rest_size
-        high = number >> 8 * self.prefix_size
-        return (high << self.edition_bits | edition % self.editions).to_bytes(size, "big")
+        return (self.high(number) << self.edition_bits | edition % self.editions).to_bytes(size, "big")
 
 
 class Slices:

@@ -157,21 +157,19 @@ class Notify(Message):
 
 
 class NotifyLine:
-    """A job's mining.notify as bytes, made once for many connections. They differ in the job id and in the last bytes
-    of coinbase1."""
+    """A job's mining.notify as bytes, made once for many connections. They differ in how the job id ends."""
 
-    __slots__ = ("_before_id", "_before_end", "_rest")
+    __slots__ = ("_before", "_behind")
 
     def __init__(self, job: Job, clean: bool) -> None:
-        """`job.coinbase1` lacks its last bytes, and `job.job_id` is not used."""
-        job_id, prev_hash, coinbase1, *rest = Notify.from_job(job, clean).params
-        line = encode_request(None, Notify.METHOD, ["@", prev_hash, f"{coinbase1}@", *rest])  # all else is hex
-        self._before_id, self._before_end, self._rest = line.split(b"@")
+        """`job.job_id`: how it begins, in hex."""
+        _, *rest = Notify.from_job(job, clean).params
+        line = encode_request(None, Notify.METHOD, [f"{job.job_id}@", *rest])  # all else is hex
+        self._before, self._behind = line.split(b"@")
 
-    def of(self, job_id: str, coinbase1_end: bytes) -> bytes:
-        """The line for one connection, its end included. `job_id`: ASCII letters and digits."""
-        return b"%s%s%s%s%s" % (self._before_id, job_id.encode("ascii"), self._before_end,
-                                coinbase1_end.hex().encode("ascii"), self._rest)
+    def of(self, id_end: bytes) -> bytes:
+        """The line for one connection, its end included. `id_end`: ASCII letters and digits."""
+        return self._before + id_end + self._behind
 
 
 @dataclass(frozen=True, slots=True)

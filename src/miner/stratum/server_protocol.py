@@ -142,11 +142,10 @@ class ServerProtocol:
         self._need_subscription()
         self._say(messages.Notify.from_job(job, clean))
 
-    def announce(self, line: messages.NotifyLine, job_id: str, coinbase1_end: bytes) -> None:
-        """Hand out a job that other connections get as well, as `notify` does. This one's own job id and last bytes of
-        coinbase1 go into the line."""
+    def announce(self, line: bytes) -> None:
+        """Hand out a job that other connections get as well, as `notify` does: a line of a NotifyLine."""
         self._need_subscription()
-        self._out += line.of(job_id, coinbase1_end)
+        self._out += line
 
     def set_extranonce(self, extranonce1: bytes, extranonce2_size: int) -> None:
         """For the jobs that are notified from now on. Only where `extranonce_changes`; others must `reconnect`."""
