@@ -20,8 +20,17 @@ enum { STOP_EVERY = 128 };
         }                                                                                                       \
         return 1;                                                                                               \
     }
-ROMIX_HALF(romix_save, SAVE)    /* each block becomes a row */
 ROMIX_HALF(romix_mix, MIX)      /* each block is mixed with a row of its choice */
+#define STORE MOVE
+ROMIX_HALF(romix_save, SAVE)    /* each block becomes a row */
+#ifdef STREAM_FROM              /* the N from which on rows are written past the cache */
+#undef STORE
+#define STORE STREAM
+ROMIX_HALF(romix_stream, SAVE)
+#else
+#define STREAM_FROM UINT32_MAX
+#define romix_stream romix_save
+#endif
 
 /* ROMix of the blocks of each set. memory: SETS * LANES scratchpads. 1, or 0 when stopped. */
 static int scrypt_romix(V blocks[SETS][32], uint8_t *memory, uint32_t n, const miner_stop *stop)
@@ -36,7 +45,7 @@ static int scrypt_romix(V blocks[SETS][32], uint8_t *memory, uint32_t n, const m
             t.row[k][lane] = (uint8_t *)((uintptr_t)t.first[k][lane] - ROW);     /* SAVE_NEXT adds it again */
         }
     memcpy(t.x, blocks, sizeof t.x);
-    int done = romix_save(&t, n, run, stop) && romix_mix(&t, n, run, stop);
+    int done = (n < STREAM_FROM ? romix_save : romix_stream)(&t, n, run, stop) && romix_mix(&t, n, run, stop);
     memcpy(blocks, t.x, sizeof t.x);
     return done;
 }

@@ -6,12 +6,14 @@ takes some ten minutes on one CPU, and 4 GiB of memory for the kernel with the m
 """
 
 import os
+import platform
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from bare import run_bare
 from ccore import aarch64_compiler, build, compiler, emulator
 from counterparts import require
 from counts import counts
@@ -78,3 +80,12 @@ def test_kernels_for_aarch64_take_fewer_instructions_than_the_portable_ones(tmp_
     assert 200 < taken["sha256d", "armv8"] < 0.1 * taken["sha256d", "portable"]
     assert taken["sha256d", "neon"] < 0.5 * taken["sha256d", "portable"]
     assert taken["scrypt", "neon"] < 0.6 * taken["scrypt", "portable"]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the core's objects are of another CPU")
+def test_kernels_for_avx512_where_no_cpu_has_it(core: list[Path], tmp_path: Path) -> None:
+    """The core's own objects, on an emulated machine."""
+    assert run_bare(core, tmp_path, timeout=500) == [
+        "sha256d avx512: good", "sha256d avx512_shani: good", "scrypt avx512: good", "scrypt avx512vl: good",
+        "scrypt avx512, large N: good"]
