@@ -5,7 +5,7 @@ import math
 import secrets
 from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from miner.core.errors import ProtocolError
 from miner.core.source import Notice
@@ -80,12 +80,11 @@ class Connection(Receiver):
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # by its methods: uvloop's has none of asyncio's classes
         peer = transport.get_extra_info("peername")
         self.host = str(peer[0]) if peer else ""
         self.miner.host = self.host
-        transport.set_write_buffer_limits(high=self._config.max_buffer)
+        self._transport.set_write_buffer_limits(high=self._config.max_buffer)
         self._hub.opened(self)
 
     def data_received(self, data: bytes) -> None:
@@ -221,8 +220,9 @@ class Connection(Receiver):
                 self._handle(event)
                 if self.ended:
                     return False
-            self._tokens -= self._protocol.messages - before
-            unread = self._protocol.unread
+            read = self._protocol.messages - before
+            self._tokens -= read
+            unread = read >= allowed and self._protocol.unread
             if self._stranger and (unread or self._bytes > STRANGER_BYTES):
                 raise JunkError("too much was said before a login")
             if not unread:

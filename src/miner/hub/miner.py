@@ -9,7 +9,7 @@ from typing import Any
 
 from miner.core.algorithm import sha256d
 from miner.core.header import display_hash
-from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus, Work
+from miner.core.model import MinerReport, Share, ShareResult, ShareStatus, Work
 from miner.core.text import one_line
 from miner.hub.editions import SLICE_DIGITS, Edition, Given
 from miner.hub.events import HubBlock, HubShare, MinerJoined, MinerLeft, MinerReported
@@ -46,13 +46,25 @@ class _Worker:
     hashes: float = 0.0
 
 
+@dataclass(slots=True)
+class _Searched:
+    """What a share was found in: job id, extranonce2, time and version bits as the miner names them, what it was given
+    by that id, and the number of the slice. `work` is the header, once that has been made: a CPU miner's next share
+    differs in its nonce alone."""
+
+    asked: tuple[str, bytes, int, int | None]
+    given: Given
+    number: int
+    work: Work | None = None
+
+
 class HubMiner:
     """Speaks through `protocol`; the connection sends what that has to send after each call. Methods raise GoneError
     when the connection must end; `hang_up`, called with the reason, ends it from elsewhere."""
 
     __slots__ = ("host", "wasted", "_floor", "_protocol", "_hang_up", "_asking", "_asked_session", "_slices", "_number",
                  "_former", "_row", "_workers", "_session", "_left_before", "_left", "_vardiff", "_given", "_edition",
-                 "_told", "_told_refused", "_bad_shares", "_given_at", "_work")
+                 "_told", "_told_refused", "_bad_shares", "_given_at", "_latest")
 
     def __init__(self, floor: Floor, protocol: ServerProtocol, hang_up: Callable[[str], None]) -> None:
         self._floor, self._protocol, self._hang_up = floor, protocol, hang_up
@@ -75,7 +87,7 @@ class HubMiner:
         self._told_refused = False  # whether the source was known by then to refuse blocks that miss its target
         self.wasted = 0.0  # CPU seconds that hashes of its took which were no shares
         self._bad_shares = 0
-        self._work: Work | None = None  # of its latest share
+        self._latest: _Searched | None = None  # of its latest share
         self._given_at = 0.0  # when it got its latest job (time.monotonic)
 
     # In and out
@@ -311,55 +323,44 @@ class HubMiner:
         """Have a share judged, answer and book it. Where there is something to wait for, the rest is returned, to be
         awaited; several of them may be awaited at a time. A share that is late whatever is in it costs no more than to
         say so."""
-        found, came = self._find(asking.job_id), time.monotonic()
-        if found is None:
-            self._answer(asking, 0.0, refused(Reject.STALE, "job not found"), came,
-                         bad=came - self._given_at > UNKNOWN_SECONDS)
-            return None
-        given, number = found
-        hashes = given.target.hashes
+        came, latest = time.monotonic(), self._latest
+        if latest is None or latest.asked != (asking.job_id, asking.extranonce2, asking.ntime, asking.version_bits):
+            latest = self._find(asking)
+            if latest is None:
+                self._answer(asking, 0.0, refused(Reject.STALE, "job not found"), came,
+                             bad=came - self._given_at > UNKNOWN_SECONDS)
+                return None
+        hashes = latest.given.target.hashes
         if self._vardiff is not None:
             self._vardiff.submitted(hashes)
-        verdict = self._judge(asking, given, number)
+        verdict = self._judge(asking, latest)
         if not isinstance(verdict, Verdict):
             return self._await(asking, hashes, verdict, came)
         self._conclude(asking, hashes, verdict, came)
         return None
 
-    def _find(self, job_id: str) -> tuple[Given, int] | None:
-        """The job of this id as it was given, and the number of the slice in which it is searched."""
-        given, end = self._given.get(job_id[:-SLICE_DIGITS]), job_id[-SLICE_DIGITS:]
+    def _find(self, asking: Submitting) -> _Searched | None:
+        """What the miner was given, and in which slice, by the share's job id."""
+        given, end = self._given.get(asking.job_id[:-SLICE_DIGITS]), asking.job_id[-SLICE_DIGITS:]
         if given is not None:
             for number in (self._number, self._former):
                 if number is not None and end == f"{number:04x}":
-                    return given, number
+                    return _Searched((asking.job_id, asking.extranonce2, asking.ntime, asking.version_bits), given,
+                                     number)
         return None
 
-    def _judge(self, asking: Submitting, given: Given, number: int) -> Verdict | Coroutine[Any, Any, Verdict]:
-        job = given.edition.job
-        if reason := self._floor.judge.in_vain(job):
+    def _judge(self, asking: Submitting, searched: _Searched) -> Verdict | Coroutine[Any, Any, Verdict]:
+        judge, given = self._floor.judge, searched.given
+        if reason := judge.in_vain(given.edition.job):
             return refused(Reject.STALE, reason)
-        if not job.ntime <= asking.ntime <= job.ntime + NTIME_AHEAD:
-            return refused(Reject.OTHER, "ntime out of range")
-        try:
-            extranonce2 = given.edition.extranonce2(number, asking.extranonce2)
-        except ValueError as error:
-            return refused(Reject.OTHER, str(error))
-        bits, mask = asking.version_bits or 0, given.version_mask
-        if bits & ~mask:
-            return refused(Reject.OTHER, "version bits outside the mask")
-        version = job.version if asking.version_bits is None else job.version & ~mask | bits
+        if searched.work is None:
+            try:
+                searched.work = _work_of(asking, given, searched.number)
+            except ValueError as error:
+                return refused(Reject.OTHER, str(error))
+            self._latest = searched
         worker = _worker_name(asking.username) if self._floor.config.pass_workers else ""
-        share = Share(self._work_of(job, extranonce2, asking.ntime, version), asking.nonce, worker)
-        return self._floor.judge.check(share, given.target.target)
-
-    def _work_of(self, job: Job, extranonce2: bytes, ntime: int, version: int) -> Work:
-        """A job's header; that of the share before, where nothing but the nonce differs, as with CPU miners."""
-        work = self._work
-        if (work is None or work.extranonce2 != extranonce2 or work.ntime != ntime or work.version != version
-                or work.job is not job):
-            work = self._work = job.work(extranonce2, ntime, version)
-        return work
+        return judge.check(Share(searched.work, asking.nonce, worker), given.target.target)
 
     async def _await(self, asking: Submitting, hashes: float, verdict: Coroutine[Any, Any, Verdict],
                      came: float) -> None:
@@ -402,6 +403,18 @@ class HubMiner:
         self._bad_shares += bad
         if self._bad_shares >= BAD_SHARES:
             raise JunkError(f"{BAD_SHARES} bad shares and no good one")
+
+
+def _work_of(asking: Submitting, given: Given, number: int) -> Work:
+    """The header that a share from the slice of this number is on. Raises ValueError where the miner was given none
+    such."""
+    job, mask, bits = given.edition.job, given.version_mask, asking.version_bits
+    if not job.ntime <= asking.ntime <= job.ntime + NTIME_AHEAD:
+        raise ValueError("ntime out of range")
+    extranonce2 = given.edition.extranonce2(number, asking.extranonce2)
+    if bits is not None and bits & ~mask:
+        raise ValueError("version bits outside the mask")
+    return job.work(extranonce2, asking.ntime, job.version if bits is None else job.version & ~mask | bits)
 
 
 def _nobody(reason: str) -> None:
