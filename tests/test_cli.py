@@ -179,14 +179,24 @@ def test_in_the_background_it_goes_on_when_the_command_has_returned(tmp_path: Pa
 
 
 def test_starting_is_light() -> None:
-    """Neither the package, which executors import too, nor the command's help loads what only mining needs."""
-    code = "import sys, miner; print(*sys.modules); from miner.cli.mine import parser; parser(); print(*sys.modules)"
+    """Neither the package, which executors import too, nor the command's help loads what only mining needs; and mining
+    without a hub or a face nothing of those."""
+    code = """if True:
+        import sys, miner
+        print(*sys.modules)
+        from miner.cli.mine import mine, parser
+        parser()
+        print(*sys.modules)
+        from miner.front.console import Console
+        mine(["--sandbox", "-a", "scrypt:16", "-t", "1", "--blocks", "1"], Console())
+        print(*sys.modules)"""
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, timeout=commands.LIMIT,
                           env={"PYTHONPATH": str(Path(miner.__file__).parents[1])}, check=True)
-    package, command = (set(line.split()) for line in done.stdout.splitlines())
+    package, command, mining = (set(line.split()) for line in done.stdout.splitlines())
     assert not package & {"asyncio", "argparse", "logging", "miner._native", "miner.session", "pyspark", "socket",
                           "urllib.parse"}
     assert not command & {"asyncio", "logging", "miner._native", "pyspark", "socket", "ssl"}
+    assert not mining & {"miner.hub", "miner.front.facts", "miner.front.live", "rich"}
 
 
 def test_the_library_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:

@@ -18,8 +18,8 @@ from rich.screen import Screen
 import commands
 from miner.core.source import SourceKind
 from miner.front import console as streams
+from miner.front.faces import live_is_possible
 from miner.front.facts import Facts
-from miner.front.live import live_is_possible
 from miner.front.live_frame import Rows, ago, clock, frame, short, span, sparkline
 from miner.front.snapshot import Block, Message, Sample, Snapshot, Thread
 from miner.hub.events import MinerStats

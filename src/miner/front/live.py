@@ -2,7 +2,6 @@
 
 import contextlib
 import heapq
-import importlib.util
 import itertools
 import os
 import signal
@@ -26,14 +25,6 @@ _START_SECONDS = 0.5  # so that what fails at once is told in a line, and no scr
 _END_SECONDS = 3.0
 _STEP = 50  # rows that are made without a pause,
 _PAUSE_SECONDS = 0.002  # which leaves Python's time to the hub
-
-
-def live_is_possible(console: Console) -> bool:
-    """Whether stderr is a terminal that can show it, and the extra `live` is installed."""
-    err = console.err
-    return (err is not None and err.isatty() and console.environ.get("TERM", "") not in ("", "dumb")
-            and (err.encoding or "").lower().replace("-", "") == "utf8"
-            and importlib.util.find_spec("rich") is not None)
 
 
 class LiveScreen:

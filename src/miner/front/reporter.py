@@ -1,11 +1,13 @@
 """Reporters, which turn events into lines for whoever reads them; and which reporter a command has."""
 
 from collections.abc import Iterable
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from miner.core.events import MinerEvent
 from miner.core.source import SourceKind
-from miner.hub.events import HubEvent
+
+if TYPE_CHECKING:
+    from miner.hub.events import HubEvent
 
 Event = TypeVar("Event", contravariant=True)
 
@@ -18,10 +20,10 @@ class Reporter(Protocol[Event]):
         """The lines for an event, perhaps none; without time stamps or line ends."""
 
 
-class HubReporter(Reporter[HubEvent], Protocol):
+class HubReporter(Reporter["HubEvent"], Protocol):
     """A Reporter for a hub, whose events are so many that those without a line are better not kept."""
 
-    def wants(self, event: HubEvent, /) -> bool:
+    def wants(self, event: "HubEvent", /) -> bool:
         """Whether there may be lines for an event. May be asked in any thread."""
 
 
