@@ -125,10 +125,11 @@ class Scrypt(Algorithm):
     forms = "scrypt, scrypt:N"
     diff1_target = 0xFFFF << 224  # pools count 65536 times finer than Bitcoin's
     MAX_N: ClassVar[int] = 1 << 20
-    # With N from here on every wide kernel's scratchpads are far larger than a core's caches, and the order doesn't
-    # change any more: avx512vl 24.5 and 18.9, avx512 20.5 and 16.9, avx2 20.2 and 15.9, sse2 12.8 and 8.8 (N = 2^13,
-    # 2^16; in thousands of 1024 steps a second, Zen 4). With N = 1024 avx512 is first.
-    SHORT_N: ClassVar[int] = 1 << 13
+    # With N from here on every wide kernel's scratchpads are far larger than a core's caches, and avx512 writes past
+    # them, so the order doesn't change any more. It did before: in thousands of 1024 steps a second on a Zen 4,
+    # avx512vl had 24.5 with N = 2^13 and 18.9 with 2^16, avx512 20.5 and 16.9 (some 20 when it writes past the caches),
+    # avx2 20.2 and 15.9, sse2 12.8 and 8.8. With N = 1024 avx512 is first.
+    SHORT_N: ClassVar[int] = 1 << 14
 
     def __post_init__(self) -> None:
         if not 2 <= self.n <= self.MAX_N or self.n & (self.n - 1):
