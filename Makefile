@@ -16,7 +16,7 @@ MEMORY ?= 120
 TURNS ?= 5
 TESTS ?= tests
 BIN := .venv/bin
-# On all CPUs; what is in one file, or starts a cluster, one after the other (tests/conftest.py).
+# On all CPUs; what is in one file or class, or starts a cluster, one after the other (tests/conftest.py).
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --no-loadscope-reorder --durations=30
 INSTALL := $(BIN)/python -m pip install --quiet --no-build-isolation --editable
 

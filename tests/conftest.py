@@ -5,6 +5,7 @@ Tests import `require` from `counterparts`. A test that needs minerd is marked `
 minerd, so CI deselects those tests by design when there is none; everything else must be there in CI.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -29,8 +30,8 @@ STARTS = {
     "nodes": ("node", "test_readme.py", "test_pool.py", "test_hub_node.py"),
     "kubernetes": ("kubernetes",),
 }
-# A cluster takes memory and CPUs for its own: never two at once. Else what is in one file stays together, since much of
-# it shares what it has started.
+# A cluster takes memory and CPUs for its own: never two at once. Else what is in one file, or in one class of a file,
+# stays together, since much of it shares what it has started.
 ALONE = ("spark",)
 TESTS = Path(__file__).parent
 
@@ -52,6 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.disable()  # until all tests are collected: nothing of them goes away, and to look for it took half of the time
     # Ignored in a shell's background and under nohup, and so they would be in all that the tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -80,8 +82,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """One more than CPUs where nothing large is started: such tests often wait."""
-    return len(os.sched_getaffinity(0)) + 1 if config.getoption("quick") else None
+    """More than CPUs where nothing large is started: such tests often wait."""
+    return 2 * len(os.sched_getaffinity(0)) if config.getoption("quick") else None
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -91,11 +93,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByWhatTheyStart(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = (config.rootpath / nodeid.partition("::")[0]).relative_to(TESTS)
-            name = started_by(file)
-            return name if name in ALONE else str(file)
+            name = started_by((config.rootpath / nodeid.partition("::")[0]).relative_to(TESTS))
+            return name if name in ALONE else super()._split_scope(nodeid)
 
     return ByWhatTheyStart(config, log)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,5 +1,6 @@
 """The JSON Schemas of the package, as tests hold them against what commands print."""
 
+import functools
 import json
 from collections.abc import Iterable
 from importlib.resources import files
@@ -8,6 +9,7 @@ from typing import Any
 import jsonschema
 
 
+@functools.cache
 def validator(name: str) -> jsonschema.Draft202012Validator:
     """The one in `miner/front/NAME.schema.json`."""
     schema = json.loads((files("miner.front") / f"{name}.schema.json").read_text("utf-8"))
@@ -15,12 +17,9 @@ def validator(name: str) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
 
 
-FIGURES = validator("figures")
-
-
 def figures(lines: Iterable[str]) -> list[dict[str, Any]]:
     """The objects on the lines of `bench --json`, `screen --json` or `swarm --json`; each is what its schema says."""
     found = [json.loads(line) for line in lines]
     for line in found:
-        FIGURES.validate(line)
+        validator("figures").validate(line)
     return found

@@ -47,10 +47,13 @@ class Terminal:
         self._descriptor = descriptor
         self._screen = _Screen(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
+        self._lines: list[str] = []  # what the screen shows, once somebody has asked; pyte takes long to tell it
 
     @property
     def lines(self) -> list[str]:
-        return [line.rstrip() for line in self._screen.display]
+        if not self._lines:
+            self._lines = [line.rstrip() for line in self._screen.display]
+        return self._lines
 
     @property
     def text(self) -> str:
@@ -77,6 +80,7 @@ class Terminal:
 
     def resize(self, columns: int, lines: int) -> None:
         self._screen.resize(lines, columns)
+        self._lines = []
         set_size(self._descriptor, columns, lines)
 
     def type(self, keys: bytes) -> None:
@@ -94,6 +98,7 @@ class Terminal:
             return False
         self.raw += data
         self._stream.feed(data)
+        self._lines = []
         return bool(data)
 
 

@@ -13,7 +13,6 @@ from urllib.parse import quote
 import hypothesis
 import jsonschema
 import pytest
-import schemathesis
 import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -54,6 +53,8 @@ def metrics(site: Site) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
 
 def test_every_answer_is_what_the_description_says(guarded: Site) -> None:
     """Requests of every kind that the description allows, with the token, without it and with another one."""
+    import schemathesis  # here, since it loads for half a second in each process that collects the tests
+
     schema = schemathesis.openapi.from_dict(OPENAPI)
     schema.config.update(base_url=f"http://127.0.0.1:{guarded.port}")
     tried = set()
