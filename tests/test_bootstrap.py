@@ -36,6 +36,14 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def used(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home folder in which a process has unpacked the module. Tests take copies."""
+    path = tmp_path_factory.mktemp("used")
+    run(bundle, path)
+    return path
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
     """A home folder of our own, made writable again so that it can be removed."""
@@ -43,6 +51,13 @@ def home(tmp_path: Path) -> Iterator[Path]:
     home.mkdir(mode=0o700)
     yield home
     home.chmod(0o700)
+
+
+@pytest.fixture
+def used_home(home: Path, used: Path) -> Path:
+    """That, as a home folder of a test's own."""
+    shutil.copytree(used, home, dirs_exist_ok=True)
+    return home
 
 
 def start(bundle: Path, home: Path, through: Sequence[str] = (), **settings: str) -> "subprocess.Popen[str]":
@@ -90,11 +105,10 @@ def test_loads_from_a_private_folder(bundle: Path, home: Path) -> None:
     assert "portable" in report["kernels"]
 
 
-def test_the_second_process_uses_what_the_first_unpacked(bundle: Path, home: Path) -> None:
-    run(bundle, home)
-    before = {path: path.stat().st_ino for path in unpacked(home)}
-    run(bundle, home)
-    assert {path: path.stat().st_ino for path in unpacked(home)} == before
+def test_the_second_process_uses_what_the_first_unpacked(bundle: Path, used_home: Path) -> None:
+    before = {path: path.stat().st_ino for path in unpacked(used_home)}
+    run(bundle, used_home)
+    assert {path: path.stat().st_ino for path in unpacked(used_home)} == before
     assert len(before) == 1
 
 
@@ -138,57 +152,51 @@ def test_eight_processes_at_once(bundle: Path, home: Path) -> None:
     assert len(unpacked(home)) == 1, "temporary files are left"
 
 
-def test_tampered_file_is_replaced_before_it_is_loaded(bundle: Path, home: Path) -> None:
-    run(bundle, home)
-    (file,) = unpacked(home)
+def test_tampered_file_is_replaced_before_it_is_loaded(bundle: Path, used_home: Path) -> None:
+    (file,) = unpacked(used_home)
     original = file.read_bytes()
     file.write_bytes(original[:-1] + bytes([original[-1] ^ 1]))
-    run(bundle, home)
+    run(bundle, used_home)
     assert file.read_bytes() == original
 
 
-def test_cut_file_is_replaced(bundle: Path, home: Path) -> None:
+def test_cut_file_is_replaced(bundle: Path, used_home: Path) -> None:
     """What a full disk left."""
-    run(bundle, home)
-    (file,) = unpacked(home)
+    (file,) = unpacked(used_home)
     original = file.read_bytes()
     file.write_bytes(original[:100])
-    run(bundle, home)
+    run(bundle, used_home)
     assert file.read_bytes() == original
 
 
-def test_file_that_is_a_link_is_replaced(bundle: Path, home: Path, tmp_path: Path) -> None:
-    run(bundle, home)
-    (file,) = unpacked(home)
+def test_file_that_is_a_link_is_replaced(bundle: Path, used_home: Path, tmp_path: Path) -> None:
+    (file,) = unpacked(used_home)
     elsewhere = tmp_path / "elsewhere.so"
     shutil.move(file, elsewhere)
     file.symlink_to(elsewhere)
-    run(bundle, home)
+    run(bundle, used_home)
     assert not file.is_symlink()
 
 
-def test_folder_that_is_a_link_is_refused(bundle: Path, home: Path, tmp_path: Path) -> None:
-    run(bundle, home)
-    folder = unpacked(home)[0].parent
+def test_folder_that_is_a_link_is_refused(bundle: Path, used_home: Path, tmp_path: Path) -> None:
+    folder = unpacked(used_home)[0].parent
     shutil.move(folder, tmp_path / "elsewhere")
     folder.symlink_to(tmp_path / "elsewhere")
-    error = refusal(bundle, home)
+    error = refusal(bundle, used_home)
     assert "symbolic link" in error
     assert "MINER_CACHE_DIR" in error
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o770])
-def test_folder_with_another_mode_is_refused(bundle: Path, home: Path, mode: int) -> None:
-    run(bundle, home)
-    unpacked(home)[0].parent.chmod(mode)
-    assert f"has mode {mode:04o} instead of 0700" in refusal(bundle, home)
+def test_folder_with_another_mode_is_refused(bundle: Path, used_home: Path, mode: int) -> None:
+    unpacked(used_home)[0].parent.chmod(mode)
+    assert f"has mode {mode:04o} instead of 0700" in refusal(bundle, used_home)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
-def test_folder_of_another_user_is_refused(bundle: Path, home: Path) -> None:
-    run(bundle, home)
-    os.chown(unpacked(home)[0].parent, 12345, -1)
-    assert "belongs to user 12345" in refusal(bundle, home)
+def test_folder_of_another_user_is_refused(bundle: Path, used_home: Path) -> None:
+    os.chown(unpacked(used_home)[0].parent, 12345, -1)
+    assert "belongs to user 12345" in refusal(bundle, used_home)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")

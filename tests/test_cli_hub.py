@@ -1,4 +1,4 @@
-"""`python -m miner hub`, joined by `python -m miner`: the sandbox chain's work through a hub of two processes."""
+"""`python -m miner hub`, joined by `python -m miner`: the sandbox chain's work through a hub in another process."""
 
 import re
 import socket
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import interrupt, run, run_here, running
+from commands import interrupt, run_here, running
 
 SECRET = "hunter2-is-secret"
 HUB = ("hub", "--sandbox", "-a", "scrypt:16")
@@ -18,7 +18,7 @@ def test_the_line_it_prints_is_one_that_joins() -> None:
         assert hub.stdout is not None
         assert hub.stdout.readline().startswith("Hub listens on stratum+tcp://127.0.0.1:")
         command = hub.stdout.readline().rpartition("python -m miner ")[2].split()
-        miner = run(*[word.replace("NAME", "alice") for word in command], "-t", "1", "--blocks", "1", "-r", "0")
+        miner = run_here(*[word.replace("NAME", "alice") for word in command], "-t", "1", "--blocks", "1", "-r", "0")
         done = interrupt(hub)
     token = command[command.index("-p") + 1]
     assert miner.status == 0
@@ -38,7 +38,7 @@ def test_a_miner_with_another_token_is_refused_and_no_token_shown() -> None:
         assert hub.stdout is not None
         url = hub.stdout.readline().split()[-1]
         assert SECRET not in hub.stdout.readline()
-        miner = run(*MINER, "-o", url, "-u", "mallory", "-p", "guess-by-mallory", "--seconds", "20")
+        miner = run_here(*MINER, "-o", url, "-u", "mallory", "-p", "guess-by-mallory", "--seconds", "20")
         done = interrupt(hub)
     assert miner.status == 1
     assert any("token" in line for line in miner.lines)
@@ -72,7 +72,7 @@ def test_blocks_end_a_hub_and_its_miners() -> None:
     with running(*HUB, "--token", SECRET, "--blocks", "2") as hub:
         assert hub.stdout is not None
         url = hub.stdout.readline().split()[-1]
-        miner = run(*MINER, "-o", url, "-u", "alice", "-p", SECRET, "--hub")
+        miner = run_here(*MINER, "-o", url, "-u", "alice", "-p", SECRET, "--hub")
         out, err = hub.communicate(timeout=30)
     assert (miner.status, hub.returncode) == (0, 0)
     found = len(re.findall("BLOCK found at height", err))

@@ -948,17 +948,18 @@ def test_before_a_login_little_may_be_said(flood: bytes) -> None:
     scripted(play)
 
 
-def test_who_says_too_much_is_answered_in_time_and_loses_nothing() -> None:
+def test_who_says_too_much_is_answered_in_time_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond what has been saved up it is read no faster than is allowed."""
     async def play(watched: Watched, source: ScriptedSource) -> None:
         raw = await RawMiner.join(watched.address)
         began = asyncio.get_running_loop().time()
-        numbers = [raw.ask("mining.ping") for _ in range(700)]
+        numbers = [raw.ask("mining.ping") for _ in range(200)]
         for number in numbers:
             await raw.hear(lambda message, number=number: message["id"] == number)
-        assert asyncio.get_running_loop().time() - began >= (700 - 500) / 50 - 1
+        assert asyncio.get_running_loop().time() - began >= (200 - 100) / 100 - 0.1
 
-    scripted(play, messages_per_second=50.0)
+    monkeypatch.setattr(connection_module, "BURST_SECONDS", 1.0)
+    scripted(play, messages_per_second=100.0)
 
 
 def test_a_share_that_is_none_costs_its_miner_the_cpu_time_of_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
