@@ -22,7 +22,7 @@ from miner.hub.vardiff import ShareTarget, Vardiff, hashes_at, rounded, share_ta
 from miner.stratum.messages import VERSION_MASK
 from miner.wrong_door import Speech
 
-MAX_TARGETS = 1024  # that are kept for a job, which thousands of miners share
+MAX_TARGETS = 1024  # that are kept, for thousands of miners to share
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +145,7 @@ class Floor:
         target = self._targets.get(wanted)
         if target is None:
             target = share_target(job, vardiff.hashes_per_share, flood, all_blocks=not refused)
-            if len(self._targets) < MAX_TARGETS:
-                self._targets[wanted] = target
+            if len(self._targets) >= MAX_TARGETS:
+                self._targets.clear()
+            self._targets[wanted] = target
         return target

@@ -28,7 +28,7 @@ RETUNE_ROUNDS = 4  # in which all miners have their turn, and
 RETUNED_LEAST = 100  # miners at least in each; and at most
 RETUNED_AT_ONCE = 1000  # miners: what that takes is bounded, however many there are
 STEP_CONNECTIONS = 16  # that are served between two looks at the clock
-STEP_SECONDS = 0.002  # for which miners are served before the loop is free for others, or, where that is longer,
+STEP_SECONDS = 0.005  # for which miners are served before the loop is free for others, or, where that is longer,
 STEP_SHARE = 2.0  # how many times as long as it was busy with others in between
 VERDICT_SECONDS = 2.0  # at the end, for verdicts that are still out
 
