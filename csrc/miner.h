@@ -3,8 +3,8 @@
  * kernels alone.
  *
  * Byte order: a header is the 80 bytes that are hashed (Bitcoin's serialisation; the nonce is little-endian at offset
- * 76). A hash and a target are 32 bytes, least significant byte first: SHA-256's digest, read as a little-endian number,
- * is compared with a block's target. A target is met when hash <= target. */
+ * 76). A hash and a target are 32 bytes, least significant byte first: SHA-256's digest is read as a little-endian
+ * number. A target is met when hash <= target. */
 #ifndef MINER_H
 #define MINER_H
 

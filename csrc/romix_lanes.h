@@ -1,9 +1,9 @@
 /* ROMix (RFC 7914 section 5) of two sets of LANES blocks for scrypt_lanes.h, in C. Include after a vec_*.h,
  * salsa_registers.h and the instruction set's own save_rows() and mix_rows().
  *
- * Word w of each hash's 128-byte block is lane by lane in x[w]. Salsa20 then needs no shuffles; but a hash's row must be
- * whole in its scratchpad, so rows are transposed on the way there and back. One set alone is bound by latency, so two
- * are at work, half a step apart. */
+ * Word w of each hash's 128-byte block is lane by lane in x[w]. Salsa20 then needs no shuffles; but a hash's row must
+ * be whole in its scratchpad, so rows are transposed on the way there and back. One set alone is bound by latency, so
+ * two are at work, half a step apart. */
 #ifndef MINER_ROMIX_LANES_H
 #define MINER_ROMIX_LANES_H
 

@@ -1,8 +1,9 @@
-/* scrypt(N, 1, 1) with two sets of nonces side by side: each set's PBKDF2 here, a hash in each 32-bit lane, and ROMix in
- * a romix_*.h. Include after a vec_*.h and that; then SCRYPT_KERNEL(symbol, name, features).
+/* scrypt(N, 1, 1) with two sets of nonces side by side. PBKDF2 of a set is here, a hash in each 32-bit lane; ROMix is
+ * in a romix_*.h. Include a vec_*.h, a romix_*.h and this file in that order; then SCRYPT_KERNEL(symbol, name,
+ * features).
  *
- * A set is LANES hashes, or the first SCRYPT_HASHES of them. The others are not hashed: in PBKDF2, which they are
- * computed in all the same, that costs 0.5% with six of eight. */
+ * A set is LANES hashes, or the first SCRYPT_HASHES of them. The other lanes go through PBKDF2 alone, and what they
+ * give is not used: with six hashes in eight lanes this costs 0.5%. */
 #ifndef MINER_SCRYPT_LANES_H
 #define MINER_SCRYPT_LANES_H
 
@@ -60,7 +61,7 @@ static uint64_t scrypt_lanes_scan(const miner_prepared *work, miner_scratch *s, 
 
 #define SCRYPT_KERNEL(symbol, kernel_name, cpu_features)                                                        \
     const miner_kernel symbol = {                                                                               \
-        .name = kernel_name, .algorithm = &miner_scrypt_algorithm, .lanes = SETS * SCRYPT_HASHES,                       \
+        .name = kernel_name, .algorithm = &miner_scrypt_algorithm, .lanes = SETS * SCRYPT_HASHES,               \
         .features = cpu_features,                                                                               \
         .scratch_size = scrypt_lanes_scratch_size, .scan = scrypt_lanes_scan,                                   \
     }

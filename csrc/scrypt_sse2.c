@@ -1,7 +1,7 @@
 /* scrypt, two sets of three hashes, one hash to an SSE register.
  *
- * Bound by the number of instructions, two of seven of which are copies, for an SSE operation overwrites an operand:
- * 1.22 million a hash. A hash in each lane takes 1.39 million, and was 16% and 33% slower (medians of two runs on a busy
+ * Bound by the number of instructions: 1.22 million a hash. Two of seven are copies, for an SSE operation overwrites an
+ * operand. With a hash in each lane it is 1.39 million, and that was 16% and 33% slower (medians of two runs on a busy
  * Zen 3). */
 #include "isa.h"
 #ifdef MINER_X86

@@ -1,10 +1,10 @@
 /* sha256d, eight nonces to an AVX2 register.
  *
- * Bound by vector arithmetic, for there are no rotates and no three-way logic: counted in the binary, a round with its
- * message word is 56 operations, 730 a hash, of which Zen 3 and 4 could do four a cycle (shifts two) and do about three.
- * All stretches shared, which spares code to be fetched, and chains of shifts, which spare 160 of 930 moves: together 8%
- * (gcc 12, Zen 3 at 3 GHz, CPU time, median of 150 interleaved pairs), 6.5% of it by the sharing. Two sets side by side
- * with the state in memory do no more operations a cycle. */
+ * Bound by vector arithmetic, for AVX2 has no rotates and no three-way logic. Counted in the binary, a round with its
+ * message word is 56 operations, and a hash is 730. Zen 3 and 4 could do four a cycle (shifts two) and do about three.
+ * All stretches are shared, which spares code to be fetched; shifts are chained, which spares 160 of 930 moves. Both
+ * together bring 8%, the sharing alone 6.5% (gcc 12, Zen 3 at 3 GHz, CPU time, median of 150 interleaved pairs). Two
+ * sets side by side, with the state in memory, do no more operations a cycle. */
 #include "isa.h"
 #ifdef MINER_X86
 #include "vec_avx2.h"

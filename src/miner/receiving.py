@@ -20,8 +20,9 @@ _buffer = _Buffer()
 
 
 class Receiver(asyncio.BufferedProtocol):
-    """A protocol that gets what comes in with `data_received`, as an asyncio.Protocol does. For that one asyncio makes
-    256 KiB for each read, which the system maps and unmaps each time: 40 µs of CPU time a message (Linux, glibc).
+    """A protocol that gets what comes in with `data_received`, as an asyncio.Protocol does, and at less cost: asyncio
+    makes 256 KiB for each read of a Protocol, which the system maps and unmaps: 40 µs of CPU time a message (Linux,
+    glibc).
 
     `at_once` bytes are read at most before the loop turns to the others."""
 

@@ -2,8 +2,8 @@
 
 
 class Tip:
-    """Two previous hashes (32 bytes each, header order): the newest, on which blocks are made, and the last that is
-    solved. The chain has accepted a block on that one, so whatever else is found on it is in vain."""
+    """Two previous hashes (32 bytes each, header order): the newest, on which blocks are made, and the last solved one,
+    on which the chain has accepted a block: whatever else is found on it is in vain."""
 
     def __init__(self) -> None:
         self._prev_hash: bytes | None = None

@@ -319,7 +319,7 @@ class Engine:
         return self._adopt(state, searcher)
 
     def _change_over(self, state: _Thread, searcher: _native.Searcher) -> _native.Searcher:
-        """A searcher of the present kernel in place of `searcher`, or that one for lack of memory."""
+        """A searcher of the present kernel in place of `searcher`; for lack of memory, `searcher` itself."""
         try:
             changed = _searcher(self.algorithm, self.kernel)
         except EngineError:

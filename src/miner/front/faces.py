@@ -1,5 +1,5 @@
-"""What shows a run besides its lines: the file of events and whatever stands on the run's facts. Each command opens
-them in the same way."""
+"""What shows a run besides its lines: the file of events and whatever stands on the run's facts. Every command opens
+them here."""
 
 import contextlib
 import importlib.util

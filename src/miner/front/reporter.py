@@ -21,7 +21,7 @@ class Reporter(Protocol[Event]):
 
 
 class HubReporter(Reporter["HubEvent"], Protocol):
-    """A Reporter for a hub, whose events are so many that those without a line are better not kept."""
+    """A Reporter for a hub. Of its many events, those without a line are better not kept: `wants` tells them."""
 
     def wants(self, event: "HubEvent", /) -> bool:
         """Whether there may be lines for an event. May be asked in any thread."""

@@ -26,7 +26,7 @@ class HubConfig:
     pass_workers          the pool is to count each miner's shares under the pool user's name with the miner's behind it
     max_miners            connections at a time, logged in or not
     login_seconds         a connection that has not logged in by then is closed
-    idle_seconds          a connection that sent nothing for so long is closed (a slow miner may need long for a share)
+    idle_seconds          a connection that sends nothing meanwhile is closed (a slow miner may need long for a share)
     session_seconds       that a miner may be away and still get its slice, difficulty and row again
     seconds_per_share     what the vardiff aims at for each miner, and
     max_shares_per_second for all of them together

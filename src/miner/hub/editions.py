@@ -44,7 +44,7 @@ class Edition:
         return layout.before(self.job, number, self._number) + layout.prefix(number) + rest
 
     def given(self, target: ShareTarget, version_mask: int) -> "Given":
-        """What a miner with this target has been given, which others with the same target share."""
+        """What miners with this target are given; one object for all of them."""
         given = self._given.get((target.difficulty, version_mask))
         if given is None:
             given = Given(self, target, version_mask)

@@ -168,8 +168,8 @@ class HubMiner:
             self._start()
 
     def _take_over(self, name: str) -> None:
-        """Its connection of before may still be there, and hang where the miner's end of it has gone without a word: it
-        ends now. The slice stays with that one."""
+        """End the miner's former connection, which may still be there: it hangs where the miner's end has gone without
+        a word. The slice stays with the session."""
         give_way = self._floor.present.get(self._asked_session)
         if give_way is not None and give_way(name):
             self._left_before = self._floor.sessions.find(self._asked_session)

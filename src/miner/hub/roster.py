@@ -61,8 +61,8 @@ class Row:
         self.host = report.host or self.host
 
     def share(self, status: ShareStatus, hashes: float, block: bool, aux: bool = False) -> int:
-        """Count a share that stands for so many expected `hashes` where it is accepted. `aux`: a chain that is mined
-        along has taken it as its block. Returns by how much the row's hashes grow with that."""
+        """Count a share. `hashes`: how many a share of its target takes on average, which count if it is accepted;
+        `aux`: a chain that is mined along has taken it as its block. Returns by how much the row's hashes grow."""
         self.aux_blocks += aux
         self.last_share = time.time()
         if status is ShareStatus.ACCEPTED:
@@ -196,8 +196,8 @@ class Roster:
             self._millihashes += _milli(row.hashrate) - _milli(before)
 
     def share(self, row: Row, status: ShareStatus, hashes: float, block: bool, aux: bool = False) -> None:
-        """Count a share of this row that stands for so many expected `hashes` where it is accepted. `aux`: a chain that
-        is mined along has taken it as its block."""
+        """Count a share of the miner that has this row. `hashes`: how many a share of its target takes on average,
+        which count if it is accepted; `aux`: a chain that is mined along has taken it as its block."""
         self.hashes += row.share(status, hashes, block, aux)
         self.aux_blocks += aux
         if status is ShareStatus.ACCEPTED:

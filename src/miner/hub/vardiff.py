@@ -38,8 +38,8 @@ def hashes_at(difficulty: float, algorithm: Algorithm) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ShareTarget:
-    """A share target in both its forms, which say exactly the same: the difficulty that a miner hears, and the target
-    that its shares are judged by."""
+    """A share target in two equivalent forms: the difficulty that a miner hears, and the target that its shares are
+    judged by."""
 
     difficulty: float
     target: int
@@ -102,12 +102,12 @@ class Vardiff:
         self._restart(now)
 
     def submitted(self, hashes: float) -> None:
-        """A share came in that was to stand for so many expected hashes, whatever becomes of it."""
+        """A share came in, whatever becomes of it. `hashes`: how many a share of its target takes on average."""
         self._submitted += hashes
         self._shares += 1
 
     def accepted(self, hashes: float) -> None:
-        """A share that stands for so many expected hashes was accepted."""
+        """A share was accepted. `hashes`: how many a share of its target takes on average."""
         self._hashes += hashes
 
     def report(self, hashrate: float, now: float) -> None:

@@ -63,9 +63,13 @@ class StratumOfferedError(SourceError):
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """What the HTTP headers around an answer say. `long_poll`: the URL, "" for none; `stratum`: where the same server
-    speaks that; `max_roll`: how many seconds a header's time may be put forward; `reject_reason`: why a share was
-    refused."""
+    """What the HTTP headers around an answer say.
+
+    long_poll      URL; "": none
+    stratum        URL where the server speaks stratum; "": none
+    max_roll       seconds that a header's time may be put forward
+    reject_reason  why a share was refused
+    """
 
     long_poll: str = ""
     stratum: str = ""

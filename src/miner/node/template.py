@@ -191,8 +191,8 @@ class _TemplateFields(Fields):
         return isinstance(value, list) and capability in value
 
     def given_coinbase(self) -> bytes:
-        """Raises ProtocolError where there is none, or where nothing may be appended to it: then all who got it would
-        hash the same."""
+        """The coinbase that the node gives (`coinbasetxn`), serialised. Raises ProtocolError where there is none, or
+        where nothing may be appended to it: then all who got it would search equal headers."""
         if "coinbasetxn" not in self.members:
             raise ProtocolError("the template has no coinbasevalue and no coinbasetxn")
         mutable = self.members.get("mutable")

@@ -23,7 +23,7 @@ _FULL_SECONDS = 0.05  # from one look to the next whether there is room
 
 
 class Pace:
-    """So many turns a second in the long run, and some more at once."""
+    """Turns, `per_second` of them in the long run, and up to `at_once` of them where some were saved up."""
 
     def __init__(self, per_second: float, at_once: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_second, self._at_once, self._clock = per_second, at_once, clock
