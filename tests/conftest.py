@@ -7,8 +7,10 @@ minerd, so CI deselects those tests by design when there is none; everything els
 
 import gc
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -30,9 +32,11 @@ STARTS = {
     "nodes": ("node", "test_readme.py", "test_pool.py", "test_hub_node.py"),
     "kubernetes": ("kubernetes",),
 }
-# A cluster takes memory and CPUs for its own: never two at once. Else what is in one file, or in one class of a file,
-# stays together, since much of it shares what it has started.
+# Spark takes memory and CPUs: its tests are two rows, each one after the other, those on the shared cluster and all
+# others. Else what is in one file, or in one class of a file, stays together, since much of it shares what it has
+# started.
 ALONE = ("spark",)
+CLUSTER = ("test_job.py", "test_leases.py")
 TESTS = Path(__file__).parent
 
 # On a busy machine the first example alone may take as long as Hypothesis would have all take. Few examples, since
@@ -44,6 +48,8 @@ hypothesis.settings.load_profile("miner")
 # Every process that a test starts inherits this mark, however it forks. A test that makes an environment of its own
 # starts from os.environ, or passes the mark on.
 MARK = "MINER_TEST_RUN"
+# A folder that all workers of a run share, for what takes long to make. It is removed at the end.
+SHARED = "MINER_TEST_SHARED"
 PROC = Path("/proc")
 GRACE = 30.0  # seconds for processes that are already on their way out
 
@@ -60,8 +66,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # Hundreds of processes start here: none compiles the package's modules again, whatever the environment says.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
-    if not of_a_worker(config):     # pytest-xdist's workers inherit it
+    if not of_a_worker(config):     # pytest-xdist's workers inherit these
         os.environ[MARK] = uuid.uuid4().hex
+        os.environ[SHARED] = tempfile.mkdtemp(prefix="miner-tests-")
     for name in STARTS:
         config.addinivalue_line("markers", f"{name}: starts {name}; set by tests/conftest.py, from where the test is")
 
@@ -93,8 +100,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByWhatTheyStart(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            name = started_by((config.rootpath / nodeid.partition("::")[0]).relative_to(TESTS))
-            return name if name in ALONE else super()._split_scope(nodeid)
+            file = (config.rootpath / nodeid.partition("::")[0]).relative_to(TESTS)
+            name = started_by(file)
+            return f"{name} cluster" if name in ALONE and file.name in CLUSTER else (
+                name if name in ALONE else super()._split_scope(nodeid))
 
     return ByWhatTheyStart(config, log)
 
@@ -124,6 +133,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the run if a process that it started is still there, and end that process."""
     if of_a_worker(session.config):
         return
+    shutil.rmtree(os.environ[SHARED], ignore_errors=True)
     deadline = time.monotonic() + GRACE
     while (left := dict(_survivors())) and time.monotonic() < deadline:
         time.sleep(0.1)

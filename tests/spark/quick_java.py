@@ -4,15 +4,14 @@ The classes that Spark loads when it starts are taken from an archive (JEP 350, 
 of the tests. A JVM that the archive does not fit starts without it.
 """
 
-import atexit
 import contextlib
+import fcntl
 import functools
 import os
 import shlex
-import shutil
 import subprocess
 import sys
-import tempfile
+import zlib
 from pathlib import Path
 
 from miner.spark.processes import end_session
@@ -37,10 +36,20 @@ assert process.wait() == 0
 
 @functools.cache
 def quick_java(home: Path) -> Path:
-    """A JAVA_HOME of links to `home`, whose `java` uses the archive. It is removed when this process ends."""
-    directory = Path(tempfile.mkdtemp(prefix="java-"))
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    archive, quick = directory / "spark.jsa", directory / "home"
+    """A JAVA_HOME of links to `home`, whose `java` uses the archive. Whoever comes first makes it, for all processes of
+    this run of the tests; the others wait."""
+    directory = Path(os.environ["MINER_TEST_SHARED"], f"java-{zlib.crc32(bytes(home)):x}")
+    directory.mkdir(exist_ok=True)
+    quick = directory / "home"
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not quick.exists():
+            _make(directory, home, quick)
+    return quick
+
+
+def _make(directory: Path, home: Path, quick: Path) -> None:
+    archive = directory / "spark.jsa"
     (quick / "bin").mkdir(parents=True)
     for entry in home.iterdir():
         if entry.name != "bin":
@@ -50,7 +59,6 @@ def quick_java(home: Path) -> Path:
                        f'set -- -XX:ArchiveClassesAtExit={archive} "$@";; esac')
     made = _run_session(directory, quick) and archive.exists()  # not by every Java
     _write(java, home, f"set -- -XX:SharedArchiveFile={archive} -Xlog:disable \"$@\"" if made else "")
-    return quick
 
 
 def _run_session(directory: Path, java_home: Path) -> bool:
