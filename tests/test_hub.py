@@ -22,6 +22,7 @@ from miner.hub import Hub, HubConfig, judge, server
 from miner.hub import connection as connection_module
 from miner.hub import miner as miner_module
 from miner.hub.events import HubBlock, HubShare, HubStopped, MinerJoined, MinerLeft, MinerReported
+from miner.hub.slices import Layout
 from miner.sandbox import SandboxSource
 from miner.stratum.client import StratumSource
 from miner.stratum.fields import swap_words
@@ -266,6 +267,23 @@ def test_a_share_of_another_slice_is_no_share_on_a_job_of_ones_own() -> None:
         assert len(set(ids)) == 2
         answer = await miners[0].call("mining.submit", "one", ids[1], "00" * 5, "00000000", "00000000")
         assert answer["error"][:2] == [21, "job not found"]
+
+    scripted(play, make_job())
+
+
+def test_a_slice_that_was_searched_on_this_block_is_given_out_with_other_headers(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    one_slice = staticmethod(lambda size, miners: Layout(1, 8, 1, 0, size - 2))
+    monkeypatch.setattr(Layout, "of", one_slice)
+
+    async def play(watched: Watched, source: ScriptedSource) -> None:
+        begun = []
+        for number in range(3):
+            raw = await RawMiner.join(watched.address)
+            begun.append((await raw.notice("mining.notify"))[2])
+            raw.close()
+            await watched.heard(MinerLeft, count=number + 1)
+        assert len(set(begun)) == 3
 
     scripted(play, make_job())
 

@@ -111,6 +111,11 @@ class Floor:
         self.job = None
         self.judge.void()
 
+    @property
+    def newest_edition(self) -> Edition | None:
+        """The one of the current job that was made last; None where nobody was given the job yet."""
+        return self._editions[-1] if self._editions else None
+
     def edition(self, before: Edition | None) -> Edition:
         """The current job's edition for a miner that was given the one `before` as its last: none that it has had."""
         job, layout = self.job, self.layout

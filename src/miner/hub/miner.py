@@ -126,6 +126,8 @@ class HubMiner:
             self._protocol.refuse(self._asking, Reject.OTHER, "the hub is full: no slice of the work is left")
             raise GoneError("the hub is full")
         self._slices, self._number = self._floor.slices, number
+        if self._edition is None and self._slices.worked(number):
+            self._edition = self._floor.newest_edition  # another miner may have had all up to this one
         self._session = self._session or secrets.token_hex(8)
         self._protocol.subscribe(self._asking, layout.prefix(number), layout.rest_size, self._session)
         self._asking = None

@@ -122,6 +122,10 @@ class Slices:
             self._worked.add(number)
         (self._resting if number in self._worked else self._rested)[number] = None
 
+    def worked(self, number: int) -> bool:
+        """Whether a holder of before has searched this slice on the current previous hash."""
+        return number in self._worked
+
     def chain_moved(self) -> None:
         """There is a new previous hash: work done so far can't be repeated any more."""
         self._rested.update(self._resting)
