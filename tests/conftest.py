@@ -88,9 +88,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """More than CPUs where nothing large is started: such tests often wait."""
-    return 2 * len(os.sched_getaffinity(0)) if config.getoption("quick") else None
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """More than CPUs, since tests often wait; of those that start large things only one more."""
+    cpus = len(os.sched_getaffinity(0))
+    return 2 * cpus if config.getoption("quick") else cpus + 1
 
 
 @pytest.hookimpl(optionalhook=True)
