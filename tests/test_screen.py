@@ -26,6 +26,7 @@ from miner.core.screening import (
     ScreenStarted,
     Throttling,
 )
+from miner.engine import screening
 from miner.engine.cpus import allowed_cpus
 from miner.engine.hostlock import try_lock
 from miner.engine.processors import processors, throttling
@@ -125,6 +126,11 @@ def test_a_batch_is_compared_in_all_32_bits() -> None:
 
 
 # A screening
+
+@pytest.fixture(autouse=True)
+def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screening, "_TURN_SECONDS", 0.02)
+
 
 def screened(algorithms: Sequence[Algorithm] = ALGORITHMS, **settings: object) -> tuple[Screening, list[ScreenEvent]]:
     """Screen until each kernel has had its turn."""
