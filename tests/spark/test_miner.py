@@ -18,7 +18,7 @@ from miner.core.errors import UsageError
 from miner.hub.events import HubBlock, MinerJoined, MinerLeft
 from miner.spark import SparkMiner, main
 
-spark = (SparkSession.builder.master("local[2]").appName("theirs").config("spark.ui.enabled", "false")
+spark = (SparkSession.builder.master("local[2,4]").appName("theirs").config("spark.ui.enabled", "false")
          .config("spark.scheduler.mode", "FAIR").getOrCreate())
 spark.range(1).count()  # Spark SQL sets a place for its tables at its first use
 before = dict(spark.sparkContext.getConf().getAll())
@@ -47,17 +47,25 @@ with again:
 screened = again.screen(["sha256d"], 0.5, nice=None)
 settings = dict(sandbox=True, algorithm="scrypt:16", pin=False)
 tracker = spark.sparkContext.statusTracker()
-with SparkMiner(spark, **settings, lease_seconds=1) as beside:
+
+def failed():  # ids of Spark jobs
+    return {job for job in range(200) if (info := tracker.getJobInfo(job)) and info.status == "FAILED"}
+
+failed_before = failed()
+with SparkMiner(spark, **settings) as beside:
     joined = (event.miner for event in beside.events() if isinstance(event, MinerJoined))
     next(joined)
     counted = spark.sparkContext.parallelize(range(100), 4).count()  # another job of the session
-    killed = []  # and with each, on a local master, the Spark job is given up
+    killed = []  # four times the same task, and Spark gives its job up
     for miner in joined:
-        if len(killed) == 2:
+        if failed() - failed_before:
             break
         if miner.name not in killed:
             killed.append(miner.name)
             os.kill(int(miner.name.partition(".")[2]), signal.SIGKILL)
+    there = beside.status().hashes
+    while beside.status().hashes == there:
+        time.sleep(0.1)
 interrupted = SparkMiner(spark, **settings)
 try:
     with interrupted:
@@ -80,7 +88,7 @@ print(json.dumps({
     "unit": job.hashrates().schema["hashrate"].metadata, "rates": len(job.hashrates().collect()),
     "changed": sorted(dict(before.items() ^ after.items())), "count": spark.range(5).count(),
     "pool": spark.sparkContext.getLocalProperty("spark.scheduler.pool"),
-    "counted": counted, "killed": len(killed), "mined_on": beside.status().hashes, "caught": caught, "behind": behind,
+    "counted": counted, "killed": len(killed), "caught": caught, "behind": behind,
     "refused": refused, "stopped": not interrupted.status().running, "busy": busy,
     "screened": [row.mismatches for row in screened.collect()],
     "kept": {name: sorted(row["count"] for row in kept[name].groupBy("run").count().collect()) for name in kept},
@@ -115,8 +123,8 @@ def test_a_session_mines_in_the_background_and_stays_as_it_was(tmp_path: Path) -
     assert said["count"] == 5
     assert said["pool"] is None
     assert said["again"]
-    assert (said["counted"], said["killed"]) == (100, 2), "beside the miners, and they go on where Spark gives up a job"
-    assert said["mined_on"] > 0
+    assert said["counted"] == 100, "beside the miners"
+    assert said["killed"] >= 4, "Spark gave a job up, and they went on"
     assert said["caught"]
     assert said["stopped"]
     assert said["refused"] == 1, "the command"

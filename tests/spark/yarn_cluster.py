@@ -86,6 +86,11 @@ class YarnCluster:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def drain(self, host: str, seconds: int) -> None:
+        """Have the ResourceManager decommission a host's NodeManager, which gets this time for its containers."""
+        (self.folder / "excluded").write_text(f"{host}\n")
+        self.client("RMAdminCLI", "-refreshNodes", "-g", str(seconds), "-server")
+
     def containers(self) -> dict[int, str]:
         """The processes of all containers, by process number: their command lines, with spaces."""
         found = {}
@@ -138,7 +143,8 @@ def yarn_cluster(directory: Path) -> Iterator[YarnCluster]:
     shared |= {"yarn.application.classpath": "", "yarn.log-aggregation-enable": "true",
                "yarn.nodemanager.remote-app-log-dir": str(directory / "logs")}
     _configure(client, directory, shared)
-    _configure(directory / "manager", directory, shared | _manager())
+    (directory / "excluded").touch()
+    _configure(directory / "manager", directory, shared | _manager(directory / "excluded"))
     (directory / "staging").mkdir()
     with contextlib.ExitStack() as stack:
         manager = stack.enter_context(
@@ -160,10 +166,11 @@ def _addresses() -> dict[str, str]:
             **{f"yarn.resourcemanager.{name}": f"127.0.0.1:{free_port()}" for name in names}}
 
 
-def _manager() -> dict[str, str]:
+def _manager(excluded: Path) -> dict[str, str]:
     return {"yarn.resourcemanager.nodemanagers.heartbeat-interval-ms": HEARTBEAT_MS,
             "yarn.scheduler.minimum-allocation-mb": "128",
             "yarn.nm.liveness-monitor.expiry-interval-ms": str(NODE_LOST_SECONDS * 1000),
+            "yarn.resourcemanager.nodes.exclude-path": str(excluded),
             "yarn.scheduler.capacity.root.queues": "default", "yarn.scheduler.capacity.root.default.capacity": "100",
             "yarn.scheduler.capacity.maximum-am-resource-percent": "1"}
 

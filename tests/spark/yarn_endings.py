@@ -103,6 +103,30 @@ def test_a_node_lost(cluster: YarnCluster) -> None:
         assert running.finish() == 0, running.lines
 
 
+def test_a_node_drained(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Preempted with notice: the leases on a NodeManager that is decommissioned end at once, with nothing lost, and the
+    other NodeManager gets an executor in their place."""
+    with yarn_cluster(tmp_path_factory.mktemp("yarn")) as cluster, \
+            job(*on(cluster), "--executors", "1", "--conf=spark.decommission.enabled=true", "--lease-seconds", "600",
+                "--sandbox", "--seconds", "0", environ=cluster.environment) as running:
+        executor = running.wait_for(JOINED, START)[1]
+        running.wait_for(rf"^{executor}\.\d+: [1-9]\d* hashes")
+        command = next(command for command in cluster.containers().values() if "--executor-id" in command)
+        host = re.search(r"--hostname (\S+)", command)
+        assert host
+        cluster.drain(host[1], 300)
+        running.wait_for(rf"^{executor} is about to leave the cluster: its leases end$")
+        running.wait_for(rf"^{executor}\.\d+ left: ")
+        other = running.wait_for(JOINED, START)[1]
+        assert other != executor
+        running.wait_for(rf"^{other}\.\d+: [1-9]\d* hashes")
+        running.interrupt()
+        assert running.finish() == 0, running.lines
+    table = summary(running.out)
+    assert set(table) == {executor, other, "total"}
+    assert int(table["total"][0]) == int(table[executor][1]) + int(table[other][1])
+
+
 def _folder(node: "subprocess.Popen[bytes]") -> Path:
     return Path(f"/proc/{node.pid}/cwd").readlink()
 
