@@ -181,6 +181,9 @@ def _node(home: Path, host: str) -> dict[str, str]:
     return {**places, "yarn.nodemanager.hostname": host,
             "yarn.nodemanager.local-dirs": str(home / "local"), "yarn.nodemanager.log-dirs": str(home / "logs"),
             "yarn.nodemanager.resource.memory-mb": "4096", "yarn.nodemanager.resource.cpu-vcores": "4",
+            # True, the default, leaves memory to control groups, which this NodeManager's executor doesn't have: nobody
+            # would look at it.
+            "yarn.nodemanager.resource.memory.enforced": "false",
             # A java whose child has many threads looks twice as large for a moment.
             "yarn.nodemanager.vmem-check-enabled": "false",
             "yarn.nodemanager.container-monitor.interval-ms": "1000",

@@ -13,7 +13,7 @@ import pytest
 
 from miner.spark.settings import script
 from miner.spark.ship import write_bundle
-from spark.running import job, summary
+from spark.running import job, re_lines, summary
 from spark.test_yarn import JOINED, TOLD, check_summary, on, spark_submit
 from spark.yarn_cluster import YarnCluster, yarn_cluster
 
@@ -74,6 +74,21 @@ def test_ctrl_c(cluster: YarnCluster) -> None:
         assert running.finish() == 0, running.lines
     check_summary(running.out)
     assert cluster.applications()[0]["state"] == "FINISHED"
+    cluster.wait_until_clean()
+
+
+def test_executors_killed_for_memory(cluster: YarnCluster) -> None:
+    """A large N in small containers: their NodeManagers kill them, others come in their place, and in the end YARN has
+    seen enough. The job says why, each time."""
+    few = "--conf=spark.executor.maxNumFailures=2"
+    with job(*on(cluster), few, "--executors", "2", "--sandbox", "-a", "scrypt:1048576", "--seconds", "0",
+             environ=cluster.environment) as running:
+        assert running.finish(START) == 1, running.lines
+    killed = re_lines(r"^a task failed on \S+, Spark starts it again: YARN killed executor-(\d+) for its memory, which "
+                      r"took ([\d.]+ [MG]B) where 896 MB are allowed: .*memoryOverhead=….*--memory-limit",
+                      running.lines)
+    assert len({executor for executor, _ in killed}) >= 2, running.lines
+    assert re.search(r"^miner spark: the cluster ended the job: .*executor failures \(", running.lines[-1])
     cluster.wait_until_clean()
 
 

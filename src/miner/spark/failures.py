@@ -29,8 +29,9 @@ def stages(context: "SparkContext", jobs: Iterable[int]) -> Iterator["SparkStage
 
 
 def failed_tasks(context: "SparkContext", stage: int, attempt: int, offset: int,
-                 count: int) -> Iterator[tuple[str, TaskFailure]]:
-    """A stage's failed tasks, oldest first, without the first `offset`: the id of each one's executor, and why."""
+                 count: int) -> Iterator[tuple[int, str, TaskFailure]]:
+    """A stage's failed tasks in the order of their start, without the first `offset`: each one's id, that of its
+    executor, and why."""
     jvm: Any = context._jvm
     kinds = jvm.org.apache.spark.status.api.v1
     failed = jvm.java.util.ArrayList()
@@ -39,5 +40,5 @@ def failed_tasks(context: "SparkContext", stage: int, attempt: int, offset: int,
     tasks = store.taskList(stage, attempt, offset, count, kinds.TaskSorting.ID, failed)
     for task in map(tasks.apply, range(tasks.size())):
         message = task.errorMessage()
-        yield task.executorId(), TaskFailure(task.host() or "",
-                                             task_failure(message.get() if message.isDefined() else ""))
+        yield task.taskId(), task.executorId(), TaskFailure(
+            task.host() or "", task_failure(message.get() if message.isDefined() else ""))

@@ -23,6 +23,7 @@ _GAVE_UP = re.compile(r"excludeOnFailure|failed \d+ times")  # said of a Spark j
 _WATCH_SECONDS = 1.0
 _LEAST_WAITING = 8  # tasks that wait for room: what a cluster that grows by demand is asked for at first
 _HOPELESS = 6  # failed tasks after which, with all executors among theirs and no miner yet, the job is given up
+_LOOK_BACK = 100  # failed tasks of a stage that are looked at again when another has failed
 _ASKED_AT_ONCE = 50  # executors, of which Spark is asked whether they stay
 _STOP_SECONDS = 0.7
 _CANCEL_PAUSE = 0.1
@@ -51,7 +52,7 @@ class Leases:
         self._error: BaseException | None = None
         self._jobs: list[threading.Thread] = []  # those that run
         self._started = 0  # of them, so far
-        self._told: dict[int, int] = {}  # by stage: failed tasks that were told
+        self._told: dict[int, set[int]] = {}  # by stage: ids of failed tasks that were told
         self._failed = 0
         self._failed_on: set[str] = set()  # ids of executors
         self._asked: deque[str] = deque()  # ids of executors, those first that were asked for longest ago
@@ -160,10 +161,13 @@ class Leases:
 
     def _new_failures(self, stages: "list[SparkStageInfo]") -> Iterator[TaskFailure]:
         for stage in stages:
-            told = self._told.get(stage.stageId, 0)
-            if stage.numFailedTasks > told:
-                self._told[stage.stageId] = stage.numFailedTasks
-                for executor, failure in failed_tasks(self._context, stage.stageId, stage.currentAttemptId, told,
-                                                      stage.numFailedTasks - told):
-                    self._failed_on.add(executor)
-                    yield failure
+            told = self._told.setdefault(stage.stageId, set())
+            if stage.numFailedTasks > len(told):
+                # A task that started earlier may fail later, and is then before those that were told.
+                offset = max(0, len(told) - _LOOK_BACK)
+                for task, executor, failure in failed_tasks(self._context, stage.stageId, stage.currentAttemptId,
+                                                            offset, stage.numFailedTasks - offset):
+                    if task not in told:
+                        told.add(task)
+                        self._failed_on.add(executor)
+                        yield failure

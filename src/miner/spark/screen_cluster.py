@@ -166,8 +166,8 @@ class ScreenedCluster:
         """Keep why tasks failed, by executor."""
         ours = set(self._context.statusTracker().getJobIdsForGroup(GROUP))
         for stage in stages(self._context, ours - self._over):
-            for executor, failure in failed_tasks(self._context, stage.stageId, stage.currentAttemptId, 0,
-                                                  min(stage.numFailedTasks, _FAILURES_READ)):
+            for _, executor, failure in failed_tasks(self._context, stage.stageId, stage.currentAttemptId, 0,
+                                                     min(stage.numFailedTasks, _FAILURES_READ)):
                 self._errors[executor] = failure.reason
         self._over |= ours
 

@@ -5,6 +5,9 @@ import re
 _MAX = 300
 _VERSIONS = re.compile(r"PYTHON_VERSION_MISMATCH\]\s+Python in worker has different version:? \(?([\d., ]+?)\)? "
                        r"than that in driver:? \(?([\d., ]+?)\)?, PySpark")
+# Of a task whose executor's container YARN has killed: that executor, and what it took of what it had asked for.
+_MEMORY = re.compile(r"ExecutorLostFailure \(executor (\w+) .*Container killed by YARN for exceeding physical memory "
+                     r"limits\.\s+(?:([\d.,]+ [KMGT]?B) of ([\d.,]+ [KMGT]?B))?")
 # A YARN client's and a standalone driver's words when the cluster has ended the application.
 _ENDED = (r"ERROR \S+: Diagnostics message: (.+)$", r"ERROR \S+: (YARN application has exited .+?!)",
           r"ERROR \S+: (Application has been killed\. Reason: .+)$")
@@ -20,6 +23,11 @@ def task_failure(message: str) -> str:
         return (f"the executors' Python is {worker} and the driver's is {driver}, and Spark wants one minor version "
                 f"on both: name a Python {driver} that executors have (spark.pyspark.python=…), or start the "
                 f"driver with a Python {worker}")
+    if killed := _MEMORY.search(message):
+        executor, used, allowed = killed.groups()
+        amount = f", which took {used} where {allowed} are allowed" if used else ""
+        return (f"YARN killed executor-{executor} for its memory{amount}: give executors more "
+                "(spark.executor.memoryOverhead=…), or let the miner take less (--memory-limit)")
     ours, traceback, rest = message.partition("Traceback (most recent call last):")
     if traceback:
         python = rest.partition("\n\tat ")[0]
