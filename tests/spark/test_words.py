@@ -29,7 +29,7 @@ def test_a_container_killed_for_memory() -> None:
     lost = ("ExecutorLostFailure (executor 3 exited caused by one of the running tasks) Reason: Container killed by "
             "YARN for exceeding physical memory limits. 1.6 GB of 896 MB physical memory used. Consider boosting "
             "spark.executor.memoryOverhead.")
-    fix = "give executors more (spark.executor.memoryOverhead=…), or let the miner take less (memory_limit)"
+    fix = "give executors more (spark.executor.memoryOverhead=…), or let the miner take less (`memory_limit=256M`)"
     assert task_failure(lost) == (
         f"YARN killed executor-3 for its memory, which took 1.6 GB where 896 MB are allowed: {fix}")
     assert task_failure(lost.replace("1.6 GB of 896 MB physical memory used.", "")) == (

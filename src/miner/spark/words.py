@@ -27,7 +27,7 @@ def task_failure(message: str) -> str:
         executor, used, allowed = killed.groups()
         amount = f", which took {used} where {allowed} are allowed" if used else ""
         return (f"YARN killed executor-{executor} for its memory{amount}: give executors more "
-                "(spark.executor.memoryOverhead=…), or let the miner take less (memory_limit)")
+                "(spark.executor.memoryOverhead=…), or let the miner take less (`memory_limit=256M`)")
     ours, traceback, rest = message.partition("Traceback (most recent call last):")
     if traceback:
         python = rest.partition("\n\tat ")[0]
