@@ -61,7 +61,7 @@ def test_without_threads_for_it_what_takes_long_is_done_on_the_loop(monkeypatch:
 
     refuse(monkeypatch, "asyncio", "mine-", "Thread-")  # the last: the end of the loop's executor
     assert run_loop(where) is threading.main_thread()
-    with mine(sandbox=True, threads=1, seconds=1.0) as mining:
+    with mine(sandbox=True, threads=1, blocks=1) as mining:
         names = [type(event).__name__ for event in mining]
     assert "BlockFound" in names and names[-1] == "Totals"
 
