@@ -52,7 +52,7 @@ def failed():  # ids of Spark jobs
     return {job for job in range(200) if (info := tracker.getJobInfo(job)) and info.status == "FAILED"}
 
 failed_before = failed()
-with SparkMiner(spark, **settings) as beside:
+with SparkMiner(spark, **settings, lease_seconds=3) as beside:
     joined = (event.miner for event in beside.events() if isinstance(event, MinerJoined))
     next(joined)
     counted = spark.sparkContext.parallelize(range(100), 4).count()  # another job of the session
