@@ -4,8 +4,10 @@ import argparse
 import contextlib
 import sys
 import threading
+from collections.abc import Iterator
 
 from miner import __version__
+from miner.core.algorithm import Algorithm
 from miner.core.errors import MinerError, UsageError
 from miner.front.argparser import Parser
 from miner.front.console import Console, ExitStatus
@@ -108,9 +110,10 @@ def mine(args: list[str], console: Console) -> int:
     shown = face_settings(options)
     if not _settle(options, console):
         return ExitStatus.OK
-    from miner.front.faces import open_faces
-    from miner.front.reporter import miner_reporter
-    from miner.mining import mine
+    with _trial(source.algorithm, engine.kernel):
+        from miner.front.faces import open_faces
+        from miner.front.reporter import miner_reporter
+        from miner.mining import mine
 
     mining = mine(source, engine, seconds=options.seconds, blocks=options.blocks)
     with (console.stopping(mining.stop),
@@ -123,6 +126,22 @@ def mine(args: list[str], console: Console) -> int:
         except MinerError as error:  # told as the last event
             return ExitStatus.USAGE if isinstance(error, UsageError) else ExitStatus.FAILED
     return ExitStatus.OK
+
+
+@contextlib.contextmanager
+def _trial(algorithm: Algorithm, kernel: str) -> Iterator[None]:
+    """Meanwhile, have the kernels tried, which leaves Python to what else there is to start. The outcome is remembered
+    for the engine, which also tells what is wrong."""
+    from miner.engine.kernels import usable_kernels
+
+    def run() -> None:
+        with contextlib.suppress(Exception):
+            usable_kernels(algorithm, kernel)
+
+    running = threading.Thread(target=run, name="miner-trial", daemon=True)
+    running.start()
+    yield
+    running.join()
 
 
 def check(options: argparse.Namespace, console: Console) -> int:
