@@ -103,8 +103,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             file = (config.rootpath / nodeid.partition("::")[0]).relative_to(TESTS)
             name = started_by(file)
-            return f"{name} cluster" if name in ALONE and file.name in CLUSTER else (
-                name if name in ALONE else super()._split_scope(nodeid))
+            if name not in ALONE:
+                return super()._split_scope(nodeid)
+            return f"{name} cluster" if file.name in CLUSTER else name
 
     return ByWhatTheyStart(config, log)
 

@@ -57,7 +57,6 @@ class Floor:
         self.stopping = ""  # why miners are sent away, once they are
         self._editions: list[Edition] = []  # of the current job, as far as somebody was given it so often
         self._targets: dict[tuple[float, float, bool], ShareTarget] = {}  # on such jobs, by what they follow from
-        self._bounds = (0, 0)  # the current job's targets: the source's for shares, and the network's
         self._source_hashes = 0.0  # expected ones for a share of the source's on the current job
         self._numbers = itertools.count()  # of editions
         self._job_ids = itertools.count(secrets.randbits(32))  # miners outlive a hub that is started again
@@ -71,9 +70,8 @@ class Floor:
             self.slices = Slices(self.layout.slices)
         elif self.job is None or job.prev_hash != self.job.prev_hash:
             self.slices.chain_moved()
-        bounds = job.share_target, job.network_target
-        if bounds != self._bounds:  # else thousands of miners stay with the targets that they have
-            self._bounds = bounds
+        if self.job is None or (job.share_target, job.network_target) != (
+                self.job.share_target, self.job.network_target):  # else thousands of miners stay with their targets
             self._targets.clear()
         self.job, self._rolled = job, job.version_mask
         self._editions.clear()

@@ -139,7 +139,7 @@ class Judge:
         block = value <= job.network_target
         if reason := self.in_vain(job, block=block):
             return refused(Reject.STALE, reason, share)
-        if value > job.share_target and (not block or self.offer.refused):
+        if value > self.offer.target(job):
             return Verdict(share, ShareStatus.ACCEPTED, no_block=block)
         return self._ask_for_block(share, digest) if block else self._ask(share, digest)
 

@@ -326,8 +326,9 @@ class HubMiner:
         awaited; several of them may be awaited at a time. A share that is late whatever is in it costs no more than to
         say so."""
         came, latest = time.monotonic(), self._latest
-        if latest is None or latest.asked != (asking.job_id, asking.extranonce2, asking.ntime, asking.version_bits):
-            latest = self._find(asking)
+        asked = asking.job_id, asking.extranonce2, asking.ntime, asking.version_bits
+        if latest is None or latest.asked != asked:
+            latest = self._find(asked)
             if latest is None:
                 self._answer(asking, 0.0, refused(Reject.STALE, "job not found"), came,
                              bad=came - self._given_at > UNKNOWN_SECONDS)
@@ -341,14 +342,14 @@ class HubMiner:
         self._conclude(asking, hashes, verdict, came)
         return None
 
-    def _find(self, asking: Submitting) -> _Searched | None:
-        """What the miner was given, and in which slice, by the share's job id."""
-        given, end = self._given.get(asking.job_id[:-SLICE_DIGITS]), asking.job_id[-SLICE_DIGITS:]
+    def _find(self, asked: tuple[str, bytes, int, int | None]) -> _Searched | None:
+        """What the miner was given, and in which slice, by the job id that a share names."""
+        job_id = asked[0]
+        given, end = self._given.get(job_id[:-SLICE_DIGITS]), job_id[-SLICE_DIGITS:]
         if given is not None:
             for number in (self._number, self._former):
                 if number is not None and end == f"{number:04x}":
-                    return _Searched((asking.job_id, asking.extranonce2, asking.ntime, asking.version_bits), given,
-                                     number)
+                    return _Searched(asked, given, number)
         return None
 
     def _judge(self, asking: Submitting, searched: _Searched) -> Verdict | Coroutine[Any, Any, Verdict]:

@@ -17,6 +17,7 @@ from miner.hub.events import HubEvent, HubSnapshot, HubStopped, HubSummary, Mine
 from miner.hub.floor import Floor
 from miner.hub.judge import Judge
 from miner.hub.listener import Listener, room_for
+from miner.hub.miner import HubMiner
 from miner.hub.tokens import Tokens
 from miner.tls import ServerTls
 from miner.wrong_door import Speech
@@ -126,10 +127,7 @@ class Hub:
         """Send the miners home: ours are told, and have `wait` seconds to report a last time; others are hung up on.
         Whoever comes later is sent away, too."""
         self._floor.stopping = reason
-        async for some in self._each():
-            for connection in some:
-                with connection.acting():
-                    connection.miner.stop(reason)
+        await self._have_each(lambda miner: miner.stop(reason))
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await self._nobody.wait()
@@ -203,10 +201,7 @@ class Hub:
         self._floor.source_lost()
         if self._lost_at is None:
             self._lost_at = time.monotonic()
-        async for some in self._each():
-            for connection in some:
-                with connection.acting():
-                    connection.miner.pause(event.reason, event.retry_seconds)
+        await self._have_each(lambda miner: miner.pause(event.reason, event.retry_seconds))
 
     def _take(self, job: Job) -> None:
         """Serve a new job to everyone. It goes first: who has not been given the one before gets this one."""
@@ -242,14 +237,18 @@ class Hub:
                 summary_at += SUMMARY_SECONDS
                 self._emit(self._floor.summary())
             if self._lost_at is not None and time.monotonic() - self._lost_at > AWAY_SECONDS:
-                async for some in self._each():
-                    for connection in some:
-                        with connection.acting():
-                            connection.miner.send_off()
+                await self._have_each(HubMiner.send_off)
             due = due or deque(self._connections)
             for _ in range(min(len(due), max(RETUNED_LEAST, min(len(self._connections) // RETUNE_ROUNDS,
                                                                  RETUNED_AT_ONCE)))):
                 _see_to(due.popleft(), now)
+
+    async def _have_each(self, act: Callable[[HubMiner], None]) -> None:
+        """Have each miner do something, and send what it has to say then."""
+        async for some in self._each():
+            for connection in some:
+                with connection.acting():
+                    act(connection.miner)
 
     async def _each(self) -> AsyncIterator[list[Connection]]:
         """The connections that there are now, some at a time, with room between them for what else waits for the loop:

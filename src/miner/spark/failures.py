@@ -1,13 +1,13 @@
 """What Spark knows of tasks that failed: it starts them again, and tells only its log."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from miner.spark.words import task_failure
 
 if TYPE_CHECKING:
-    from pyspark import SparkContext, SparkStageInfo
+    from pyspark import SparkContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +16,6 @@ class TaskFailure:
 
     host: str
     reason: str
-
-
-def stages(context: "SparkContext", jobs: Iterable[int]) -> Iterator["SparkStageInfo"]:
-    """The stages of these Spark jobs, as far as Spark still knows them."""
-    tracker = context.statusTracker()
-    for job in jobs:
-        info = tracker.getJobInfo(job)
-        for stage in info.stageIds if info else ():
-            if (details := tracker.getStageInfo(stage)) is not None:
-                yield details
 
 
 def failed_tasks(context: "SparkContext", stage: int, attempt: int, offset: int,

@@ -3,7 +3,6 @@
 import contextlib
 import queue
 import re
-import secrets
 import threading
 import time
 from collections import deque
@@ -45,13 +44,11 @@ class Leases:
                  leaving: Callable[[Collection[str]], None] = lambda executors: None) -> None:
         self._context, self._lease, self._describe, self._mining, self._leaving = (
             context, lease, describe, mining, leaving)
-        self._name = f"sparkminer-{secrets.token_hex(4)}"  # of the job group
-        self._group = JobGroup(context, self._name)
+        self._group = JobGroup(context)
         self._backend: Any = context._jsc.sc().schedulerBackend()
         self._cancelled = threading.Event()
         self._error: BaseException | None = None
-        self._jobs: list[threading.Thread] = []  # those that run
-        self._started = 0  # of them, so far
+        self._jobs: list[threading.Thread] = []
         self._told: dict[int, set[int]] = {}  # by stage: ids of failed tasks that were told
         self._failed = 0
         self._failed_on: set[str] = set()  # ids of executors
@@ -92,7 +89,7 @@ class Leases:
         """See to it that tasks wait for room, and look for failed ones, which Spark tells only its log."""
         while not self._cancelled.is_set():
             with contextlib.suppress(Exception):  # a context that is going away
-                running, ended = self._group.look(self._started)
+                running, ended = self._group.look()
                 self._keep_waiting(running)
                 for failure in self._new_failures([*running, *ended]):
                     self._failures.put(failure)
@@ -109,7 +106,6 @@ class Leases:
             job = threading.Thread(target=self._run, args=(max(_LEAST_WAITING, 2 * running),),
                                    name="miner-spark-job", daemon=True)
             self._jobs.append(job)
-            self._started += 1
             job.start()
 
     def _look_for_leaving(self) -> None:
@@ -130,10 +126,8 @@ class Leases:
         try:
             if self._cancelled.is_set():
                 return
-            # Not interrupted: a task that is cancelled has time to say what it did.
-            self._context.setJobGroup(self._name, self._describe(), interruptOnCancel=False)
+            self._group.begin(self._describe(), "mining")
             self._context.setLocalProperty("spark.scheduler.pool", "sparkminer")  # of a fair scheduler, if there is one
-            self._context.setLocalProperty("callSite.short", "mining")
             leases = self._context.parallelize(range(tasks), tasks).mapPartitionsWithIndex(self._lease)
             self._context.runJob(leases, list)  # collect() would set another name
         except Exception as error:
@@ -147,8 +141,7 @@ class Leases:
         at first, and its tasks would begin after all others have ended."""
         with contextlib.suppress(Exception):  # a context that is going away
             while any(job.is_alive() for job in self._jobs):
-                if self._group.is_active():
-                    self._context.cancelJobGroup(self._name)
+                self._group.cancel()
                 time.sleep(_CANCEL_PAUSE)
 
     # What Spark knows

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from miner.core.errors import MinerError
 from miner.core.screening import ClusterScreenStarted, CpuScreening, Mismatch, ScreenEvent, Screening, ScreenProgress
-from miner.spark.failures import failed_tasks, stages
+from miner.spark.failures import failed_tasks
+from miner.spark.group import JobGroup
 from miner.spark.screen_task import ScreenTask, TaskScreening
 from miner.spark.words import exception_words, task_failure
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
 
-GROUP = "sparkminer-screen"
 WAVE_SECONDS = 10.0  # so that mismatches are told, and executors that join are found, while a screening runs
 _POLL_SECONDS = 0.1
 _REGISTERING_SECONDS = 60.0  # at most, until executors are there,
@@ -62,7 +62,7 @@ class ScreenedCluster:
         self._seen: dict[str, Executor] = {}
         self._screened: set[str] = set()  # ids of executors
         self._errors: dict[str, str] = {}  # by executor's id
-        self._over: set[int] = set()  # ids of Spark jobs whose failures are known
+        self._group = JobGroup(context)
 
     def run(self) -> ClusterResult:
         """Screen until the time is up or `stop` is set. Spark jobs that fail are passed over, unless several do so in a
@@ -134,8 +134,7 @@ class ScreenedCluster:
 
         def run() -> None:
             try:
-                self._context.setJobGroup(GROUP, f"screening processors, seed {self._seed}", interruptOnCancel=False)
-                self._context.setLocalProperty("callSite.short", "screening")
+                self._group.begin(f"screening processors, seed {self._seed}", "screening")
                 rdd = self._context.parallelize(range(tasks), tasks).mapPartitionsWithIndex(task)
                 rows.extend(self._context.runJob(rdd, list))
             except Exception as error:
@@ -164,16 +163,15 @@ class ScreenedCluster:
 
     def _note_failures(self) -> None:
         """Keep why tasks failed, by executor."""
-        ours = set(self._context.statusTracker().getJobIdsForGroup(GROUP))
-        for stage in stages(self._context, ours - self._over):
+        running, ended = self._group.look()
+        for stage in (*running, *ended):
             for _, executor, failure in failed_tasks(self._context, stage.stageId, stage.currentAttemptId, 0,
                                                      min(stage.numFailedTasks, _FAILURES_READ)):
                 self._errors[executor] = failure.reason
-        self._over |= ours
 
     def _cancel(self) -> None:
         with contextlib.suppress(Exception):  # a context that is going away
-            self._context.cancelJobGroup(GROUP)
+            self._group.cancel()
 
     def _take(self, rows: list[TaskScreening], seconds: float) -> None:
         for row in rows:
