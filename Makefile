@@ -20,7 +20,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --no-loadscope-reorder --durations=30
 INSTALL := $(BIN)/python -m pip install --quiet --no-build-isolation --editable
 
-.PHONY: help demo test build quick loop check coverage fuzz exhaustive speed race counts load yarn faces clusters \
+.PHONY: help demo test build quick loop check coverage fuzz exhaustive speed race counts load yarn faces clusters managers \
 	wheels pythons compilers counterparts kubernetes clean
 
 help:
@@ -39,6 +39,7 @@ help:
 	@echo "make load          how many miners and shares one hub holds ($(ROUNDS) rounds of 15 minutes, then memory for $(MEMORY) s)"
 	@echo "make faces         what viewers of the status page, the live screen and --events cost a hub ($(TURNS) turns)"
 	@echo "make clusters      what is lost of a Spark cluster: driver, executor, Worker, Master, network"
+	@echo "make managers      what YARN and Kubernetes cost beside a standalone cluster ($(ROUNDS) rounds of 15 minutes)"
 	@echo "make yarn          the Spark job on a real YARN: executors and nodes that are killed, and every ending"
 	@echo "make wheels        build the Linux wheels into dist/ and try them"
 	@echo "make pythons       get more Pythons to try them on: newer, without the GIL, on musl, on aarch64"
@@ -95,6 +96,11 @@ faces: .venv/.test build
 
 clusters: .venv/.test build
 	$(PYTEST) tests/spark/cluster_losses.py
+
+managers: .venv/.test build
+	ci/install-yarn
+	tests/kubernetes/install
+	cd tests && ../$(BIN)/python managers.py --rounds $(ROUNDS)
 
 yarn: .venv/.test build
 	ci/install-yarn

@@ -35,7 +35,7 @@ class GoneError(Exception):
 
 
 class JunkError(GoneError):
-    """And whoever is at its other end is not to come back for a while."""
+    """The connection must end, and whoever is at its other end is not to come back for a while."""
 
 
 @dataclass(slots=True)
@@ -108,6 +108,7 @@ class HubMiner:
         return self._row.name if self._row else ""
 
     def subscribe(self, asking: Subscribing) -> None:
+        """The miner wants in; the answer may have to wait: see `admit`."""
         self._asking, self._asked_session = asking, asking.session
         self.admit()
 
@@ -145,6 +146,7 @@ class HubMiner:
         return before.number
 
     def authorize(self, asking: Authorizing) -> None:
+        """A worker of the miner logs in. Raises GoneError where it doesn't show the token."""
         if not self._floor.tokens.admit(asking.username, asking.password, self._protocol.nonce):
             self._protocol.refuse(asking, Reject.UNAUTHORIZED, "wrong token: give the hub's token as the password")
             self._floor.refused_login(self.host)

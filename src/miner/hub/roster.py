@@ -79,6 +79,7 @@ class Row:
 
     @property
     def hashes(self) -> int:
+        """So far: by the miner's own figures where it reports them, else by its shares."""
         return self._earlier + self._reported if self.reports else round(self._shares_say)
 
     def stats(self) -> MinerStats:

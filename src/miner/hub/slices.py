@@ -62,6 +62,7 @@ class Layout:
         return 1 << self.edition_bits
 
     def fits(self, job: Job) -> bool:
+        """Whether the job's extranonce2 has room for this cut."""
         return job.extranonce2_size >= self.hidden_size + self.prefix_size + self.rest_size
 
     def prefix(self, number: int) -> bytes:

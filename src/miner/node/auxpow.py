@@ -35,6 +35,7 @@ class AuxBlock:
 
     @property
     def target(self) -> int:
+        """What a parent header's hash must meet to prove this block."""
         return nbits_to_target(self.nbits)
 
     @property

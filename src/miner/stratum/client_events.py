@@ -44,7 +44,7 @@ class LoginLost:
 
 @dataclass(frozen=True, slots=True)
 class Shunned:
-    """Nor does another login help: the pool goes on refusing shares as those of a worker that it doesn't know. There is
+    """The pool goes on refusing shares as those of a worker that it doesn't know, after another login as well. There is
     no use in this connection. `reason`: the pool's words."""
 
     reason: str
@@ -52,7 +52,7 @@ class Shunned:
 
 @dataclass(frozen=True, slots=True)
 class NewDifficulty:
-    """For the jobs that follow; those that were issued before keep theirs."""
+    """The pool has set a difficulty for the jobs that follow; those that were issued before keep theirs."""
 
     difficulty: float
 

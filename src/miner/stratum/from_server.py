@@ -141,6 +141,7 @@ class Notify(Message):
 
     @classmethod
     def from_job(cls, job: Job, clean: bool) -> Self:
+        """The message that hands out a job. `clean`: the jobs before it are worthless."""
         return cls(job.job_id, job.prev_hash, job.coinbase1, job.coinbase2, job.merkle_branch, job.version & 0xFFFFFFFF,
                    job.nbits, job.ntime, clean)
 

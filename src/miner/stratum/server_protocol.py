@@ -131,7 +131,7 @@ class ServerProtocol:
     # What the server says by itself
 
     def set_difficulty(self, difficulty: float) -> None:
-        """For the jobs that are notified from now on, in the algorithm's own scale."""
+        """Set the difficulty of the jobs that are notified from now on, in the algorithm's own scale."""
         messages.parse_difficulty([difficulty], messages.SetDifficulty.METHOD)
         self._need_subscription()
         self._say(messages.SetDifficulty(difficulty))
@@ -148,7 +148,8 @@ class ServerProtocol:
         self._out += line
 
     def set_extranonce(self, extranonce1: bytes, extranonce2_size: int) -> None:
-        """For the jobs that are notified from now on. Only where `extranonce_changes`; others must `reconnect`."""
+        """Set the extranonce1 and the size of the extranonce2 for the jobs that are notified from now on. Only where
+        `extranonce_changes`; others must `reconnect`."""
         messages.parse_extranonce(extranonce1.hex(), extranonce2_size, messages.SetExtranonce.METHOD)
         session = self._need_subscription().session
         if not self.extranonce_changes:

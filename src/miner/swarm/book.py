@@ -74,7 +74,7 @@ class Book:
             self.opened_at = now
 
     def error(self, words: str) -> None:
-        """Something that should not be."""
+        """Count something that should not have happened, by the words for it."""
         _count(self.errors, words)
 
     def refusal(self, words: str, honest: bool) -> None:
