@@ -52,7 +52,6 @@ class Connection(Receiver):
         self._difficulty = 1.0
         self._job: JobLine | None = None
         self._work: MinerWork | None = None
-        self._before_nonce = b""  # what stands before it in the share's line
         self._entered = False
 
     @property
@@ -104,8 +103,6 @@ class Connection(Receiver):
         assert self._transport is not None and self._job is not None
         if self._work is None:
             self._work = self._job.read(SHA256D)
-            line = encode_request(0, "mining.submit", self._work.submit(self._name, 0).params)
-            self._before_nonce = line[line.index(b'"method"'):line.rindex(b'"00000000"')]
         hashes = self._work.hashes
         if self._transport.is_closing() or self._transport.get_write_buffer_size() > UNSENT:
             return hashes * number
@@ -116,8 +113,7 @@ class Connection(Receiver):
             except ProtocolError:  # all nonces are used up: the next job brings others
                 break
             if found is not None:
-                request = FIRST + self.sent + len(lines)
-                lines.append(b'{"id": %d, %s"%08x"]}\n' % (request, self._before_nonce, found[0]))
+                lines.append(self._work.line(FIRST + self.sent + len(lines), self._name, found[0]))
         self.sent += len(lines)
         self.hashed += hashes * len(lines)
         self._waiting.extend([hashes] * len(lines))

@@ -11,7 +11,7 @@ from miner.core.text import one_line
 from miner.receiving import Receiver
 from miner.stratum.from_miner import Authorize, Submit, Subscribe
 from miner.stratum.from_server import Reconnect, SetDifficulty, SetExtranonce, Subscription
-from miner.stratum.wire import Request, Response, RpcError, decode, encode_request, encode_response
+from miner.stratum.wire import Request, RpcError, decode, encode_request, encode_response
 from miner.swarm.book import Book
 from miner.swarm.plan import Role
 from miner.swarm.work import Digger, JobLine, MinerWork
@@ -25,6 +25,7 @@ RECEIVE_BUFFER = 4096  # bytes of the system's that a miner which doesn't read f
 
 _SUBSCRIBE, _AUTHORIZE, _FIRST_SHARE = 1, 2, 3  # ids of requests
 _NOTIFY = b'"mining.notify"'
+_ACCEPTED = re.compile(rb'\{"id": ?(\d{1,9}), ?"result": ?true, ?"error": ?null\}')  # as most servers write it
 _PREV_HASH = re.compile(rb'"params"\s*:\s*\[\s*(?:"[^"]*"|\d+)\s*,\s*"([0-9a-fA-F]{64})"')
 
 
@@ -87,6 +88,9 @@ class Member(Receiver):
             for line in lines:
                 if self._subscription is not None and _NOTIFY in line:
                     self._take_job(line, now)
+                elif ((yes := _ACCEPTED.fullmatch(line)) is not None
+                      and (sent := self._waiting.pop(int(yes[1]), None)) is not None):
+                    self._answered(None, now - sent)
                 elif line.strip():
                     self._take(line, now)
             if len(self._rest) > MAX_LINE:
@@ -122,9 +126,9 @@ class Member(Receiver):
         """Shares that wait for an answer."""
         return len(self._waiting)
 
-    def search(self, digger: Digger) -> tuple[Submit, bool] | None:
-        """A share of the miner's kind, and whether it makes a block; None where one more slice of searching brought
-        none, or there is no job any more."""
+    def search(self, digger: Digger) -> tuple[bytes, bool] | None:
+        """The line of the miner's next share, of its kind, and whether that makes a block; None where one more slice of
+        searching brought none, or there is no job any more."""
         try:
             if self._work is None:
                 line = self._job if self.role is not Role.STALE else self._earlier
@@ -133,21 +137,23 @@ class Member(Receiver):
                 self._work = line.read(digger.algorithm)
             if self.role is Role.JUNK:
                 self._wrongs += 1
-                return self._work.wrong(self._login.username, self._wrongs), False
-            found = self._work.search(digger)
-            return None if found is None else (self._work.submit(self._login.username, found[0]), found[1])
+                wrong = self._work.wrong(self._login.username, self._wrongs)
+                return encode_request(self._next_id, Submit.METHOD, wrong.params), False
+            if (found := self._work.search(digger)) is None:
+                return None
+            return self._work.line(self._next_id, self._login.username, found[0]), found[1]
         except ProtocolError as error:
             self.end(f"no share can be made: {one_line(str(error), 80)}")
             return None
 
-    def hand_in(self, share: Submit, block: bool) -> None:
-        """Send a share."""
+    def hand_in(self, line: bytes, block: bool) -> None:
+        """Send the share that the last `search` has found."""
         number, now = self._next_id, self._clock()
         self._next_id += 1
         self._waiting[number] = now
         if block:
             self._book.block_sent(self._hash, now)
-        self._call(number, Submit.METHOD, share.params)
+        self._send(line)
 
     def end(self, reason: str) -> None:
         """Hang up at once."""
@@ -189,7 +195,8 @@ class Member(Receiver):
         if isinstance(message, Request):
             self._told(message)
         elif isinstance(message.id, int) and (sent := self._waiting.pop(message.id, None)) is not None:
-            self._answered(message, now - sent)
+            self._answered(None if message.result is True and message.error is None else _words(message.error),
+                           now - sent)
         elif message.id == _SUBSCRIBE and self._subscription is None:
             if message.error is not None:
                 self.end(f"mining.subscribe was refused: {_words(message.error)}")
@@ -216,16 +223,16 @@ class Member(Receiver):
             case "mining.ping":
                 self._send(encode_response(request.id, "pong"))
 
-    def _answered(self, answer: Response, seconds: float) -> None:
-        accepted = answer.result is True and answer.error is None
+    def _answered(self, refusal: str | None, seconds: float) -> None:
+        """A verdict on a share came. `refusal`: why it is not accepted; None: it is."""
         honest = self.role is Role.HONEST
         if honest:
             self._book.answer(seconds, self._clock())
-            self._book.accepted += accepted
+            self._book.accepted += refusal is None
         elif self.role is Role.JUNK:
-            self._book.wrong_accepted += accepted
-        if not accepted:
-            self._book.refusal(_words(answer.error), honest)
+            self._book.wrong_accepted += refusal is None
+        if refusal is not None:
+            self._book.refusal(refusal, honest)
 
     # The small steps
 

@@ -61,6 +61,7 @@ class Swarm:
         self._places: list[tuple[int, tuple[object, ...]]] = []  # family and address, the server's
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening = asyncio.Semaphore(OPENING_AT_ONCE)
+        self._workers = max(1, plan.miners - plan.roles[Role.HALF_OPEN])  # that are to hand in shares
         self._stop = asyncio.Event()
         self._fault: BaseException | None = None
         self._away: set[int] = set()  # who left in the storm, and is not back yet
@@ -222,11 +223,6 @@ class Swarm:
             if self._clock() - since > BUSY_SECONDS:
                 await asyncio.sleep(0)
                 since = self._clock()
-
-    @property
-    def _workers(self) -> int:
-        """Miners that are to hand in shares."""
-        return max(1, self.plan.miners - self.plan.roles[Role.HALF_OPEN])
 
     async def _one_share(self, due: float) -> None:
         """Have the next miner hand one in, if it can."""

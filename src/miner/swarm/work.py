@@ -1,8 +1,11 @@
 """One miner's work and the valid shares in it: native search, in slices so short that a loop with thousands of
 connections isn't held up."""
 
+import functools
 import random
-from dataclasses import dataclass, replace
+import re
+from dataclasses import replace
+from typing import NamedTuple
 
 from miner import _native
 from miner.core.algorithm import Algorithm
@@ -12,14 +15,14 @@ from miner.core.model import Work
 from miner.core.target import difficulty_to_target, expected_hashes, hash_value
 from miner.stratum.from_miner import Submit
 from miner.stratum.from_server import Notify, Subscription
-from miner.stratum.wire import Request, decode
+from miner.stratum.wire import Request, decode, encode_request
 
 SLICE_SECONDS = 1 / 500  # of search on a rather slow CPU, and a tenth of it on others
 MAX_NONCE = 1 << 32
+_JOB_ID = re.compile(rb'"params"\s*:\s*\[\s*"([\w.-]{1,64})"')  # as most servers write it
 
 
-@dataclass(frozen=True, slots=True)
-class JobLine:
+class JobLine(NamedTuple):
     """A mining.notify as it came, and what held for it. It is read only when a share is wanted: most jobs pass without
     one."""
 
@@ -29,26 +32,41 @@ class JobLine:
 
     def read(self, algorithm: Algorithm) -> "MinerWork":
         """The work, with an extranonce2 drawn at random. Raises ProtocolError where there is none in it."""
-        message = decode(self.line)
-        if not isinstance(message, Request):
-            raise ProtocolError("a mining.notify is no request")
         given = self.subscription
-        notify = Notify.parse(message.params)
+        notify = _read_notify(self.line)
         job = notify.to_job(algorithm, given.extranonce1, given.extranonce2_size, self.difficulty)
         return MinerWork(notify, job.work(random.randbytes(given.extranonce2_size)),
                          difficulty_to_target(self.difficulty, algorithm))
 
 
+def _read_notify(line: bytes) -> Notify:
+    """What a mining.notify says. A server gives its miners the same job at the same time, and the lines differ in the
+    job's id, if in anything: so the rest is read once."""
+    if (found := _JOB_ID.search(line)) is None:
+        return _parse_notify(line)
+    first, end = found.span(1)
+    return replace(_parse_notify(line[:first] + line[end:]), job_id=found[1].decode("ascii"))
+
+
+@functools.lru_cache(maxsize=16)
+def _parse_notify(line: bytes) -> Notify:
+    message = decode(line)
+    if not isinstance(message, Request):
+        raise ProtocolError("a mining.notify is no request")
+    return Notify.parse(message.params)
+
+
 class MinerWork:
     """The header that one miner searches. Its nonces are used up from the first one on, so no share comes twice."""
 
-    __slots__ = ("_notify", "_work", "_target", "_bytes", "_next", "_found")
+    __slots__ = ("_notify", "_work", "_target", "_bytes", "_next", "_found", "_line")
 
     def __init__(self, notify: Notify, work: Work, target: int) -> None:
         self._notify, self._work, self._target = notify, work, target
         self._bytes = target.to_bytes(32, "little")
         self._next = 0
         self._found: list[tuple[int, bytes]] = []  # searched, and not handed out yet
+        self._line = b""  # of a share, from behind the request's id to the nonce, once one was made
 
     @property
     def hashes(self) -> float:
@@ -86,6 +104,14 @@ class MinerWork:
             if hash_value(_native.portable_hash(algorithm.name, algorithm.parameters, header)) > self._target:
                 return self._next - 1
         raise ProtocolError("all nonces of a job are used up")
+
+    def line(self, number: int, username: str, nonce: int) -> bytes:
+        """The line that hands in this nonce in request `number`. For one user name: all lines but the first are made
+        of that."""
+        if not self._line:
+            whole = encode_request(0, Submit.METHOD, self.submit(username, 0).params)
+            self._line = whole[whole.index(b'"method"'):whole.rindex(b'"00000000"')]
+        return b'{"id": %d, %s"%08x"]}\n' % (number, self._line, nonce)
 
     def submit(self, username: str, nonce: int) -> Submit:
         """The message that hands in this nonce."""
