@@ -28,10 +28,13 @@ STARTS = {
     "spark": ("spark",),
     "compilers": ("test_csrc.py", "test_fuzz.py", "test_toy.py", "test_screen_faults.py", "test_free_threading.py"),
     "packaging": ("test_packaging.py",),
+    "terminals": ("test_live.py",),
     "browser": ("browser",),
     "nodes": ("node", "test_readme.py", "test_pool.py", "test_hub_node.py"),
     "kubernetes": ("kubernetes",),
 }
+# Of all others these take longest.
+LONG = ("test_hub_shares.py", "test_console.py", "test_swarm.py", "test_engine.py", "test_session.py", "test_cli.py")
 # Spark takes memory and CPUs: its tests are two rows, each one after the other, those on the shared cluster and all
 # others. Else what is in one file, or in one class of a file, stays together, since much of it shares what it has
 # started.
@@ -119,9 +122,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if name := started_by(item.path.relative_to(TESTS)):
             item.add_marker(name)
-    order = list(STARTS)
-    items.sort(key=lambda item: min((order.index(mark.name) for mark in item.iter_markers() if mark.name in order),
-                                    default=len(order)))
+    order = [*STARTS, *LONG]
+    items.sort(key=lambda item: min((order.index(name) for name in (item.path.name, *(
+        mark.name for mark in item.iter_markers())) if name in order), default=len(order)))
     if not counterparts.IN_CI or counterparts.minerd():
         return
     left_out = [item for item in items if item.get_closest_marker("minerd")]

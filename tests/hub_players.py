@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from miner.config import SourceConfig
 from miner.core.algorithm import Algorithm, sha256d
-from miner.core.model import Job, Share, ShareResult, ShareStatus
+from miner.core.model import Job, MinerReport, Share, ShareResult, ShareStatus
 from miner.core.source import SourceEvent, SourceKind, WorkSource
 from miner.core.target import MAX_TARGET, hash_value, target_to_nbits
 from miner.hub import Hub, HubConfig
@@ -22,6 +22,7 @@ from miner.stratum.client import StratumSource
 WAIT = 30.0  # seconds, for what should happen at once
 TOKEN = "token-of-the-tests"
 SHA256D = Algorithm.parse("sha256d")
+ACCEPTED, REJECTED, STALE = ShareStatus.ACCEPTED, ShareStatus.REJECTED, ShareStatus.STALE
 
 
 def make_job(job_id: str = "a", tip: int = 1, *, clean: bool = True, hashes: int = 64, share_hashes: int | None = None,
@@ -244,3 +245,21 @@ def with_hub(source: Callable[[], WorkSource], play: Callable[[Watched, Any], Aw
                 await watched.leave()
 
     asyncio.run(main())
+
+
+Play = Callable[[Watched, ScriptedSource], Awaitable[None]]
+
+
+def scripted(play: Play, *events: SourceEvent, **config: Any) -> None:
+    """Play against a hub whose source starts with these events (one easy job unless given)."""
+    with_hub(lambda: ScriptedSource(*(events or (make_job(),))), play, **config)
+
+
+async def as_slow_miner(watched: Watched, name: str, hashes: int) -> tuple[Any, Job]:
+    """A player whose reports have made its shares so easy; and its job."""
+    player = watched.player(name)
+    job = await player.job()
+    while job.share_target < MAX_TARGET // hashes:
+        await player.source.report(MinerReport("test", 1, 1000, hashes / 4, "slow-host"))
+        job = await player.job()
+    return player, job

@@ -2,18 +2,24 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 from loopback_server import LoopbackServer
+from miner.config import SourceConfig
 from miner.core.model import Job
+from miner.core.source import SourceEvent
+from miner.stratum.client import StratumSource
 from miner.stratum.server_events import Authorizing, ServerEvent, Submitting, Subscribing
 from miner.stratum.server_protocol import ServerProtocol
 from miner.wrong_door import WrongDoorError
-from stratum_samples import REGTEST_JOB
+from stratum_samples import REGTEST_JOB, SCRYPT
 
 LIMIT = 30.0  # seconds for a whole test
+PASSWORD = "s3cret-pass"
+HARD_JOB = dataclasses.replace(REGTEST_JOB, nbits=0x1D00FFFF)
 
 
 def within_limit(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -97,3 +103,23 @@ class Pool(LoopbackServer):
         with contextlib.suppress(WrongDoorError):  # a miner asks what is spoken here
             await self._script(miner)
         miner.flush()
+
+
+def source_of(pool: Pool | str, *, uniform: float = 0.0, **changes: Any) -> StratumSource:
+    """A source at this pool or URL, ready to connect; tries again at once and for ever, waits 20 seconds for a peer."""
+    url = pool if isinstance(pool, str) else pool.url
+    settings = {"algorithm": SCRYPT, "username": "alice", "password": PASSWORD, "timeout": 20.0, "retry_pause": 0.1}
+    return StratumSource(SourceConfig(url=url, **(settings | changes)), uniform=lambda: uniform)
+
+
+async def next_of(kind: type[SourceEvent], events: AsyncIterator[SourceEvent]) -> Any:
+    async for event in events:
+        if isinstance(event, kind):
+            return event
+    raise AssertionError(f"the events ended without {kind.__name__}")
+
+
+async def stay(miner: Miner) -> None:
+    """Let the miner in, give it a job and stay silent."""
+    await miner.let_in(REGTEST_JOB)
+    await miner.until_gone()
