@@ -45,7 +45,7 @@ help:
 	@echo "make pythons       get more Pythons to try them on: newer, without the GIL, on musl, on aarch64"
 	@echo "make compilers     what the wheel hashes beside what pip's build from source does, kernel by kernel"
 	@echo "make kubernetes    the Spark job on a real Kubernetes, built from source the first time (root, Go, 6 GB)"
-	@echo "make counterparts  get the counterparts: litecoind, a browser (apt), a stratum pool (npm), YARN (Maven)"
+	@echo "make counterparts  get the counterparts: nodes, a pool, YARN, a browser, emulators (apt, npm, Maven)"
 	@echo "make clean         remove .venv and what was built"
 
 demo: .venv/.demo build

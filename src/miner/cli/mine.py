@@ -23,7 +23,8 @@ Commands with options of their own (see COMMAND --help):
   spark     mine on a Spark cluster
   hub       serve one pool's or node's work to many miners
   bench     compare this CPU's kernels
-  screen    find CPUs that compute wrongly"""
+  screen    find CPUs that compute wrongly
+  swarm     be many miners at once: load for a pool or hub of one's own"""
 
 _EPILOG = """\
 examples:
