@@ -20,14 +20,14 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --no-loadscope-reorder --durations=30
 INSTALL := $(BIN)/python -m pip install --quiet --no-build-isolation --editable
 
-.PHONY: help demo test build quick loop check coverage fuzz exhaustive speed race counts load yarn faces clusters managers \
-	wheels pythons compilers counterparts kubernetes clean
+.PHONY: help demo test build quick loop check coverage fuzz exhaustive speed race counts load yarn faces clusters \
+	managers wheels pythons compilers counterparts kubernetes clean
 
 help:
 	@echo "make demo          mine the sandbox chain on a Spark cluster on this machine ($(SECONDS) seconds)"
 	@echo "make test          lint, types and tests; tests whose counterpart is missing are skipped"
 	@echo "make build         compile what has changed"
-	@echo "make quick         the tests that start no Spark, node, browser, terminal or compiler, and build no packages"
+	@echo "make quick         the tests that start no Spark, node, browser, live screen or compiler, and build no packages"
 	@echo "make loop          how long it takes from a changed C file to a test"
 	@echo "make check         lint and types alone"
 	@echo "make coverage      the tests, and which lines of the package they never reach"

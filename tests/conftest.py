@@ -28,7 +28,7 @@ STARTS = {
     "spark": ("spark",),
     "compilers": ("test_csrc.py", "test_fuzz.py", "test_toy.py", "test_screen_faults.py", "test_free_threading.py"),
     "packaging": ("test_packaging.py",),
-    "terminals": ("test_live.py",),
+    "screens": ("test_live.py",),
     "browser": ("browser",),
     "nodes": ("node", "test_readme.py", "test_pool.py", "test_hub_node.py"),
     "kubernetes": ("kubernetes",),

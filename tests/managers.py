@@ -62,8 +62,8 @@ def ratio(name: str, seconds: float) -> float:
     """Measure once, and print what was measured. Raises SystemExit where the job fails."""
     with CLUSTERS[name](f"{seconds:g}") as running:
         status = running.finish(seconds + ENDED_SECONDS)
-        said = [*running.out, *running.lines]
-        found = next((found for line in said if (found := re.search(r"without Spark .*: ([\d.]+)%", line))), None)
+        found = next((found for line in running.lines
+                      if (found := re.search(r"without Spark .*: ([\d.]+)%", line))), None)
     if status or found is None:
         raise SystemExit("\n".join([*running.lines, f"on {name} the job ended with {status}"]))
     print(f"{name:10}  {found.string}", flush=True)
@@ -77,6 +77,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=200.0, help="of measuring, for each cluster and round")
     options = parser.parse_args()
+    if unknown := set(options.clusters) - CLUSTERS.keys():
+        parser.error(f"no cluster is called {' or '.join(sorted(unknown))}")
+    if options.rounds < 1:
+        parser.error("--rounds: at least 1")
     print(machine(), flush=True)
     measured: dict[str, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as shared:

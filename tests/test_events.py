@@ -45,7 +45,7 @@ from miner.hub.events import (
 SCHEMA: dict[str, Any] = json.loads((files("miner.front") / "events.schema.json").read_text("utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
 DOCUMENT = Path(__file__).parents[1] / "docs" / "events.md"
-SANDBOX = ("--sandbox", "-a", "scrypt:16", "-t", "1", "--cpu-limit", "20%")
+SANDBOX = ("--sandbox", "-a", "scrypt:16", "-t", "1", "--cpu-limit", "20%")  # events come all the same
 TEXT = st.text(max_size=700)
 COUNT = st.integers(0, 1 << 60)
 NUMBER = st.floats(0, 1e30)

@@ -15,9 +15,8 @@ from miner.sources.open import open_source
 from miner.stratum import hand_in
 from miner.stratum.client_protocol import UNKNOWN_SHARES
 from miner.stratum.reject import Reject
-from stratum_pool import Miner, Pool, within_limit
+from stratum_pool import Miner, Pool, next_of, source_of, within_limit
 from stratum_samples import REGTEST_JOB, SCRYPT
-from test_stratum_client import next_of, source_of
 
 FIRST, SECOND = REGTEST_JOB, dataclasses.replace(REGTEST_JOB, job_id="second")
 

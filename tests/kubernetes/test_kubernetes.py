@@ -177,6 +177,7 @@ def test_driver_deleted(kubernetes: Kubernetes) -> None:
     with job("--sandbox", "--seconds", "0", environ=kubernetes.environment, command=command) as running:
         assert running.finish(300) == 0, running.lines
     driver, = kubernetes.pods("spark-role=driver")
+    kubernetes.wait("the driver runs", lambda: kubernetes.phase(driver) == "Running")
     kubernetes.wait("both executors mine", lambda: kubernetes.kubectl("logs", driver).count("joined") >= 2)
     kubernetes.kubectl("delete", "pod", driver, "--wait=false")
     kubernetes.wait("pods are left behind", lambda: not kubernetes.pods())

@@ -79,7 +79,7 @@ class Row:
 
     @property
     def hashes(self) -> int:
-        """So far: by the miner's own figures where it reports them, else by its shares."""
+        """Hashes made so far: the miner's own figure where it reports one, else what its shares speak for."""
         return self._earlier + self._reported if self.reports else round(self._shares_say)
 
     def stats(self) -> MinerStats:

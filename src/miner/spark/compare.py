@@ -30,9 +30,9 @@ _WARM_UP_SECONDS = 10.0  # Python workers start, and the sandbox chain's difficu
 
 
 def compare(settings: JobSettings, directory: Path, stop: threading.Event, console: Console) -> int:
-    """Print a line for each turn, then the medians and their ratio. `settings.seconds` is for all turns together, each
-    of 20 seconds or, where that makes less than three rounds, of a sixth of it. Returns the exit status; raises
-    MinerError when Spark fails."""
+    """Print a line for each turn, then both medians, and that of the ratios of neighbouring turns. `settings.seconds`
+    is for all turns together, each of 20 seconds or, where that makes less than three rounds, of a sixth of it. Returns
+    the exit status; raises MinerError when Spark fails."""
     rounds = max(_LEAST_ROUNDS, round(settings.seconds / (2 * _TURN_SECONDS)))
     turn = max(1.0, settings.seconds / (2 * rounds))
     application = Application(spark_settings(settings, directory), directory, settings.debug)

@@ -42,7 +42,8 @@ class JobGroup:
         return list(self._stages(self._open.values())), list(self._stages(ended))
 
     def cancel(self) -> None:
-        """Cancel the jobs that are under way. Spark warns of a group without any, so it isn't asked then."""
+        """Cancel the jobs that are under way. Spark may not know one that was just begun: call this again until its
+        thread has ended. Spark warns of a group without jobs, so it isn't asked then."""
         ours = self._tracker.getJobIdsForGroup(self._name)
         if not set(ours).isdisjoint(self._tracker.getActiveJobsIds()):
             self._context.cancelJobGroup(self._name)

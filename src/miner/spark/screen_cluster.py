@@ -145,8 +145,7 @@ class ScreenedCluster:
         while runner.is_alive() and not self._stop.is_set():
             runner.join(_POLL_SECONDS)
         if self._stop.is_set():
-            self._cancel()
-            runner.join(_CANCEL_SECONDS)
+            self._cancel(runner)
             return []
         if errors:
             raise MinerError(f"the Spark job failed: {job_failure(errors[0])}") from errors[0]
@@ -164,14 +163,18 @@ class ScreenedCluster:
     def _note_failures(self) -> None:
         """Keep why tasks failed, by executor."""
         running, ended = self._group.look()
-        for stage in (*running, *ended):
+        for stage in (*ended, *running):
             for _, executor, failure in failed_tasks(self._context, stage.stageId, stage.currentAttemptId, 0,
                                                      min(stage.numFailedTasks, _FAILURES_READ)):
                 self._errors[executor] = failure.reason
 
-    def _cancel(self) -> None:
+    def _cancel(self, job: threading.Thread) -> None:
+        """Cancel the Spark job of this thread until it has ended: Spark may not know it at first."""
+        deadline = time.monotonic() + _CANCEL_SECONDS
         with contextlib.suppress(Exception):  # a context that is going away
-            self._group.cancel()
+            while job.is_alive() and time.monotonic() < deadline:
+                self._group.cancel()
+                job.join(_POLL_SECONDS)
 
     def _take(self, rows: list[TaskScreening], seconds: float) -> None:
         for row in rows:

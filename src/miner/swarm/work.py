@@ -106,8 +106,8 @@ class MinerWork:
         raise ProtocolError("all nonces of a job are used up")
 
     def line(self, number: int, username: str, nonce: int) -> bytes:
-        """The line that hands in this nonce in request `number`. For one user name: all lines but the first are made
-        of that."""
+        """The line that hands in this nonce in request `number`. Each call must have the same user name: the lines are
+        made of the first one."""
         if not self._line:
             whole = encode_request(0, Submit.METHOD, self.submit(username, 0).params)
             self._line = whole[whole.index(b'"method"'):whole.rindex(b'"00000000"')]
