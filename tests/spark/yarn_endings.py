@@ -107,7 +107,8 @@ def test_driver_killed(cluster: YarnCluster) -> None:
 def test_a_node_lost(cluster: YarnCluster) -> None:
     """A machine that is gone from one moment to the next: the other goes on, and gets an executor in its place. The
     last test: its cluster is one machine short afterwards."""
-    with job(*on(cluster), "--executors", "2", "--sandbox", "--seconds", "0", environ=cluster.environment) as running:
+    with job(*on(cluster), "--executors", "2", "--conf=spark.executor.memory=1300m",  # no two fit beside the master
+             "--sandbox", "--seconds", "0", environ=cluster.environment) as running:
         found = {running.wait_for(JOINED, START)[1], running.wait_for(JOINED)[1]}
         lost = next(node for node in cluster.nodes if not _hosts_master(cluster, node))
         _kill_machine(cluster, lost)
