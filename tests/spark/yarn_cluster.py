@@ -1,4 +1,4 @@
-"""A real YARN cluster on this machine: a ResourceManager and two NodeManagers, each a process with a folder of its own.
+"""A real YARN cluster on this machine: a ResourceManager and NodeManagers, each a process with a folder of its own.
 
 Containers are processes that the NodeManagers start, on a Python that has nothing of ours.
 """
@@ -29,7 +29,6 @@ START_SECONDS = 240.0
 TIDY_SECONDS = 120.0
 NODE_LOST_SECONDS = 30
 HEARTBEAT_MS = "200"
-NODES = 2
 _SERVERS = "org.apache.hadoop.yarn.server"
 _CLIENT = "org.apache.hadoop.yarn.client.cli"
 _LOG = """log4j.rootLogger=INFO, stderr
@@ -128,7 +127,7 @@ class YarnCluster:
 
 
 @contextlib.contextmanager
-def yarn_cluster(directory: Path) -> Iterator[YarnCluster]:
+def yarn_cluster(directory: Path, nodes: int = 2) -> Iterator[YarnCluster]:
     """As long as the with block lasts. It ends with this process, too, however that ends."""
     folder = Path(os.environ.get("MINER_YARN_DIR", _HERE / "jars"))
     require("YARN", (folder / ".installed").exists(), "ci/install-yarn")
@@ -149,12 +148,12 @@ def yarn_cluster(directory: Path) -> Iterator[YarnCluster]:
     with contextlib.ExitStack() as stack:
         manager = stack.enter_context(
             _server(directory / "manager", environment, jars, "resourcemanager.ResourceManager"))
-        nodes = []
-        for number in range(NODES):
+        managers = []
+        for number in range(nodes):
             home = directory / "nodes" / str(number)
             _configure(home, directory, shared | _node(home, f"127.0.0.{2 + number}"))
-            nodes.append(stack.enter_context(_server(home, environment, jars, "nodemanager.NodeManager")))
-        cluster = YarnCluster(directory, web, bare_venv(directory / "python"), environment, jars, nodes)
+            managers.append(stack.enter_context(_server(home, environment, jars, "nodemanager.NodeManager")))
+        cluster = YarnCluster(directory, web, bare_venv(directory / "python"), environment, jars, managers)
         stack.callback(_kill_containers, cluster)
         _wait_for_nodes(cluster, manager)
         yield cluster
@@ -232,7 +231,7 @@ def _wait_for_nodes(cluster: YarnCluster, manager: "subprocess.Popen[bytes]") ->
     while True:
         with contextlib.suppress(OSError):
             found = (cluster.get("nodes?states=RUNNING")["nodes"] or {}).get("node", [])
-            if len(found) == NODES:
+            if len(found) == len(cluster.nodes):
                 return
         if time.monotonic() > deadline or any(server.poll() is not None for server in (manager, *cluster.nodes)):
             logs = sorted(cluster.folder.rglob("server.log"))

@@ -104,13 +104,15 @@ def test_driver_killed(cluster: YarnCluster) -> None:
             time.sleep(0.2)
 
 
-def test_a_node_lost(cluster: YarnCluster) -> None:
-    """A machine that is gone from one moment to the next: the other goes on, and gets an executor in its place. The
-    last test: its cluster is one machine short afterwards."""
-    with job(*on(cluster), "--executors", "2", "--conf=spark.executor.memory=1300m",  # no two fit beside the master
-             "--sandbox", "--seconds", "0", environ=cluster.environment) as running:
+def test_a_node_lost(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A machine that is gone from one moment to the next: the other executor goes on, and another one takes the place.
+    Each NodeManager has room for one of them."""
+    with yarn_cluster(tmp_path_factory.mktemp("yarn"), nodes=3) as cluster, \
+            job(*on(cluster), "--executors", "2", "--conf=spark.executor.memory=2100m", "--sandbox", "--seconds", "0",
+                environ=cluster.environment) as running:
         found = {running.wait_for(JOINED, START)[1], running.wait_for(JOINED)[1]}
-        lost = next(node for node in cluster.nodes if not _hosts_master(cluster, node))
+        lost = next(node for node in cluster.nodes
+                    if _containers_of(cluster, node) and not _hosts_master(cluster, node))
         _kill_machine(cluster, lost)
         running.wait_for(r"^executor-\d+\.\d+ left: ")
         assert running.wait_for(JOINED, START)[1] not in found
