@@ -94,7 +94,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """More than CPUs, since tests often wait; of those that start large things only one more."""
     cpus = len(os.sched_getaffinity(0))
-    return 2 * cpus if config.getoption("quick") else cpus + 1
+    return 2 * cpus + 1 if config.getoption("quick") else cpus + 1
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -86,7 +86,7 @@ class Several:
 
     async def until_opened(self, name: str) -> None:
         while not self[name].opened:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)
 
     async def go_to_backup(self) -> Job:
         """A is lost before it has any work, B has some."""
@@ -145,7 +145,7 @@ async def test_the_first_is_gone_back_to_once_it_is_steady() -> None:
         assert job.job_id.endswith("newest")
         assert job.clean
         while not backup.closed:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)
         both["A"].says.put_nowait(LOST)
         await both.next(Disconnected)
         while len(both.made["B"]) < 2:
@@ -161,7 +161,7 @@ async def test_shares_go_back_to_where_their_job_is_from() -> None:
         backup.verdict.clear()
         waiting = asyncio.create_task(both.source.submit(of_backup))
         while not backup.shares:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)
         both["A"].says.put_nowait(JOB)
         of_first = (await both.next(Job)).work(b"abcd").share(8)
         assert await both.source.submit(of_first) == ShareResult(of_first, ShareStatus.REJECTED, "said A")
@@ -171,7 +171,7 @@ async def test_shares_go_back_to_where_their_job_is_from() -> None:
         assert backup.shares[0].job.job_id == JOB.job_id == both["A"].shares[0].job.job_id
         assert backup.shares[0].header == of_backup.header
         while not backup.closed:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)
         assert (await both.source.submit(of_backup)).status is ShareStatus.STALE
 
 
@@ -323,7 +323,7 @@ async def test_in_need_the_best_of_those_that_have_work_is_taken() -> None:
         several["A"].says.put_nowait(SourceError("A: login refused"))
         await several.next(Disconnected)
         while len(several.made["A"]) < 2 or not several["A"].opened:  # opened again, after B
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)
         several["B"].says.put_nowait(LOST)
         await several.until_opened("C")
         several["C"].says.put_nowait(JOB)

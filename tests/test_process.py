@@ -137,7 +137,7 @@ def test_under_nohup_a_hang_up_is_no_wish_to_end() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize(("args", "words", "number", "closing"), [
     (("--sandbox", "-a", "scrypt:16", "-t", "1"), "accepted: 1/1", "SIGTERM", "Done: .*"),
-    (("--benchmark", "-a", "sha256d", "-t", "1"), "Total: ", "SIGTERM", ""),
+    (("--benchmark", "-a", "sha256d", "-t", "1", "--cpu-limit", "20%"), "Total: ", "SIGTERM", ""),
     (("hub", "--sandbox", "-a", "scrypt:16"), "New work from", "SIGTERM", "total .*"),
     (("bench", "-a", "sha256d", "-t", "1", "--seconds", "0.05", "--rounds", "1000"), "Round 1 of", "SIGTERM",
      "sha256d +hashlib .*"),

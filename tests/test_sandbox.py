@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import hub_players
 from miner.core.algorithm import Algorithm, sha256d
 from miner.core.header import build_header, merkle_root
 from miner.core.model import Job, Share, ShareResult, ShareStatus
@@ -202,12 +203,7 @@ def test_every_chain_and_block_is_another_one(seed: int) -> None:
 
 def solve(job: Job, extranonce2: int = 0, ntime: int | None = None, above: int = 0, most: int | None = None) -> Share:
     """A share whose hash is above one number and at most another (the network target unless given)."""
-    work = job.work(extranonce2.to_bytes(job.extranonce2_size, "big"), ntime)
-    for nonce in range(1 << 22):
-        share = work.share(nonce)
-        if above < hash_value(job.algorithm.hash(share.header)) <= (most or job.network_target):
-            return share
-    raise AssertionError("nothing found")
+    return hub_players.solve(job, extranonce2, most or job.network_target, above, ntime=ntime)
 
 
 async def next_job(events: Events) -> Job:
