@@ -123,8 +123,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if name := started_by(item.path.relative_to(TESTS)):
             item.add_marker(name)
     order = [*STARTS, *LONG]
-    items.sort(key=lambda item: min((order.index(name) for name in (item.path.name, *(
-        mark.name for mark in item.iter_markers())) if name in order), default=len(order)))
+
+    def place(item: pytest.Item) -> int:
+        names = (item.path.name, *(mark.name for mark in item.iter_markers()))
+        return min((order.index(name) for name in names if name in order), default=len(order))
+
+    items.sort(key=place)
     if not counterparts.IN_CI or counterparts.minerd():
         return
     left_out = [item for item in items if item.get_closest_marker("minerd")]

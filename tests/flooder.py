@@ -102,7 +102,7 @@ class Connection(Receiver):
         """Send so many shares, as far as the hub has read those before. Returns the hashes that as many stand for."""
         assert self._transport is not None and self._job is not None
         if self._work is None:
-            self._work = self._job.read(SHA256D)
+            self._work = self._job.read(SHA256D, self._name)
         hashes = self._work.hashes
         if self._transport.is_closing() or self._transport.get_write_buffer_size() > UNSENT:
             return hashes * number
@@ -113,7 +113,7 @@ class Connection(Receiver):
             except ProtocolError:  # all nonces are used up: the next job brings others
                 break
             if found is not None:
-                lines.append(self._work.line(FIRST + self.sent + len(lines), self._name, found[0]))
+                lines.append(self._work.line(FIRST + self.sent + len(lines), found[0]))
         self.sent += len(lines)
         self.hashed += hashes * len(lines)
         self._waiting.extend([hashes] * len(lines))

@@ -71,7 +71,8 @@ class ScriptedSource(WorkSource):
 
 def solve(job: Job, extranonce2: int = 0, most: int | None = None, above: int = -1, **changes: Any) -> Share:
     """A share of a miner's job whose hash is above one number and at most another (the share target unless given)."""
-    work, most = job.work(extranonce2.to_bytes(job.extranonce2_size, "big"), **changes), most or job.share_target
+    work = job.work(extranonce2.to_bytes(job.extranonce2_size, "big"), **changes)
+    most = job.share_target if most is None else most
     head, hash_of = work.header[:-4], job.algorithm.hash
     for nonce in range(1 << 22):
         if above < hash_value(hash_of(head + nonce.to_bytes(4, "little"))) <= most:

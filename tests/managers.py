@@ -20,8 +20,10 @@ from pathlib import Path
 from kubernetes.cluster import EXAMPLES, kubernetes_cluster
 from miner.cli.machine import machine
 from miner.spark.settings import script
+from spark.cluster import on as on_standalone
 from spark.cluster import standalone_cluster
 from spark.running import SparkRun, job
+from spark.yarn_cluster import on as on_yarn
 from spark.yarn_cluster import yarn_cluster
 
 ENDED_SECONDS = 600.0  # for a cluster's executors to start and end, besides what is measured
@@ -30,16 +32,14 @@ ENDED_SECONDS = 600.0  # for a cluster's executors to start and end, besides wha
 @contextmanager
 def standalone(seconds: str) -> Iterator[SparkRun]:
     with (tempfile.TemporaryDirectory() as directory, standalone_cluster(Path(directory)) as cluster,
-          job("--master", cluster.url, "--conf", f"spark.pyspark.python={cluster.python}", "--conf",
-              "spark.executor.memory=512m", "--compare", "--seconds", seconds, environ=cluster.environment) as running):
+          job(*on_standalone(cluster), "--compare", "--seconds", seconds, environ=cluster.environment) as running):
         yield running
 
 
 @contextmanager
 def yarn(seconds: str) -> Iterator[SparkRun]:
     with tempfile.TemporaryDirectory() as directory, yarn_cluster(Path(directory)) as cluster:
-        settings = [word for name, value in cluster.settings().items() for word in ("--conf", f"{name}={value}")]
-        with job("--master", "yarn", "--executors", "2", *settings, "--compare", "--seconds", seconds,
+        with job(*on_yarn(cluster), "--executors", "2", "--compare", "--seconds", seconds,
                  environ=cluster.environment) as running:
             yield running
         cluster.wait_until_clean()

@@ -74,16 +74,16 @@ def test_a_verdict_is_understood_however_a_server_writes_it(answer: bytes, accep
 
 @pytest.mark.parametrize("username", ["w1", 'a "b"', "☃", "%d%s", "00000000"])
 def test_a_line_is_what_the_message_is_as_json(username: str) -> None:
-    work = JobLine(notify("a1"), EASY, Subscription(b"\xab", 4)).read(SHA256D)
+    work = JobLine(notify("a1"), EASY, Subscription(b"\xab", 4)).read(SHA256D, username)
     for number, nonce in ((3, 0), (4, 0xFFFFFFFF), (10**6, 1)):
-        assert work.line(number, username, nonce) == encode_request(
-            number, Submit.METHOD, work.submit(username, nonce).params)
+        assert work.line(number, nonce) == encode_request(number, Submit.METHOD, work.submit(nonce).params)
+        assert work.submit(nonce).username == username
 
 
 @pytest.mark.parametrize("job_id", ["a1", "a2", "", 17, "a b", "☃", 'a"b', "0" * 64, "0" * 65])
 def test_a_job_that_many_have_is_read_as_one_that_nobody_else_has(job_id: object) -> None:
     for _ in range(2):
-        share = JobLine(notify(job_id), EASY, Subscription(b"\xab", 4)).read(SHA256D).submit("w1", 5)
+        share = JobLine(notify(job_id), EASY, Subscription(b"\xab", 4)).read(SHA256D, "w1").submit(5)
         expected = Notify.parse([job_id, *NOTIFY[1:]])
         assert (share.job_id, share.raw_job_id) == (expected.job_id, expected.raw_job_id)
         assert share.ntime == expected.ntime
@@ -93,4 +93,4 @@ def test_what_is_no_job_is_an_error_each_time() -> None:
     line = b'{"method": "mining.notify", "params": ["a1", "no hex"]}'
     for _ in range(2):
         with pytest.raises(ProtocolError):
-            JobLine(line, EASY, Subscription(b"", 4)).read(SHA256D)
+            JobLine(line, EASY, Subscription(b"", 4)).read(SHA256D, "w1")

@@ -62,6 +62,13 @@ class Cluster:
             yield pid
 
 
+def on(cluster: Cluster, **conf: object) -> list[str]:
+    """The options for a job on this cluster; `conf` are more of Spark's settings, with "_" for each dot."""
+    settings = {"spark.pyspark.python": cluster.python, "spark.executor.memory": "512m",
+                **{name.replace("_", "."): value for name, value in conf.items()}}
+    return ["--master", cluster.url, *(f"--conf={name}={value}" for name, value in settings.items())]
+
+
 def java_environment(directory: Path) -> dict[str, str]:
     """This process's environment, with a Java that Spark can use."""
     home: Path | None = None

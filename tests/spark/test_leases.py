@@ -8,20 +8,13 @@ import time
 
 import pytest
 
-from spark.cluster import Cluster, free_port
+from spark.cluster import Cluster, free_port, on
 from spark.running import SparkRun, all_processes, command_line, job, summary, wait_until
 from spark.web import fetch, ui_port
 
 pytestmark = pytest.mark.timeout(600)
 
 JOINED = r"^(executor-\d+)\.\d+ joined from "
-
-
-def on(cluster: Cluster, **conf: object) -> list[str]:
-    """The options for a job on this cluster; `conf` are more of Spark's settings, with "_" for each dot."""
-    settings = {"spark.pyspark.python": cluster.python, "spark.executor.memory": "512m",
-                **{name.replace("_", "."): value for name, value in conf.items()}}
-    return ["--master", cluster.url, *(f"--conf={name}={value}" for name, value in settings.items())]
 
 
 def wait_for_miners(running: SparkRun, count: int) -> list[str]:

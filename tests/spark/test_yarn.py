@@ -13,7 +13,7 @@ from miner.spark.settings import script
 from miner.spark.ship import write_bundle
 from node.litecoind import Litecoind
 from spark.running import job, re_lines, summary
-from spark.yarn_cluster import YarnCluster, yarn_cluster
+from spark.yarn_cluster import YarnCluster, on, yarn_cluster
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -27,11 +27,6 @@ LOGGED = r"INFO sparkminer: (executor-\d)\.\d+ at stratum\+tcp://\S+: scrypt, ke
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[YarnCluster]:
     with yarn_cluster(tmp_path_factory.mktemp("yarn")) as cluster:
         yield cluster
-
-
-def on(cluster: YarnCluster) -> list[str]:
-    """The options of `python -m miner spark` that lead there."""
-    return ["--master", "yarn", *(f"--conf={name}={value}" for name, value in cluster.settings().items())]
 
 
 def spark_submit(cluster: YarnCluster, mode: str) -> list[str]:

@@ -126,6 +126,11 @@ class YarnCluster:
             time.sleep(0.2)
 
 
+def on(cluster: YarnCluster) -> list[str]:
+    """The options of `python -m miner spark` that lead there."""
+    return ["--master", "yarn", *(f"--conf={name}={value}" for name, value in cluster.settings().items())]
+
+
 @contextlib.contextmanager
 def yarn_cluster(directory: Path, nodes: int = 2) -> Iterator[YarnCluster]:
     """As long as the with block lasts. It ends with this process, too, however that ends."""

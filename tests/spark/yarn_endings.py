@@ -14,8 +14,8 @@ import pytest
 from miner.spark.settings import script
 from miner.spark.ship import write_bundle
 from spark.running import job, re_lines, summary
-from spark.test_yarn import JOINED, TOLD, check_summary, on, spark_submit
-from spark.yarn_cluster import YarnCluster, yarn_cluster
+from spark.test_yarn import JOINED, TOLD, check_summary, spark_submit
+from spark.yarn_cluster import YarnCluster, on, yarn_cluster
 
 pytestmark = pytest.mark.timeout(1800)
 

@@ -134,14 +134,14 @@ class Member(Receiver):
                 line = self._job if self.role is not Role.STALE else self._earlier
                 if line is None or self.ended:
                     return None
-                self._work = line.read(digger.algorithm)
+                self._work = line.read(digger.algorithm, self._login.username)
             if self.role is Role.JUNK:
                 self._wrongs += 1
-                wrong = self._work.wrong(self._login.username, self._wrongs)
+                wrong = self._work.wrong(self._wrongs)
                 return encode_request(self._next_id, Submit.METHOD, wrong.params), False
             if (found := self._work.search(digger)) is None:
                 return None
-            return self._work.line(self._next_id, self._login.username, found[0]), found[1]
+            return self._work.line(self._next_id, found[0]), found[1]
         except ProtocolError as error:
             self.end(f"no share can be made: {one_line(str(error), 80)}")
             return None

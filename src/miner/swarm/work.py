@@ -30,12 +30,13 @@ class JobLine(NamedTuple):
     difficulty: float
     subscription: Subscription
 
-    def read(self, algorithm: Algorithm) -> "MinerWork":
-        """The work, with an extranonce2 drawn at random. Raises ProtocolError where there is none in it."""
+    def read(self, algorithm: Algorithm, username: str) -> "MinerWork":
+        """The work of the miner with this user name, with an extranonce2 drawn at random. Raises ProtocolError where
+        there is none in the line."""
         given = self.subscription
         notify = _read_notify(self.line)
         job = notify.to_job(algorithm, given.extranonce1, given.extranonce2_size, self.difficulty)
-        return MinerWork(notify, job.work(random.randbytes(given.extranonce2_size)),
+        return MinerWork(username, notify, job.work(random.randbytes(given.extranonce2_size)),
                          difficulty_to_target(self.difficulty, algorithm))
 
 
@@ -59,10 +60,10 @@ def _parse_notify(line: bytes) -> Notify:
 class MinerWork:
     """The header that one miner searches. Its nonces are used up from the first one on, so no share comes twice."""
 
-    __slots__ = ("_notify", "_work", "_target", "_bytes", "_next", "_found", "_line")
+    __slots__ = ("_username", "_notify", "_work", "_target", "_bytes", "_next", "_found", "_line")
 
-    def __init__(self, notify: Notify, work: Work, target: int) -> None:
-        self._notify, self._work, self._target = notify, work, target
+    def __init__(self, username: str, notify: Notify, work: Work, target: int) -> None:
+        self._username, self._notify, self._work, self._target = username, notify, work, target
         self._bytes = target.to_bytes(32, "little")
         self._next = 0
         self._found: list[tuple[int, bytes]] = []  # searched, and not handed out yet
@@ -87,10 +88,10 @@ class MinerWork:
         nonce, digest = self._found.pop(0)
         return nonce, hash_value(digest) <= self._work.job.network_target
 
-    def wrong(self, username: str, number: int) -> Submit:
+    def wrong(self, number: int) -> Submit:
         """A share that no server may take, of a kind that changes with `number`: its hash misses the target, its
         extranonce2 has another size, or its job never was. Raises ProtocolError when all nonces are used up."""
-        share = self.submit(username, self._miss())
+        share = self.submit(self._miss())
         if number % 3 == 1:
             return replace(share, extranonce2=share.extranonce2 + b"\0")
         return replace(share, job_id=f"none{number}", raw_job_id=None) if number % 3 == 2 else share
@@ -105,17 +106,17 @@ class MinerWork:
                 return self._next - 1
         raise ProtocolError("all nonces of a job are used up")
 
-    def line(self, number: int, username: str, nonce: int) -> bytes:
-        """The line that hands in this nonce in request `number`. Each call must have the same user name: the lines are
-        made of the first one."""
+    def line(self, number: int, nonce: int) -> bytes:
+        """The line that hands in this nonce in request `number`: the message of `submit`, made of the first such line.
+        """
         if not self._line:
-            whole = encode_request(0, Submit.METHOD, self.submit(username, 0).params)
+            whole = encode_request(0, Submit.METHOD, self.submit(0).params)
             self._line = whole[whole.index(b'"method"'):whole.rindex(b'"00000000"')]
         return b'{"id": %d, %s"%08x"]}\n' % (number, self._line, nonce)
 
-    def submit(self, username: str, nonce: int) -> Submit:
+    def submit(self, nonce: int) -> Submit:
         """The message that hands in this nonce."""
-        return Submit(username, self._notify.job_id, self._work.extranonce2, self._work.ntime, nonce,
+        return Submit(self._username, self._notify.job_id, self._work.extranonce2, self._work.ntime, nonce,
                       raw_job_id=self._notify.raw_job_id)
 
 
